@@ -1,0 +1,89 @@
+"""The errors that a user can mend, as a tree.
+
+Each carries one sentence: what is wrong, where, and what to do next. The command line prints that sentence and
+exits with `exit_status`; any other exception is a bug of ours and keeps its traceback.
+
+    MetalightError
+    ├── RecipeError       a setting is unknown, of the wrong type, or does not fit another
+    ├── TableError        a table cannot be read or written, or a column is not what it should be
+    │   └── CatalogError  the user's catalogue of galaxies
+    ├── ImageError        an image file, or a folder of them
+    ├── SplitError        training, validation and test sets cannot be made
+    ├── ModelError        a saved model, its weights or its backbone
+    ├── TrainingError     training cannot go on
+    ├── PredictionError   a model and the images do not fit together
+    ├── EvaluationError   predictions that cannot be scored
+    ├── RunError          a run folder
+    └── MissingExtraError an optional part is not installed
+"""
+
+
+class MetalightError(Exception):
+    """Something that the user can mend; its text says what, where, and what to do next."""
+
+    exit_status = 1
+
+
+class RecipeError(MetalightError):
+    """A setting is unknown, of the wrong type, or does not fit another."""
+
+    exit_status = 2
+
+
+class TableError(MetalightError):
+    """A table cannot be read or written, or a column is not what it should be."""
+
+
+class CatalogError(TableError):
+    """The catalogue of galaxies cannot be used."""
+
+
+class ImageError(MetalightError):
+    """An image file, or a folder of them, cannot be used."""
+
+
+class SplitError(MetalightError):
+    """Training, validation and test sets cannot be made."""
+
+
+class ModelError(MetalightError):
+    """A saved model, its weights or its backbone cannot be used."""
+
+
+class TrainingError(MetalightError):
+    """Training cannot start or go on."""
+
+
+class PredictionError(MetalightError):
+    """A model and the images do not fit together."""
+
+
+class EvaluationError(MetalightError):
+    """Predictions cannot be scored."""
+
+
+class RunError(MetalightError):
+    """A run folder cannot be used."""
+
+
+class MissingExtraError(MetalightError):
+    """An optional part of metalight is not installed."""
+
+
+def name_nearest(word: str, known: list[str]) -> str:
+    """Suggestion to end an error with: ` Did you mean 'oh_p50'?`, or the known names if none is near.
+
+    Args:
+        word: What the user wrote.
+        known: The names that exist, in the order to list them.
+    """
+    import difflib
+
+    by_folded_name = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), list(by_folded_name), n=1, cutoff=0.5)
+    if near:
+        return f" Did you mean '{by_folded_name[near[0]]}'?"
+    if not known:
+        return ""
+    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f" There are: {listed}."
