@@ -1,0 +1,45 @@
+"""Progress bars, as a thing that a stage is handed: a person at a terminal sees bars, a test or a library call none."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Shows how far a piece of long work is."""
+
+    def __call__(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A block in which `advance(n)`, the value it gives, tells that `n` more of `total` steps are done."""
+
+
+@contextlib.contextmanager
+def no_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing: what library calls use by default."""
+    yield lambda steps: None
+
+
+@contextlib.contextmanager
+def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with its rate and the time left, on standard error so that standard output stays for results."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(label, total=total)
+        yield lambda steps: bars.advance(task, steps)
