@@ -1,0 +1,26 @@
+"""Recipes: TOML files of settings, one section a stage, checked before anything runs."""
+
+from metalight.recipe.base import Settings
+from metalight.recipe.data import CatalogSettings, CutoutsSettings, Framing, PixelsSettings, SplitsSettings
+from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
+from metalight.recipe.load import dump_recipe, list_presets, load_recipe, show_preset, validate_recipe
+from metalight.recipe.recipe import Recipe
+
+__all__ = [
+    "CatalogSettings",
+    "CutoutsSettings",
+    "EvaluationSettings",
+    "Framing",
+    "ModelSettings",
+    "PixelsSettings",
+    "PredictionSettings",
+    "Recipe",
+    "Settings",
+    "SplitsSettings",
+    "TrainingSettings",
+    "dump_recipe",
+    "list_presets",
+    "load_recipe",
+    "show_preset",
+    "validate_recipe",
+]

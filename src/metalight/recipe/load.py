@@ -1,0 +1,180 @@
+"""TOML to recipe: presets, files that build on a preset, single settings from the command line."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from metalight.errors import RecipeError, name_nearest
+from metalight.recipe.base import Settings
+from metalight.recipe.recipe import Recipe
+
+# Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
+_PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"))
+_WORDS_FOR_PATHS = ("", "hub", "none")  # these are not files: unset, and the two words for weights
+
+
+def list_presets() -> dict[str, str]:
+    """Name and first line of description of each built-in recipe."""
+    folder = resources.files("metalight.recipe") / "presets"
+    texts = {entry.name.removesuffix(".toml"): entry.read_text() for entry in folder.iterdir()}
+    return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
+
+
+def show_preset(name: str) -> str:
+    """The TOML text of a built-in recipe, to read or to start one's own from.
+
+    Raises:
+        RecipeError: There is no preset of that name.
+    """
+    presets = list_presets()
+    if name not in presets:
+        raise RecipeError(f"There is no preset '{name}'.{name_nearest(name, list(presets))}")
+    return (resources.files("metalight.recipe") / "presets" / f"{name}.toml").read_text()
+
+
+def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe that a name or a file describes, with single settings changed.
+
+    Args:
+        recipe: A preset's name, or the path of a TOML file; a file may build on a preset with `preset = "NAME"`.
+        overrides: `section.key=value` each, values as in TOML, except that bare words need no quotes. Paths here are
+            relative to the current folder.
+
+    Raises:
+        RecipeError: No such preset or file, not TOML, an unknown key (the nearest is named), or a wrong value.
+    """
+    if recipe in list_presets():
+        name, values, origin = recipe, tomllib.loads(show_preset(recipe)), f"the preset '{recipe}'"
+    else:
+        path = Path(recipe)
+        name, values, origin = path.stem, _read_file(path), str(path)
+        values = _merge(_pop_preset(values, origin), _anchor_paths(values, path.parent))
+    for override in overrides:
+        values = _merge(values, _parse_override(override))
+    if overrides:
+        origin = f"{origin} with --set {' --set '.join(overrides)}"
+    return validate_recipe({"name": name, **values}, origin)
+
+
+def validate_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
+    """The recipe with these settings, the defaults elsewhere.
+
+    Args:
+        values: Sections, each a mapping of settings.
+        origin: Where they come from, for the messages.
+
+    Raises:
+        RecipeError: One sentence about the first setting that is wrong.
+    """
+    try:
+        return Recipe.model_validate(_lists_to_tuples(values))
+    except ValidationError as error:
+        raise RecipeError(_explain(error, origin)) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """TOML text with every setting of a recipe; paths are absolute, so that the text means the same anywhere."""
+    import tomli_w
+
+    values = recipe.model_dump(mode="json")
+    for section, key in _PATHS:
+        if values[section][key] not in _WORDS_FOR_PATHS:
+            values[section][key] = str(Path(values[section][key]).expanduser().absolute())
+    return tomli_w.dumps(values)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if path.suffix == ".toml" or path.parent != Path():
+            raise RecipeError(f"There is no recipe file {path}; check the path.") from None
+        hint = name_nearest(str(path), list(list_presets()))
+        raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The recipe {path} is not TOML: {error}. Mend that line.") from None
+
+
+def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
+    preset = values.pop("preset", None)
+    if preset is None:
+        return {}
+    if not isinstance(preset, str):
+        raise RecipeError(f"In {origin}, preset must be a name in quotes, not {preset!r}.")
+    return tomllib.loads(show_preset(preset))
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    anchored = _merge({}, values)
+    for section, key in _PATHS:
+        given = anchored.get(section)
+        value = given.get(key) if isinstance(given, dict) else None
+        if isinstance(value, str) and value not in _WORDS_FOR_PATHS:
+            anchored[section][key] = str(folder / Path(value).expanduser())
+    return anchored
+
+
+def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {key: _merge(value, {}) if isinstance(value, Mapping) else value for key, value in base.items()}
+    for key, value in above.items():
+        if isinstance(value, Mapping):
+            below = merged.get(key, {})
+            merged[key] = _merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    name, equals, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise RecipeError(f"--set {text} is not of the form section.key=value, such as training.batch_size=64.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word, such as a path
+    return {section: {key: parsed}}
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    # TOML has arrays only; strict settings hold tuples, which cannot change.
+    if isinstance(value, Mapping):
+        return {key: _lists_to_tuples(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_lists_to_tuples(item) for item in value)
+    return value
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    problem = error.errors(include_url=False)[0]
+    location = [str(part) for part in problem["loc"]]
+    setting = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        return f"Unknown setting '{setting}' in {origin}.{name_nearest(location[-1], known)}"
+    reason = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"In {origin}, [{setting}]: {reason}."
+    reason = reason[0].lower() + reason[1:]
+    return f"In {origin}, {setting} = {_quote(problem['input'])} does not fit: {reason}."
+
+
+def _quote(value: Any) -> str:
+    return repr(list(value)) if isinstance(value, tuple) else repr(value)
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[Settings] = Recipe
+    for name in section:
+        inner = model.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, Settings)):
+            return []
+        model = inner
+    return [key for key in model.model_fields if key != "name"]

@@ -1,0 +1,36 @@
+"""A whole recipe: the settings of every stage."""
+
+from metalight.recipe.base import Settings
+from metalight.recipe.data import CatalogSettings, CutoutsSettings, PixelsSettings, SplitsSettings
+from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
+
+
+class Recipe(Settings):
+    """The settings of every stage of a run."""
+
+    name: str = "recipe"
+    """Name of the preset or of the file, which names the run."""
+
+    catalog: CatalogSettings = CatalogSettings()
+    """Which galaxies."""
+
+    cutouts: CutoutsSettings = CutoutsSettings()
+    """Where their images are."""
+
+    pixels: PixelsSettings = PixelsSettings()
+    """The size of the decoded images."""
+
+    splits: SplitsSettings = SplitsSettings()
+    """Training, validation and test sets."""
+
+    model: ModelSettings = ModelSettings()
+    """The network."""
+
+    training: TrainingSettings = TrainingSettings()
+    """How it is fitted."""
+
+    prediction: PredictionSettings = PredictionSettings()
+    """How the test set is predicted."""
+
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How the predictions are scored."""
