@@ -2,11 +2,18 @@
 
 from metalight.recipe.base import Settings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, Framing, PixelsSettings, SplitsSettings
-from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
+from metalight.recipe.learning import (
+    AugmentationSettings,
+    EvaluationSettings,
+    ModelSettings,
+    PredictionSettings,
+    TrainingSettings,
+)
 from metalight.recipe.load import dump_recipe, list_presets, load_recipe, show_preset, validate_recipe
 from metalight.recipe.recipe import Recipe
 
 __all__ = [
+    "AugmentationSettings",
     "CatalogSettings",
     "CutoutsSettings",
     "EvaluationSettings",

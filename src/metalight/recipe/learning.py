@@ -30,20 +30,8 @@ class ModelSettings(Settings):
     targets, as the authors did. Either way predictions leave in physical units."""
 
 
-class TrainingSettings(Settings):
-    """How a model is fitted: the paper, section 3.2, with what the authors' code adds."""
-
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the head's first weights, the order of galaxies, the views and the dropout."""
-
-    batch_size: Annotated[int, Field(ge=2)] = 256
-    """Galaxies a batch; each brings all its views."""
-
-    original_view: bool = True
-    """Whether the image as it is stands among a galaxy's views."""
-
-    augmented_views: Annotated[int, Field(ge=0)] = 4
-    """Randomly augmented views of each galaxy in the same step."""
+class AugmentationSettings(Settings):
+    """How an augmented view of a galaxy is made; the values are those of the authors' code."""
 
     max_zoom: Annotated[float, Field(ge=1)] = 1.1
     """Augmented views are enlarged by up to this factor and cropped at a random place."""
@@ -66,6 +54,25 @@ class TrainingSettings(Settings):
     dihedral: bool = True
     """Whether augmented views take one of the eight symmetries of the square."""
 
+
+class TrainingSettings(Settings):
+    """How a model is fitted: the paper, section 3.2, with what the authors' code adds."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the head's first weights, the order of galaxies, the views and the dropout."""
+
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Galaxies a batch; each brings all its views."""
+
+    original_view: bool = True
+    """Whether the image as it is stands among a galaxy's views."""
+
+    augmented_views: Annotated[int, Field(ge=0)] = 4
+    """Randomly augmented views of each galaxy in the same step."""
+
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """How augmented views are made."""
+
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """`sgd` with momentum, or `adamw`."""
 
@@ -79,7 +86,7 @@ class TrainingSettings(Settings):
     """`rmse` is the root of the batch's mean squared error; `huber` is linear beyond one unit of the scaled target."""
 
     loss_floor: Annotated[float, Field(gt=0)] = 1e-4
-    """Added in quadrature inside the root of `rmse`, whose slope is undefined at zero; in units of the scaled target."""
+    """Added in quadrature inside the root of `rmse`, whose slope is undefined at zero; in units of scaled targets."""
 
     frozen_epochs: Annotated[int, Field(ge=0)] = 2
     """Epochs in which only the head learns, at a constant rate."""

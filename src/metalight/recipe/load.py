@@ -133,14 +133,16 @@ def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse_override(text: str) -> dict[str, Any]:
     name, equals, value = text.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not (equals and dot and section and key):
+    keys = name.strip().split(".")
+    if not equals or len(keys) < 2 or not all(keys):
         raise RecipeError(f"--set {text} is not of the form section.key=value, such as training.batch_size=64.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word, such as a path
-    return {section: {key: parsed}}
+    for key in reversed(keys):
+        parsed = {key: parsed}
+    return dict(parsed)
 
 
 def _lists_to_tuples(value: Any) -> Any:
