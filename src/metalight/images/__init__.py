@@ -1,0 +1,17 @@
+"""Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
+
+from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
+from metalight.images.quality import find_flaw, is_grey
+
+__all__ = [
+    "Pixels",
+    "PixelsReport",
+    "build_pixels",
+    "crop_square",
+    "decode_image",
+    "find_flaw",
+    "is_grey",
+    "load_pixels",
+    "resize_area",
+]

@@ -1,0 +1,240 @@
+"""Promises of the folder of cutouts: whose image a file is, and nothing dropped in silence."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metalight.cutouts import find_cutouts, list_cutouts
+from metalight.errors import ImageError
+
+
+def make_files(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def ids(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def reasons(refused: pd.DataFrame) -> dict[int, str]:
+    return dict(zip(refused["object_id"].tolist(), refused["reason"].tolist(), strict=True))
+
+
+def test_files_are_found_by_identifier_in_the_catalogue_s_order(tmp_path: Path) -> None:
+    make_files(tmp_path, "7.jpg", "1237648720693755918.JPG", "sub/deep/3.png", "5.jpeg", "notes.txt")
+    cutouts = find_cutouts(tmp_path, ids(5, 1237648720693755918, 3, 7))
+    assert cutouts.found["object_id"].tolist() == [5, 1237648720693755918, 3, 7]
+    assert cutouts.found["path"].tolist() == ["5.jpeg", "1237648720693755918.JPG", "sub/deep/3.png", "7.jpg"]
+    assert cutouts.found["num_bytes"].tolist() == [len(path) for path in cutouts.found["path"]]
+    assert cutouts.found["modified_ns"].tolist() == [
+        (tmp_path / path).stat().st_mtime_ns for path in cutouts.found["path"]
+    ]
+    assert cutouts.found.dtypes[["object_id", "num_bytes", "modified_ns"]].tolist() == [np.dtype("int64")] * 3
+    assert (len(cutouts.refused), cutouts.unused) == (0, 0)
+
+
+def test_a_galaxy_without_a_file_is_refused_and_a_file_without_a_galaxy_counted(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg", "2.jpg", "other.png")
+    cutouts = find_cutouts(tmp_path, ids(9, 1))
+    assert reasons(cutouts.refused) == {9: "no image file"}
+    assert cutouts.refused["path"].tolist() == [""]
+    assert cutouts.unused == 2
+
+
+@pytest.mark.parametrize("second", ["1.png", "1.JPG", "sub/1.jpg"])
+def test_two_files_for_one_galaxy_refuse_it_and_are_both_named(tmp_path: Path, second: str) -> None:
+    make_files(tmp_path, "1.jpg", second, "2.jpg")
+    cutouts = find_cutouts(tmp_path, ids(1, 2))
+    assert cutouts.found["object_id"].tolist() == [2]
+    assert "1.jpg" in reasons(cutouts.refused)[1]
+    assert second in reasons(cutouts.refused)[1]
+    assert cutouts.unused == 0
+
+
+def test_leading_zeros_and_longer_names_are_not_an_identifier(tmp_path: Path) -> None:
+    make_files(tmp_path, "007.jpg", "7_small.jpg", " 7.jpg", "7.0.jpg", "8.jpg")
+    cutouts = find_cutouts(tmp_path, ids(7, 8))
+    assert reasons(cutouts.refused) == {7: "no image file"}
+    assert cutouts.unused == 4
+
+
+def test_file_names_are_taken_from_the_catalogue(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "sub/b.png", "1.jpg")
+    cutouts = find_cutouts(tmp_path, ids(1, 2), ["sub/b.png", "./a.jpg"])
+    assert cutouts.found["path"].tolist() == ["sub/b.png", "a.jpg"]
+    assert cutouts.unused == 1
+
+
+def test_file_names_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path) -> None:
+    make_files(tmp_path / "images", "a.jpg", "notes.txt")
+    make_files(tmp_path, "outside.jpg")
+    names = [None, "", "gone.jpg", "../outside.jpg", str(tmp_path / "outside.jpg"), "notes.txt", "a.jpg"]
+    cutouts = find_cutouts(tmp_path / "images", np.arange(7), names)
+    assert cutouts.found["object_id"].tolist() == [6]
+    found_reasons = reasons(cutouts.refused)
+    assert found_reasons[0] == found_reasons[1] == "the catalogue names no file"
+    assert found_reasons[2] == "no image file"
+    assert found_reasons[3] == found_reasons[4] == "the file's name must be a path inside the folder, without '..'"
+    assert "does not end with" in found_reasons[5]
+    assert cutouts.refused["path"].tolist()[2:4] == ["gone.jpg", "../outside.jpg"]
+
+
+def test_a_missing_name_of_a_pandas_column_is_a_missing_name(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg")
+    column = pd.Series(["a.jpg", None], dtype="str")
+    cutouts = find_cutouts(tmp_path, ids(1, 2), column.tolist())
+    assert reasons(cutouts.refused) == {2: "the catalogue names no file"}
+
+
+def test_a_file_named_for_several_galaxies_is_used_for_none(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "b.jpg")
+    cutouts = find_cutouts(tmp_path, ids(1, 2, 3, 4), ["a.jpg", "b.jpg", "./a.jpg", "a.jpg"])
+    assert cutouts.found["object_id"].tolist() == [2]
+    assert reasons(cutouts.refused) == {
+        1: "is named for galaxy 3 too, and for 1 more",
+        3: "is named for galaxy 1 too, and for 1 more",
+        4: "is named for galaxy 1 too, and for 1 more",
+    }
+
+
+@given(
+    st.lists(st.sampled_from(["1", "2", "3", "30", "03"]), unique=True, min_size=1),
+    st.lists(st.sampled_from([1, 2, 3, 30, 300]), unique=True, min_size=1),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_galaxy_is_found_or_refused_and_only_its_own_file_is_found(
+    tmp_path_factory: pytest.TempPathFactory, stems: list[str], object_ids: list[int]
+) -> None:
+    folder = make_files(tmp_path_factory.mktemp("images"), *(f"{stem}.jpg" for stem in stems))
+    try:
+        cutouts = find_cutouts(folder, ids(*object_ids))
+    except ImageError:
+        assert not {str(object_id) for object_id in object_ids} & set(stems)
+        return
+    both = cutouts.found["object_id"].tolist() + cutouts.refused["object_id"].tolist()
+    assert sorted(both) == sorted(object_ids)
+    assert cutouts.found["path"].tolist() == [f"{object_id}.jpg" for object_id in cutouts.found["object_id"]]
+    assert cutouts.unused == len(stems) - len(cutouts.found)
+
+
+def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    make_files(tmp_path, "elsewhere/1.jpg", "elsewhere/2.jpg", "images/3.jpg")
+    (tmp_path / "images/1.jpg").symlink_to(tmp_path / "elsewhere/1.jpg")
+    (tmp_path / "images/sub").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "images/4.jpg").symlink_to(tmp_path / "images/gone.jpg")
+    (tmp_path / "images/5.jpg").symlink_to("3.jpg")
+    cutouts = find_cutouts(tmp_path / "images", ids(1, 2, 3, 4, 5))
+    assert cutouts.found["object_id"].tolist() == [3, 5]
+    assert reasons(cutouts.refused) == {
+        1: "is a link that leads out of the folder",
+        2: "no image file",
+        4: "is a link to nothing that can be read",
+    }
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    make_files(tmp_path, "images/1.jpg")
+    (tmp_path / "link").symlink_to("images")
+    assert len(find_cutouts(tmp_path / "link", ids(1)).found) == 1
+
+
+def test_a_pipe_is_no_image(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg")
+    os.mkfifo(tmp_path / "2.jpg")
+    assert reasons(find_cutouts(tmp_path, ids(1, 2)).refused) == {2: "no image file"}
+
+
+def test_a_path_that_is_not_utf8_is_refused_and_can_be_stored(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg")
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    try:
+        os.mkdir(folder)  # noqa: PTH102
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    Path(os.fsdecode(folder + b"/2.jpg")).write_bytes(b"2")
+    cutouts = find_cutouts(tmp_path, ids(1, 2))
+    assert reasons(cutouts.refused) == {2: "has a path that is not UTF-8"}
+    cutouts.refused.to_parquet(tmp_path / "refused.parquet")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "There is no folder"),
+        (lambda folder: folder.write_text("x"), "is a file, not a folder"),
+        (lambda folder: folder.mkdir(), "holds no image files"),
+    ],
+)
+def test_a_folder_that_holds_no_images_is_refused(tmp_path: Path, make: object, message: str) -> None:
+    assert callable(make)
+    make(tmp_path / "images")
+    for read in (lambda folder: find_cutouts(folder, ids(1)), list_cutouts):
+        with pytest.raises(ImageError, match=message):
+            read(tmp_path / "images")
+
+
+def test_no_image_for_any_galaxy_is_an_error_that_shows_both_spellings(tmp_path: Path) -> None:
+    make_files(tmp_path, "123.jpg")
+    with pytest.raises(ImageError, match=r"None of the 2 galaxies .* named like '123\.jpg', ids look like '456'"):
+        find_cutouts(tmp_path, ids(456, 457))
+
+
+def test_no_usable_image_for_any_galaxy_is_an_error_that_gives_the_reason(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg", "1.png")
+    with pytest.raises(ImageError, match=r"galaxy 1, 1\.jpg: has 2 image files"):
+        find_cutouts(tmp_path, ids(1, 2))
+
+
+def test_arguments_that_do_not_fit_are_wrong(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg")
+    with pytest.raises(ValueError, match="repeat"):
+        find_cutouts(tmp_path, ids(1, 1))
+    with pytest.raises(ValueError, match="integers"):
+        find_cutouts(tmp_path, np.array([1.0]))
+    with pytest.raises(ValueError, match="1 object_ids but 0 file_names"):
+        find_cutouts(tmp_path, ids(1), [])
+
+
+def test_without_a_catalogue_identifiers_come_from_the_names_in_increasing_order(tmp_path: Path) -> None:
+    make_files(tmp_path, "10.jpg", "9.png", "sub/9223372036854775807.jpg")
+    cutouts = list_cutouts(tmp_path)
+    assert cutouts.found["object_id"].tolist() == [9, 10, 9223372036854775807]
+    assert cutouts.found["path"].tolist() == ["9.png", "10.jpg", "sub/9223372036854775807.jpg"]
+    assert (len(cutouts.refused), cutouts.unused) == (0, 0)
+
+
+def test_without_a_catalogue_every_other_file_is_refused_with_its_reason(tmp_path: Path) -> None:
+    names = ["1.jpg", "galaxy.jpg", "007.jpg", "9223372036854775808.jpg", "-3.jpg", "٣.jpg", "2.jpg", "2.png"]
+    make_files(tmp_path, *names)
+    cutouts = list_cutouts(tmp_path)
+    assert cutouts.found["path"].tolist() == ["1.jpg"]
+    by_path = dict(zip(cutouts.refused["path"], cutouts.refused["reason"], strict=True))
+    assert sorted(by_path) == sorted(set(names) - {"1.jpg"})
+    for name in ("galaxy.jpg", "-3.jpg", "٣.jpg"):
+        assert by_path[name] == "is not named by an integer identifier"
+    assert "leading zeros" in by_path["007.jpg"]
+    assert "64 bits" in by_path["9223372036854775808.jpg"]
+    assert by_path["2.jpg"] == by_path["2.png"]
+    assert "2.jpg and 2.png" in by_path["2.jpg"]
+    assert str(cutouts.refused["object_id"].dtype) == "Int64"
+
+
+def test_without_a_catalogue_a_large_identifier_of_a_refused_file_is_exact(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg", "1237648720693755919.jpg", "1237648720693755919.png", "x.jpg")
+    refused = list_cutouts(tmp_path).refused
+    assert refused["object_id"].dropna().tolist() == [1237648720693755919] * 2
+    assert refused["object_id"].isna().sum() == 1
+
+
+def test_without_a_catalogue_a_folder_without_identifiers_is_an_error(tmp_path: Path) -> None:
+    make_files(tmp_path, "galaxy.jpg")
+    with pytest.raises(ImageError, match=r"galaxy\.jpg is not named by an integer identifier"):
+        list_cutouts(tmp_path)
