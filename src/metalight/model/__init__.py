@@ -1,0 +1,41 @@
+"""The network, the views it sees, its scaled targets, and the saved model that holds all of them."""
+
+from metalight.model.hardware import DEVICES, choose_device, choose_precision, name_device
+from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone
+from metalight.model.saved import (
+    ImageDescription,
+    ModelConfig,
+    SavedModel,
+    TargetDescription,
+    TrainingSummary,
+    load_model,
+    save_model,
+)
+from metalight.model.scaling import TargetScaling
+from metalight.model.views import NUM_DRAWS, apply_dihedral, augment, build_test_views, to_unit_range
+from metalight.model.weights import load_weights
+
+__all__ = [
+    "DEVICES",
+    "LAYER_GROUPS",
+    "NUM_DRAWS",
+    "ImageDescription",
+    "ModelConfig",
+    "Network",
+    "SavedModel",
+    "TargetDescription",
+    "TargetScaling",
+    "TrainingSummary",
+    "apply_dihedral",
+    "augment",
+    "build_network",
+    "build_test_views",
+    "check_backbone",
+    "choose_device",
+    "choose_precision",
+    "load_model",
+    "load_weights",
+    "name_device",
+    "save_model",
+    "to_unit_range",
+]

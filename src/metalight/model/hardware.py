@@ -1,0 +1,52 @@
+"""Which processor computes, and with numbers of which precision."""
+
+from typing import Literal
+
+import torch
+
+from metalight.errors import ModelError
+
+Precision = Literal["float32", "bf16"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What `--device` accepts; `cuda:1` names the second of several."""
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The processor of that name; `auto` takes a GPU where there is one.
+
+    Raises:
+        ModelError: The name is unknown, or this machine has no such processor.
+    """
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
+        raise ModelError(f"--device {name} is unknown; accepted are {', '.join(DEVICES)}, and cuda:N.")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ModelError("--device cuda needs an NVIDIA GPU, and PyTorch finds none here; use --device cpu.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ModelError("--device mps needs an Apple GPU, and PyTorch finds none here; use --device cpu.")
+    if index and int(index) >= torch.cuda.device_count():
+        raise ModelError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, counted from 0.")
+    return torch.device(kind, int(index)) if index else torch.device(kind)
+
+
+def choose_precision(wanted: Literal["auto", "float32", "bf16"], device: torch.device) -> Precision:
+    """The precision to compute with; `auto` takes bf16 only where the hardware multiplies it faster than float32."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        # Older GPUs emulate bf16, at a loss.
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu":
+        abilities = torch.cpu.get_capabilities()
+        return "bf16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "float32"
+    return "float32"
+
+
+def name_device(device: torch.device) -> str:
+    """A name for people and for records: the GPU's own, or the number of threads of the CPU."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)

@@ -1,0 +1,30 @@
+"""The learning rate of every mini-batch, as a factor of its layer group's rate."""
+
+import math
+
+from metalight.recipe import TrainingSettings
+
+
+def compute_rate_factor(step: int, steps_an_epoch: int, settings: TrainingSettings) -> float:
+    """Factor of the rates at a mini-batch of the phase in which all layers learn.
+
+    Constant epochs, then cosine cycles from 1 to 0 that start again (SGDR, Loshchilov & Hutter 2017, eq. 5, with a
+    lowest rate of 0), stepped a mini-batch; the paper, section 3.2, has cycles of 1, 2 and 4 epochs. The authors'
+    code holds the first part of the first cycle at a hundredth (`slow_start_fraction`).
+
+    Args:
+        step: Mini-batches of this phase before this one.
+        steps_an_epoch: Mini-batches in an epoch.
+        settings: The lengths of the parts.
+    """
+    step_of_cycle = step - settings.constant_epochs * steps_an_epoch
+    if step_of_cycle < 0:
+        return 1.0
+    for cycle, epochs in enumerate(settings.cycle_epochs):
+        steps = epochs * steps_an_epoch
+        if step_of_cycle < steps:
+            if cycle == 0 and step_of_cycle < settings.slow_start_fraction * steps:
+                return 0.01
+            return 0.5 * (1 + math.cos(math.pi * step_of_cycle / steps))
+        step_of_cycle -= steps
+    return 0.0 if settings.cycles else 1.0
