@@ -1,0 +1,6 @@
+"""Catalogue: which galaxies there are, what is known of them, and how many each cut leaves."""
+
+from metalight.catalog.known_columns import describe_column
+from metalight.catalog.user_table import Catalog, list_file_names, load_catalog
+
+__all__ = ["Catalog", "describe_column", "list_file_names", "load_catalog"]

@@ -99,6 +99,24 @@ def list_cutouts(folder: Path) -> FoundCutouts:
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), 0)
 
 
+def scan_images(folder: Path) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time of change in ns of every image file of a folder, sorted by path.
+
+    Files that vanish in between, or links to nothing, count as of size -1.
+
+    Raises:
+        ImageError: The folder cannot be read, or has no image files.
+    """
+    listing = []
+    for file in _scan(folder):
+        try:
+            status = file.entry.stat()
+            listing.append((file.path, status.st_size, status.st_mtime_ns))
+        except OSError:
+            listing.append((file.path, -1, 0))
+    return listing
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """An image file: its path relative to the folder, as text that any table can hold, and its directory entry."""

@@ -1,0 +1,19 @@
+"""What the columns of the MPA-JHU catalogue mean, for tables that do not say it themselves."""
+
+from metalight.tables import ColumnInfo
+
+KNOWN_COLUMNS = {
+    "metallicity": ColumnInfo("dex", "12 + log10(O/H)"),
+    "oh_p50": ColumnInfo("dex", "12 + log10(O/H)"),
+    "log_mass": ColumnInfo("dex", "log10(M*/Msun)"),
+    "lgm_tot_p50": ColumnInfo("dex", "log10(M*/Msun)"),
+    "log_sfr": ColumnInfo("dex", "log10(SFR / (Msun/yr))"),
+    "sfr_tot_p50": ColumnInfo("dex", "log10(SFR / (Msun/yr))"),
+    "specsfr_tot_p50": ColumnInfo("dex", "log10(SFR/M* / (1/yr))"),
+}
+"""By the names of galSpecExtra (SDSS DR8 and later) and by ours. Medians of the posterior distributions."""
+
+
+def describe_column(name: str, given: ColumnInfo) -> ColumnInfo:
+    """The unit and description that a table gives of a column, or what is known of a column of that name."""
+    return given if given != ColumnInfo() else KNOWN_COLUMNS.get(name, ColumnInfo())

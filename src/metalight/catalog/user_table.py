@@ -1,0 +1,161 @@
+"""The user's own table as the catalogue: columns mapped by name, galaxies without a target refused and counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalight.catalog.known_columns import describe_column
+from metalight.errors import CatalogError, TableError
+from metalight.tables import (
+    SENTINELS,
+    ColumnInfo,
+    Table,
+    find_column,
+    load_table,
+    require_numbers,
+    require_object_ids,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """The galaxies that can be used, and those that cannot, with the reason."""
+
+    table: Table
+    """Columns object_id (int64); the targets under the user's names (float64, all finite); file_name and split_name
+    if they were asked for (text); then all other columns of the user, unchanged. Rows in the user's order."""
+
+    refused: pd.DataFrame
+    """Columns object_id, reason; one row a galaxy, in the user's order."""
+
+    counts: pd.DataFrame
+    """Columns cut, reason, num_left: first all rows, then one row a cut."""
+
+
+def list_file_names(table: Table) -> list[str | None] | None:
+    """The image file of each galaxy of a catalogue's table, None where it names none; None if it has no such column."""
+    if "file_name" not in table.frame:
+        return None
+    return [name if isinstance(name, str) else None for name in table.frame["file_name"].tolist()]
+
+
+def load_catalog(
+    path: Path,
+    *,
+    object_id: str,
+    targets: Sequence[str],
+    file_name: str = "",
+    split: str = "",
+    missing_values: Sequence[float] = SENTINELS,
+) -> Catalog:
+    """The galaxies of a CSV, Parquet or FITS table.
+
+    A galaxy is refused for the first of `targets` that is missing or infinite.
+
+    Args:
+        path: The table, one row a galaxy.
+        object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
+        targets: Columns to learn to predict.
+        file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
+        split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
+        missing_values: Numbers that stand for "not measured".
+
+    Raises:
+        CatalogError: The table has no rows, no galaxy is left, two settings name the same column, or the table cannot
+            be read, lacks a column or has a wrong one.
+    """
+    roles = [("[catalog] object_id", object_id), *(("[catalog] targets", target) for target in targets)]
+    roles += [("[catalog] file_name", file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
+    _check_roles(roles)
+    try:
+        user_table = load_table(path, missing_values=missing_values)
+        for role, name in roles:
+            find_column(user_table, name, path=path, role=role)
+        if user_table.frame.empty:
+            raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
+        table = _map_columns(user_table, path, object_id, targets, file_name, split)
+    except CatalogError:
+        raise
+    except TableError as error:
+        raise CatalogError(str(error)) from error
+    return _refuse_without_targets(table, targets, path)
+
+
+def _check_roles(roles: list[tuple[str, str]]) -> None:
+    role_of: dict[str, str] = {}
+    for role, name in roles:
+        if name in role_of:
+            raise CatalogError(f"{role} names the column '{name}', which {role_of[name]} names already; name another.")
+        role_of[name] = role
+
+
+def _map_columns(
+    user_table: Table, path: Path, object_id: str, targets: Sequence[str], file_name: str, split: str
+) -> Table:
+    """The user's columns under our names and in our order."""
+    frame = user_table.frame
+    sources = {"object_id": object_id}
+    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, object_id, path=path))]
+    mapped += [(target, require_numbers(user_table, target, path=path)) for target in targets]
+    for ours, name in (("file_name", file_name), ("split_name", split)):
+        if name:
+            sources[ours] = name
+            mapped.append((ours, _require_text(user_table, name, path)))
+    used = {object_id, *targets, file_name, split}
+    mapped += [(name, frame[name]) for name in frame.columns if name not in used]
+    columns: dict[str, Any] = {}
+    for name, values in mapped:
+        if name in columns:
+            raise CatalogError(
+                f"{path} has a column '{name}', but '{sources[name]}' is to become '{name}'; rename one of them in the "
+                "table."
+            )
+        columns[name] = values
+    info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
+    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+
+
+def _require_text(table: Table, column: str, path: Path) -> "pd.Series[Any]":
+    """Text of a column; whole numbers become their digits."""
+    values = table.frame[column]
+    texts = [None if missing else value for value, missing in zip(values.tolist(), values.isna(), strict=True)]
+    if pd.api.types.is_integer_dtype(values.dtype):
+        texts = [None if value is None else str(value) for value in texts]
+    row = next((row for row, text in enumerate(texts, start=1) if not (text is None or isinstance(text, str))), 0)
+    if row:
+        raise TableError(
+            f"Column '{column}' of {path} does not hold text, but {values.dtype}: {texts[row - 1]} in row {row}. Save "
+            "it as text, or name another column."
+        )
+    # The type that pandas gives to text: "str" from version 3, object before.
+    return pd.Series(texts, dtype=pd.Series(["text"]).dtype)
+
+
+def _refuse_without_targets(table: Table, targets: Sequence[str], path: Path) -> Catalog:
+    frame = table.frame
+    reasons = np.full(len(frame), "", dtype=object)
+    counts: list[tuple[str, str, int]] = [("all rows", f"rows of {path.name}", len(frame))]
+    for target in targets:
+        values = frame[target].to_numpy()
+        is_left = reasons == ""
+        reasons[is_left & np.isnan(values)] = f"has no {target}"
+        reasons[is_left & np.isinf(values)] = f"{target} is infinite"
+        counts.append((f"has {target}", f"without {target} there is nothing to learn", int((reasons == "").sum())))
+    is_left = reasons == ""
+    if not is_left.any():
+        tally = pd.Series(reasons).value_counts(sort=False)
+        listed = ", ".join(f"{number} × '{reason}'" for reason, number in tally.items())
+        raise CatalogError(
+            f"None of the {len(frame)} galaxies of {path} can be used: {listed}. Check [catalog] targets and "
+            "missing_values."
+        )
+    refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[~is_left].reset_index(drop=True)
+    return Catalog(
+        Table(frame[is_left].reset_index(drop=True), table.info),
+        refused.astype({"reason": "str"}),
+        pd.DataFrame(counts, columns=["cut", "reason", "num_left"]).astype({"cut": "str", "reason": "str"}),
+    )

@@ -1,0 +1,58 @@
+"""The commands together, and what becomes of their errors."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from metalight import __version__
+from metalight.cli import evaluate, predict, recipe, run, simulate
+from metalight.errors import MetalightError
+
+INTERRUPTED_STATUS = 130
+"""Exit status after Ctrl-C, by the custom of shells."""
+
+
+class _Commands(TyperGroup):
+    """Turns what a user can mend into one sentence; a traceback is for bugs of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MetalightError as error:
+            typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(error.exit_status)
+        except KeyboardInterrupt:
+            typer.echo(
+                "Interrupted. Finished stages and files are kept: the same command goes on from there.", err=True
+            )
+            ctx.exit(INTERRUPTED_STATUS)
+
+
+app = typer.Typer(
+    name="metalight",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Predict gas-phase metallicities and other properties of galaxies from three-colour images.",
+)
+app.command("run")(run.run)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(recipe.app, name="recipe")
+app.command("simulate")(simulate.simulate)
+
+
+@app.callback()
+def _metalight(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"metalight {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the `metalight` command."""
+    app()

@@ -1,0 +1,62 @@
+"""`metalight predict`: a saved model over new images."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metalight.cli.options import Device
+
+
+class Views(StrEnum):
+    """Test-time views whose predictions are averaged."""
+
+    none = "none"
+    paper = "paper"
+    eight = "eight"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A saved model, or a run that has trained one.")],
+    images: Annotated[Path, typer.Option(help="A folder of JPEG or PNG images, or a run.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .fits.")],
+    views: Annotated[
+        Views,
+        typer.Option(help="The image as it is; it and four augmented views, as the paper; or the eight symmetries."),
+    ] = Views.paper,
+    catalog: Annotated[
+        Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images named by an id.")
+    ] = None,
+    object_id: Annotated[str, typer.Option("--id", help="Its column of identifiers.")] = "object_id",
+    file_name: Annotated[str, typer.Option(help="Its column of image file names, if they are not named by id.")] = "",
+    framing: Annotated[str, typer.Option(help="What the images frame, if their folder does not state it.")] = "",
+    source: Annotated[str, typer.Option(help="The survey of the images, if their folder does not state it.")] = "",
+    any_images: Annotated[
+        bool, typer.Option("--any-images", help="Predict images of another framing or source than the model's.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Galaxies predicted at once.")] = 64,
+    device: Device = "auto",
+) -> None:
+    """Predict the properties of galaxies from their images, one row a galaxy, in the order of the input."""
+    from metalight.pipeline import CatalogOfImages, predict_images
+    from metalight.progress import bar_progress
+
+    report = predict_images(
+        model,
+        images,
+        output,
+        views=views.value,
+        catalog=CatalogOfImages(catalog, object_id, file_name) if catalog else None,
+        framing=framing,
+        source=source,
+        accept_any=any_images,
+        batch_size=batch_size,
+        device=device,
+        progress=bar_progress,
+    )
+    if report.origin_note:
+        typer.echo(report.origin_note, err=True)
+    typer.echo(report.summary.to_string(index=False, float_format="{:.4f}".format))
+    refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
+    typer.echo(f"\n{report.num_galaxies:,} galaxies predicted{refused}.\nPredictions: {report.output}")

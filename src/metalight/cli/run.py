@@ -1,0 +1,61 @@
+"""`metalight run`: a recipe from the catalogue to the figures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metalight.cli.options import Device
+
+if TYPE_CHECKING:
+    from metalight.run import RunFolder, StageRecord
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A preset (see `metalight recipe list`) or a TOML file.")],
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given several times."),
+    ] = None,
+    first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
+    only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
+    device: Device = "auto",
+) -> None:
+    """Select, decode, split, train, predict, evaluate and draw, leaving out what is done already.
+
+    Stages: catalog, cutouts, pixels, splits, training, prediction, evaluation, figures.
+    """
+    from metalight.errors import RunError
+    from metalight.pipeline import run_recipe
+    from metalight.progress import bar_progress
+    from metalight.recipe import load_recipe
+
+    if first and only:
+        raise RunError("--from and --only exclude each other; give one of them.")
+    wanted = load_recipe(recipe, settings or [])
+    place = run_dir or Path("runs") / wanted.name
+    report = run_recipe(wanted, place, first=first, only=only, device=device, progress=bar_progress, announce=_announce)
+    if not report.performed:
+        typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
+    if "evaluation" in report.records:
+        _show_scores(report.run)
+    typer.echo(f"Run folder: {place}")
+
+
+def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
+    mark = typer.style("✓", fg="green") if is_new else typer.style("·", dim=True)
+    typer.echo(f"{mark} {name:<11} {record.line}")
+
+
+def _show_scores(run_folder: "RunFolder") -> None:
+    from metalight.evaluation import format_scores, load_scores
+    from metalight.tables import ColumnInfo, load_table
+
+    info = load_table(run_folder.catalog, missing_values=()).info
+    for target, scores in load_scores(run_folder.metrics("test")).items():
+        known = info.get(target, ColumnInfo())
+        title = f"{target} ({known.description})" if known.description else target
+        typer.echo(f"\n{typer.style(title, bold=True)} of the test galaxies\n")
+        typer.echo(format_scores(scores, known.unit))
+    typer.echo()

@@ -1,0 +1,74 @@
+"""What a folder of images says about itself: the framing and the source, in a small file beside the images.
+
+`cutouts.json`, such as `{"framing": "petrosian", "source": "simulated"}`. It is optional: a folder that says nothing
+is taken at the user's word.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from metalight.cutouts.folder import scan_images
+from metalight.errors import ImageError
+from metalight.recipe import Framing
+
+ORIGIN_FILE = "cutouts.json"
+"""Name of the file, at the top of a folder of images."""
+
+
+@dataclass(frozen=True)
+class ImageOrigin:
+    """How images frame their galaxies, and which survey and service made them; empty where it is not stated."""
+
+    framing: str = ""
+    source: str = ""
+
+
+def load_origin(folder: Path) -> ImageOrigin:
+    """What a folder of images states about itself.
+
+    Raises:
+        ImageError: Its `cutouts.json` cannot be understood.
+    """
+    path = folder / ORIGIN_FILE
+    if not path.is_file():
+        return ImageOrigin()
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        origin = ImageOrigin(str(values.get("framing", "")), str(values.get("source", "")))
+    except (OSError, ValueError, AttributeError) as error:
+        raise ImageError(f"{path} cannot be read as a description of images: {error}; mend or delete it.") from error
+    if origin.framing and origin.framing not in get_args(Framing):
+        raise ImageError(
+            f"{path} states the framing '{origin.framing}'; known are {', '.join(get_args(Framing))}. Mend it."
+        )
+    return origin
+
+
+def check_origin(folder: Path, *, framing: str, source: str) -> None:
+    """Refuse a recipe that says of a folder's images what the folder itself denies.
+
+    Raises:
+        ImageError: The framing or the source differs from what `cutouts.json` states.
+    """
+    origin = load_origin(folder)
+    for what, stated, wanted in (("framing", origin.framing, framing), ("source", origin.source, source)):
+        if stated and stated != wanted:
+            raise ImageError(
+                f"The images in {folder} state the {what} '{stated}' in {ORIGIN_FILE}, but the recipe says '{wanted}'; "
+                f'set [cutouts] {what} = "{stated}", or take other images.'
+            )
+
+
+def compute_folder_digest(folder: Path) -> str:
+    """A digest of the names, sizes and times of the image files of a folder: it changes when any of them does.
+
+    Raises:
+        ImageError: The folder cannot be read, or has no image files.
+    """
+    digest = hashlib.sha256()
+    for path, num_bytes, modified_ns in scan_images(folder):
+        digest.update(json.dumps([path, num_bytes, modified_ns]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,217 @@
+"""The scores of a set of predictions: as numbers, as metrics.json, and as a table to read."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from metalight.atomic import replace_file
+from metalight.errors import EvaluationError
+from metalight.metrics import Interval, compute_baseline, compute_metrics
+
+BaselineSource = Literal["training set", "scored galaxies"]
+"""Whose mean the baseline predicts."""
+
+_LABELS = {
+    "rmse": ("RMSE", True),
+    "nmad": ("NMAD", True),
+    "mean_bias": ("mean residual", True),
+    "median_bias": ("median residual", True),
+    "mae": ("mean |residual|", True),
+    "r2": ("R²", False),
+    "fraction_over_3_nmad": ("fraction |residual| > 3 NMAD", False),
+    "fraction_over_5_nmad": ("fraction |residual| > 5 NMAD", False),
+    "fraction_over_0.2": ("fraction |residual| > 0.2", True),
+    "fraction_over_0.3": ("fraction |residual| > 0.3", True),
+}
+"""How the table names each metric, and whether the unit of the target belongs there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How good a set of predictions is, beside predicting one mean for every galaxy."""
+
+    num_galaxies: int
+    """Galaxies that were scored."""
+    num_left_out: int
+    """Galaxies left out because they lack a true value or a prediction."""
+    metrics: dict[str, Interval]
+    """By the names of `metalight.metrics.compute_metrics`."""
+    baseline: dict[str, Interval]
+    """The same metrics of predicting `baseline_mean` for the same galaxies."""
+    baseline_mean: float
+    """The one prediction of the baseline, in the unit of the target."""
+    baseline_source: BaselineSource
+    """Whose mean that is; the mean of the scored galaxies themselves makes the baseline a little too good."""
+    num_bootstrap: int
+    """Bootstrap samples behind the intervals; 0 if there are none."""
+    seed: int
+    """Seed of the bootstrap."""
+
+
+def find_scorable(truth: npt.ArrayLike, predicted: npt.ArrayLike, *, at_least: int = 2) -> npt.NDArray[np.bool_]:
+    """Mask of the galaxies that have both a finite true value and a finite prediction.
+
+    Raises:
+        EvaluationError: There are fewer than `at_least` of them.
+        ValueError: The lengths differ.
+    """
+    truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if truth.shape != predicted.shape or truth.ndim != 1:
+        raise ValueError(f"truth of shape {truth.shape} and predicted of shape {predicted.shape} must be as long")
+    is_scorable: npt.NDArray[np.bool_] = np.isfinite(truth) & np.isfinite(predicted)
+    num_scorable = int(is_scorable.sum())
+    if num_scorable < at_least:
+        have = "has" if num_scorable == 1 else "have"
+        raise EvaluationError(
+            f"Of {len(truth)} galaxies, {num_scorable} {have} both a true value and a prediction; at least {at_least} "
+            "are needed: check the label column of the catalogue, or predict more galaxies."
+        )
+    return is_scorable
+
+
+def evaluate_predictions(
+    truth: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    baseline_mean: float | None,
+    num_bootstrap: int = 1000,
+    seed: int = 0,
+) -> Scores:
+    """The scores of the galaxies that have both a true value and a prediction; the others are counted.
+
+    Args:
+        truth: True values, NaN where missing, shape (galaxies,).
+        predicted: Predictions, NaN where missing, shape (galaxies,).
+        baseline_mean: Mean of the training set, the baseline of a run; None takes the mean of the scored galaxies, for
+            predictions whose training set is not known.
+        num_bootstrap: Bootstrap samples behind the 68 % intervals; 0 leaves them out.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        EvaluationError: Fewer than 2 galaxies can be scored.
+        ValueError: The lengths differ, or `baseline_mean` is not finite.
+    """
+    truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    is_scorable = find_scorable(truth, predicted)
+    truth, predicted = truth[is_scorable], predicted[is_scorable]
+    mean = float(truth.mean()) if baseline_mean is None else float(baseline_mean)
+    return Scores(
+        num_galaxies=len(truth),
+        num_left_out=len(is_scorable) - len(truth),
+        metrics=compute_metrics(truth, predicted, num_bootstrap=num_bootstrap, seed=seed),
+        baseline=compute_baseline(truth, mean, num_bootstrap=num_bootstrap, seed=seed),
+        baseline_mean=mean,
+        baseline_source="scored galaxies" if baseline_mean is None else "training set",
+        num_bootstrap=num_bootstrap,
+        seed=seed,
+    )
+
+
+def save_scores(scores: Mapping[str, Scores], path: Path) -> None:
+    """Write the scores of each target as JSON; a number that is not defined is null."""
+    with replace_file(path) as temporary:
+        stored = {target: _replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}
+        text = json.dumps(stored, indent=2, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load_scores(path: Path) -> dict[str, Scores]:
+    """The scores of each target that `save_scores` wrote.
+
+    Raises:
+        EvaluationError: The file is not there, or is no such file.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {target: _read_scores(of_target) for target, of_target in stored.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(
+            f"{path} cannot be read as scores ({error}); run `metalight evaluate` to make it anew."
+        ) from error
+
+
+def format_scores(scores: Scores, unit: str) -> str:
+    """A plain-text table: each metric, its 68 % interval, and what predicting the mean reaches.
+
+    Args:
+        scores: What to show.
+        unit: Unit of the target, such as `dex`; empty if it has none.
+    """
+    decimals = _choose_decimals(scores)
+    rows = [("metric", "value", "68 % interval", "predict the mean")]
+    for name, metric in scores.metrics.items():
+        numbers = [_format_number(value, decimals) for value in (metric.value, scores.baseline[name].value)]
+        rows.append((_format_label(name, unit), numbers[0], _format_interval(metric, decimals), numbers[1]))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(row[column].rjust(widths[column]) for column in (1, 2, 3))])
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join([*lines, "", *_format_notes(scores)])
+
+
+def _format_notes(scores: Scores) -> list[str]:
+    galaxies = "galaxy" if scores.num_galaxies == 1 else "galaxies"
+    counts = f"{scores.num_galaxies:,} {galaxies} scored"
+    if scores.num_left_out:
+        lack = "lacks" if scores.num_left_out == 1 else "lack"
+        counts += f"; {scores.num_left_out:,} left out, which {lack} a true value or a prediction"
+    whose = "training set" if scores.baseline_source == "training set" else "scored galaxies themselves"
+    mean = _format_number(scores.baseline_mean, _choose_decimals(scores))
+    notes = [
+        f"{counts}. Residual = predicted − true.",
+        f"Predict the mean: {mean} for every galaxy, the mean of the {whose}.",
+    ]
+    if scores.num_bootstrap:
+        notes.append(f"Intervals: {scores.num_bootstrap:,} bootstrap samples of the galaxies, seed {scores.seed}.")
+    return notes
+
+
+def _format_label(name: str, unit: str) -> str:
+    label, has_unit = _LABELS.get(name, (name, False))
+    if not (has_unit and unit):
+        return label
+    return f"{label} {unit}" if name.startswith("fraction") else f"{label} ({unit})"
+
+
+def _choose_decimals(scores: Scores) -> int:
+    """Four, as suits dex; more for a target whose residuals are so small that four would hide them."""
+    rmse = scores.metrics["rmse"].value
+    return 4 if rmse == 0 else max(4, 2 - math.floor(math.log10(rmse)))
+
+
+def _format_number(value: float, decimals: int) -> str:
+    # Adding 0 turns the −0 of a rounded residual into 0.
+    return f"{round(value, decimals) + 0:.{decimals}f}" if math.isfinite(value) else "–"
+
+
+def _format_interval(metric: Interval, decimals: int) -> str:
+    if not (math.isfinite(metric.low) and math.isfinite(metric.high)):
+        return "–"
+    return f"{_format_number(metric.low, decimals)} to {_format_number(metric.high, decimals)}"
+
+
+def _read_scores(stored: dict[str, Any]) -> Scores:
+    intervals = {
+        key: {name: _read_interval(interval) for name, interval in stored[key].items()}
+        for key in ("metrics", "baseline")
+    }
+    return Scores(**{**stored, **intervals})
+
+
+def _read_interval(stored: dict[str, float | None]) -> Interval:
+    return Interval(**{name: float("nan") if value is None else float(value) for name, value in stored.items()})
+
+
+def _replace_nan(value: Any) -> Any:
+    # JSON has no NaN; the tokens that Python would write are refused by most other readers.
+    if isinstance(value, dict):
+        return {key: _replace_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

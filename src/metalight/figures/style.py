@@ -1,0 +1,108 @@
+"""How every figure looks, and how it is saved: the same bytes whenever the same numbers are drawn."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
+
+from metalight.atomic import replace_file
+
+RMSE_RED = "#ce1504"
+"""The running median and all that is RMSE; the paper, figure 2."""
+
+NMAD_BLUE = "#8888ed"
+"""All that is NMAD; the paper, figure 2."""
+
+BLACK = "#000000"
+POINT_GREY = "#5a5a5a"
+FAINT_GREY = "#b5b5b5"
+
+GROUP_COLOURS = {"early": "#0072b2", "late": "#d55e00", "head": "#009e73"}
+"""Layer groups of the network, in colours of Okabe & Ito, which the colour-blind can tell apart."""
+
+LOSS_COLOUR = "#0072b2"
+VALIDATION_COLOUR = "#d55e00"
+
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": False,
+    "axes.labelsize": 15,
+    "axes.linewidth": 1.0,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 13,
+    "legend.fontsize": 12,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # Type 3 fonts are refused by journals
+    "xtick.direction": "in",
+    "xtick.top": True,
+    "ytick.direction": "in",
+    "ytick.right": True,
+}
+"""On top of matplotlib's own defaults, never of the user's settings."""
+
+# What would tell when, and with which version, a file was made: two drawings of the same numbers must be equal.
+_NO_METADATA: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@contextlib.contextmanager
+def use_style() -> Iterator[None]:
+    """Within the block, figures are made and saved in our style; matplotlib's settings are left as they were."""
+    with mpl.style.context(["default", STYLE]):
+        yield
+
+
+def make_figure(width: float, height: float, **options: Any) -> Figure:
+    """An empty figure of `width` × `height` inches that needs no display."""
+    figure = Figure(figsize=(width, height), **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def make_greys() -> Colormap:
+    """The colours `Greys`, beginning where a cell with one galaxy is told from the white of an empty one."""
+    greys = mpl.colormaps["Greys"](np.linspace(0.16, 1, 256))
+    return ListedColormap(greys, name="Greys")
+
+
+def save_figure(figure: Figure, path_stem: Path, *, dpi: int) -> list[Path]:
+    """Write the figure as PNG and PDF beside each other, each whole or not at all.
+
+    Args:
+        figure: What to save.
+        path_stem: Path without a suffix.
+        dpi: Pixels per inch, of the PNG and of the raster parts of the PDF.
+
+    Returns:
+        The paths written.
+    """
+    paths = []
+    for suffix, metadata in _NO_METADATA.items():
+        path = name_file(path_stem, suffix)
+        with replace_file(path) as temporary:
+            figure.savefig(temporary, dpi=dpi, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+def save_numbers(table: pd.DataFrame, path_stem: Path, ending: str = "") -> Path:
+    """Write numbers that a figure shows as CSV beside it, and get the path: its stem, `ending` and .csv."""
+    path = name_file(path_stem, f"{ending}.csv")
+    with replace_file(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    return path
+
+
+def name_file(path_stem: Path, ending: str) -> Path:
+    """The path whose name ends in `ending`; dots in the stem are kept, which `with_suffix` would cut."""
+    return path_stem.with_name(path_stem.name + ending)

@@ -1,0 +1,132 @@
+"""Stages that make the data: catalogue, cutouts, pixels, splits."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metalight.catalog import list_file_names, load_catalog
+from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
+from metalight.images import build_pixels, load_pixels
+from metalight.pipeline.refusals import format_refused, save_refused
+from metalight.pipeline.stage import Job, Stage
+from metalight.recipe import Recipe
+from metalight.run import describe_file
+from metalight.splits import SPLITS, assign_splits
+from metalight.tables import Table, load_table, save_table
+
+
+def _perform_catalog(job: Job) -> str:
+    settings = job.recipe.catalog
+    catalog = load_catalog(
+        Path(settings.path),
+        object_id=settings.object_id,
+        targets=settings.targets,
+        file_name=settings.file_name,
+        split=job.recipe.splits.column if job.recipe.splits.method == "column" else "",
+        missing_values=settings.missing_values,
+    )
+    save_table(catalog.table, job.run.catalog)
+    save_table(Table(catalog.counts, {}), job.run.cuts)
+    save_refused(catalog.refused, job.run.refused("catalog"))
+    num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
+    return f"{num_left:,} of {num_all:,} galaxies have {', '.join(settings.targets)}{format_refused(catalog.refused)}"
+
+
+def _perform_cutouts(job: Job) -> str:
+    settings = job.recipe.cutouts
+    folder = Path(settings.folder)
+    check_origin(folder, framing=settings.framing, source=settings.source)
+    galaxies = load_table(job.run.catalog, missing_values=())
+    # A column of the user's that only happens to be called file_name is not asked for.
+    file_names = list_file_names(galaxies) if job.recipe.catalog.file_name else None
+    cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names)
+    save_table(Table(cutouts.found, {}), job.run.cutouts)
+    save_refused(cutouts.refused, job.run.refused("cutouts"))
+    unused = f"; {cutouts.unused:,} images belong to none of them" if cutouts.unused else ""
+    return f"{len(cutouts.found):,} of {len(galaxies.frame):,} have an image{format_refused(cutouts.refused)}{unused}"
+
+
+def _perform_pixels(job: Job) -> str:
+    found = load_table(job.run.cutouts, missing_values=()).frame
+    side = job.recipe.pixels.side
+    report = build_pixels(Path(job.recipe.cutouts.folder), found, job.run.pixels, side=side, progress=job.progress)
+    save_refused(report.refused, job.run.refused("pixels"))
+    (height, width), num_alike = next(iter(report.shapes.items()))
+    sizes = f"{num_alike:,} were {width} × {height}"
+    grey = f"; {report.num_grey:,} are grey" if report.num_grey else ""
+    return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{format_refused(report.refused)}"
+
+
+def _perform_splits(job: Job) -> str:
+    settings = job.recipe.splits
+    # Of the galaxies that have a usable image and a label, in the catalogue's order.
+    object_ids = load_pixels(job.run.pixels).object_ids
+    column = None
+    if settings.method == "column":
+        galaxies = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id")
+        column = galaxies["split_name"].reindex(object_ids).tolist()
+    splits = assign_splits(
+        object_ids, method=settings.method, seed=settings.seed, fractions=settings.fractions, column=column
+    )
+    save_table(Table(splits, {}), job.run.splits)
+    sizes = splits["split"].value_counts()
+    return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS)
+
+
+def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
+    # Where the catalogue lies is told by the inputs; of the splits, only their column is read.
+    column = recipe.splits.column if recipe.splits.method == "column" else ""
+    return {**recipe.catalog.model_dump(mode="json", exclude={"path"}), "split_column": column}
+
+
+def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
+    folder = Path(recipe.cutouts.folder)
+    return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
+
+
+DATA_STAGES = (
+    Stage(
+        "catalog",
+        after=(),
+        perform=_perform_catalog,
+        settings=_catalog_settings,
+        inputs=lambda recipe: {"catalog": describe_file(Path(recipe.catalog.path))},
+        outputs=lambda run: [run.catalog, run.cuts, run.refused("catalog")],
+    ),
+    Stage(
+        "cutouts",
+        after=("catalog",),
+        perform=_perform_cutouts,
+        settings=lambda recipe: {
+            **recipe.cutouts.model_dump(mode="json", exclude={"folder"}),
+            "has_file_names": bool(recipe.catalog.file_name),
+        },
+        inputs=_cutouts_inputs,
+        outputs=lambda run: [run.cutouts, run.refused("cutouts")],
+    ),
+    Stage(
+        "pixels",
+        after=("cutouts",),
+        perform=_perform_pixels,
+        settings=lambda recipe: recipe.pixels.model_dump(mode="json"),
+        outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
+        cache=lambda run: [run.pixels / "pixels.npy"],
+    ),
+    Stage(
+        "splits",
+        after=("catalog", "pixels"),
+        perform=_perform_splits,
+        settings=lambda recipe: recipe.splits.model_dump(mode="json"),
+        outputs=lambda run: [run.splits],
+    ),
+)
+"""In order."""
+
+
+def load_set(job: Job, split: str) -> tuple[pd.DataFrame, Any]:
+    """The galaxies of one set with their targets, in the catalogue's order, and the pixels of all galaxies."""
+    splits = load_table(job.run.splits, missing_values=()).frame
+    galaxies = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id", drop=False)
+    wanted = splits.loc[splits["split"] == split, "object_id"].to_numpy()
+    return galaxies.loc[wanted].reset_index(drop=True), load_pixels(job.run.pixels)

@@ -1,0 +1,249 @@
+"""Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from metalight.errors import ModelError
+from metalight.evaluation import Scores, evaluate_predictions, load_scores, save_scores, select_examples
+from metalight.images import load_pixels
+from metalight.pipeline.data_stages import load_set
+from metalight.pipeline.stage import Job, Stage
+from metalight.recipe import Recipe
+from metalight.run import RunFolder, describe_file
+from metalight.tables import ColumnInfo, Table, load_table, save_table
+
+if TYPE_CHECKING:
+    from metalight.training import TrainingData
+
+SCORED_SETS = ("validation", "test")
+"""Sets that are predicted: one to choose settings by, one to judge with."""
+
+
+def check_learning(recipe: Recipe, device: str) -> None:
+    """Refuse a device, a backbone or a weights file that cannot be used, before any long work.
+
+    Raises:
+        ModelError: One of them cannot be used.
+    """
+    from metalight.model import check_backbone, choose_device
+
+    choose_device(device)
+    check_backbone(recipe.model.backbone)
+    weights = recipe.model.weights
+    if weights not in ("hub", "none") and not Path(weights).is_file():
+        raise ModelError(f"There is no weights file {weights}; give [model] weights the path of a safetensors file.")
+
+
+def _perform_training(job: Job) -> str:
+    from metalight.model import SavedModel, choose_device, save_model
+    from metalight.training import fit_network
+
+    training, validation = _load_training_data(job, "train"), _load_training_data(job, "validation")
+    fitted = fit_network(
+        training,
+        validation if len(validation.object_ids) else None,
+        job.recipe.model,
+        job.recipe.training,
+        device=choose_device(job.device),
+        history_path=job.run.history,
+        progress=job.progress,
+    )
+    config = _describe_model(job, fitted.scaling, fitted.validation_rmse, fitted.precision, training, validation)
+    save_model(SavedModel(fitted.network, config), job.run.model)
+    line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
+    if fitted.validation_rmse:
+        line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
+    return line
+
+
+def _load_training_data(job: Job, split: str) -> "TrainingData":
+    from metalight.training import TrainingData
+
+    galaxies, pixels = load_set(job, split)
+    object_ids = galaxies["object_id"].to_numpy()
+    targets = galaxies[list(job.recipe.catalog.targets)].to_numpy(dtype=np.float64)
+    return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))
+
+
+def _describe_model(
+    job: Job, scaling: Any, validation_rmse: Sequence[float], precision: str, training: Any, validation: Any
+) -> Any:
+    import timm
+    import torch
+
+    import metalight
+    from metalight.model import ImageDescription, ModelConfig, TargetDescription, TrainingSummary
+
+    recipe = job.recipe
+    info = load_table(job.run.catalog, missing_values=()).info
+    names = recipe.catalog.targets
+    of_targets = [info.get(name, ColumnInfo()) for name in names]
+    return ModelConfig(
+        backbone=recipe.model.backbone,
+        hidden_features=recipe.model.hidden_features,
+        dropout=recipe.model.dropout,
+        images=ImageDescription(side=recipe.pixels.side, framing=recipe.cutouts.framing, source=recipe.cutouts.source),
+        targets=tuple(
+            TargetDescription(name=name, unit=known.unit, description=known.description, mean=mean, scale=scale)
+            for name, known, mean, scale in zip(names, of_targets, scaling.means, scaling.scales, strict=True)
+        ),
+        augmentation=recipe.training.augmentation,
+        training=TrainingSummary(
+            num_galaxies=len(training.object_ids),
+            num_validation=len(validation.object_ids),
+            epochs=recipe.training.epochs,
+            seed=recipe.training.seed,
+            precision=precision,
+            optimizer=recipe.training.optimizer,
+            loss=recipe.training.loss,
+            # The path of a weights file would tell strangers about the machine.
+            starting_weights=recipe.model.weights if recipe.model.weights in ("hub", "none") else "file",
+            validation_rmse=dict(zip(names, validation_rmse, strict=False)),
+            versions={
+                "metalight": metalight.__version__,
+                "timm": timm.__version__,
+                "torch": torch.__version__,
+            },
+        ),
+    )
+
+
+def _perform_prediction(job: Job) -> str:
+    from metalight.model import choose_device, load_model
+    from metalight.prediction import build_prediction_table, predict_pixels
+
+    settings = job.recipe.prediction
+    model = load_model(job.run.model)
+    targets = list(job.recipe.catalog.targets)
+    catalog_info = load_table(job.run.catalog, missing_values=()).info
+    counts = []
+    for split in SCORED_SETS:
+        galaxies, pixels = load_set(job, split)
+        object_ids = galaxies["object_id"].to_numpy()
+        predicted = predict_pixels(
+            model,
+            pixels.array,
+            pixels.rows_of(object_ids),
+            object_ids,
+            views=settings.views,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            device=choose_device(job.device),
+            progress=job.progress,
+        )
+        table = build_prediction_table(model.config, object_ids, predicted)
+        frame = pd.concat([galaxies[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
+        of_targets = {target: catalog_info[target] for target in targets if target in catalog_info}
+        save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
+        counts.append(f"{len(object_ids):,} {split}")
+    return f"{' and '.join(counts)} galaxies, views '{settings.views}'"
+
+
+def _perform_evaluation(job: Job) -> str:
+    settings = job.recipe.evaluation
+    training, _ = load_set(job, "train")
+    for split in SCORED_SETS:
+        predictions = load_table(job.run.predictions(split), missing_values=()).frame
+        scores: dict[str, Scores] = {}
+        for target in job.recipe.catalog.targets if len(predictions) > 1 else ():
+            scores[target] = evaluate_predictions(
+                predictions[target],
+                predictions[f"{target}_predicted"],
+                baseline_mean=float(training[target].mean()),
+                num_bootstrap=settings.bootstrap_samples,
+                seed=settings.seed,
+            )
+        save_scores(scores, job.run.metrics(split))
+    return describe_scores(job.run)
+
+
+def describe_scores(run: RunFolder) -> str:
+    """One line: RMSE and NMAD of each target on the test galaxies."""
+    scores = load_scores(run.metrics("test"))
+    if not scores:
+        return "too few test galaxies to score"
+    return "; ".join(
+        f"{target}: test RMSE {of_target.metrics['rmse'].value:.4f}, NMAD {of_target.metrics['nmad'].value:.4f}"
+        for target, of_target in scores.items()
+    )
+
+
+def _perform_figures(job: Job) -> str:
+    from metalight.figures import draw_example_grid, draw_prediction_summary, draw_training_history
+
+    test = load_table(job.run.predictions("test"), missing_values=())
+    pixels = load_pixels(job.run.pixels)
+    names = job.recipe.catalog.targets
+    stems = [draw_training_history(pd.read_csv(job.run.history), path_stem=job.run.figures / "training_history")]
+    for target in names if len(test.frame) > 1 else ():
+        suffix = f"_{target}" if len(names) > 1 else ""
+        true, predicted = test.frame[target].to_numpy(), test.frame[f"{target}_predicted"].to_numpy()
+        known = test.info.get(target, ColumnInfo())
+        name = known.description or target
+        stems.append(
+            draw_prediction_summary(
+                true,
+                predicted,
+                path_stem=job.run.figures / f"prediction_summary{suffix}",
+                name=name,
+                unit=known.unit,
+            )
+        )
+        examples = select_examples(test.frame["object_id"].to_numpy(), true, predicted)
+        images = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
+        stems.append(
+            draw_example_grid(examples, images, path_stem=job.run.figures / f"example_grid{suffix}", name=name)
+        )
+    return ", ".join(str(path) for paths in stems for path in paths if path.suffix == ".png")
+
+
+def _training_settings(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "model": recipe.model.model_dump(mode="json", exclude={"weights"}),
+        "training": recipe.training.model_dump(mode="json"),
+        "targets": list(recipe.catalog.targets),
+        "images": recipe.cutouts.model_dump(mode="json", exclude={"folder"}),
+    }
+
+
+def _training_inputs(recipe: Recipe) -> dict[str, Any]:
+    weights = recipe.model.weights
+    return {"weights": weights if weights in ("hub", "none") else describe_file(Path(weights))}
+
+
+LEARNING_STAGES = (
+    Stage(
+        "training",
+        after=("catalog", "pixels", "splits"),
+        perform=_perform_training,
+        settings=_training_settings,
+        inputs=_training_inputs,
+        outputs=lambda run: [run.model / "model.safetensors", run.model / "config.json", run.history],
+    ),
+    Stage(
+        "prediction",
+        after=("catalog", "pixels", "splits", "training"),
+        perform=_perform_prediction,
+        settings=lambda recipe: recipe.prediction.model_dump(mode="json"),
+        outputs=lambda run: [run.predictions(split) for split in SCORED_SETS],
+    ),
+    Stage(
+        "evaluation",
+        after=("catalog", "splits", "prediction"),
+        perform=_perform_evaluation,
+        settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
+        outputs=lambda run: [run.metrics(split) for split in SCORED_SETS],
+    ),
+    Stage(
+        "figures",
+        after=("pixels", "training", "prediction"),
+        perform=_perform_figures,
+        settings=lambda recipe: {"targets": list(recipe.catalog.targets)},
+        outputs=lambda run: [run.figures],
+    ),
+)
+"""In order."""

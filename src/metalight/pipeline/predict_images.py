@@ -1,0 +1,170 @@
+"""Predictions of a saved model for a folder of images, or for the galaxies of a run."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from metalight.catalog import list_file_names, load_catalog
+from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
+from metalight.images import build_pixels, load_pixels
+from metalight.pipeline.refusals import save_refused
+from metalight.progress import Progress, no_progress
+from metalight.recipe import load_recipe
+from metalight.run import RunFolder
+from metalight.tables import require_writable, save_table
+
+
+@dataclass(frozen=True, eq=False)
+class PredictReport:
+    """What a prediction for new galaxies left."""
+
+    output: Path
+    num_galaxies: int
+    refused: pd.DataFrame
+    """Columns object_id, path, reason."""
+
+    refused_path: Path
+    """Where that table lies, if any galaxy was refused."""
+
+    summary: pd.DataFrame
+    """Mean, standard deviation, lowest and highest prediction of each target."""
+
+    origin_note: str
+    """What was taken for granted of the images; empty if nothing was."""
+
+
+@dataclass(frozen=True)
+class CatalogOfImages:
+    """A table that says which galaxies to predict, and optionally which file is whose."""
+
+    path: Path
+    object_id: str = "object_id"
+    file_name: str = ""
+
+
+def predict_images(
+    model_path: Path,
+    images: Path,
+    output: Path,
+    *,
+    views: Literal["none", "paper", "eight"] = "paper",
+    catalog: CatalogOfImages | None = None,
+    framing: str = "",
+    source: str = "",
+    accept_any: bool = False,
+    seed: int = 0,
+    batch_size: int = 64,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> PredictReport:
+    """Predict every usable image, and write a table with the rows in the order of the input.
+
+    The order is that of the catalogue where one is given, that of the run's catalogue for a run, and by increasing
+    identifier for a folder alone.
+
+    Args:
+        model_path: A saved model, or a run that has trained one.
+        images: A folder of images, or a run whose decoded images are used.
+        output: CSV, Parquet or FITS.
+        views: Test-time views whose predictions are averaged.
+        catalog: Which galaxies of the folder to predict; without it, every file that is named by an identifier.
+        framing: What the user says of the images; empty: what the folder states, or else that of the model.
+        source: Likewise.
+        accept_any: Predict images of another framing or source all the same.
+        seed: Of the augmented views.
+        batch_size: Galaxies a batch.
+        device: Name of the processor, or `auto`.
+        progress: Shows long work.
+
+    Raises:
+        MetalightError: The model, the images, the catalogue or the output cannot be used.
+    """
+    require_writable(output)
+    from metalight.model import choose_device, load_model
+    from metalight.prediction import build_prediction_table, check_images_match, predict_pixels
+
+    processor = choose_device(device)
+    model = load_model(model_path)
+    stated = _state_origin(images, framing, source)
+    if not accept_any:
+        check_images_match(model.config.images, framing=stated.framing, source=stated.source)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.stem}-") as scratch:
+        if stated.run is not None:
+            pixels = load_pixels(stated.run.pixels)
+            refused = pd.DataFrame({"object_id": [], "path": [], "reason": []})
+        else:
+            found = _find(images, catalog)
+            cache = Path(scratch) / "pixels"
+            report = build_pixels(images, found.found, cache, side=model.config.images.side, progress=progress)
+            pixels = load_pixels(cache)
+            refused = pd.concat([found.refused, report.refused], ignore_index=True)
+        predicted = predict_pixels(
+            model,
+            pixels.array,
+            np.arange(len(pixels.object_ids)),
+            pixels.object_ids,
+            views=views,
+            seed=seed,
+            batch_size=batch_size,
+            device=processor,
+            progress=progress,
+        )
+    save_table(build_prediction_table(model.config, pixels.object_ids, predicted), output)
+    refused_path = output.with_name(f"{output.stem}_refused.csv")
+    if len(refused):
+        save_refused(refused, refused_path)
+    else:
+        refused_path.unlink(missing_ok=True)  # that of an earlier prediction would mislead
+    names = [target.name for target in model.config.targets]
+    return PredictReport(
+        output, len(predicted), refused, refused_path, _summarise(predicted, names), _note_origin(stated, model.config)
+    )
+
+
+@dataclass(frozen=True)
+class _Stated:
+    framing: str
+    source: str
+    run: RunFolder | None
+
+
+def _state_origin(images: Path, framing: str, source: str) -> _Stated:
+    """What is known of the framing and the source of images: the user's word before the folder's."""
+    run = RunFolder(images)
+    if run.is_run():
+        cutouts = load_recipe(str(run.recipe)).cutouts
+        return _Stated(framing or cutouts.framing, source or cutouts.source, run)
+    origin = load_origin(images)
+    return _Stated(framing or origin.framing, source or origin.source, None)
+
+
+def _note_origin(stated: _Stated, config: Any) -> str:
+    unknown = [name for name, value in (("framing", stated.framing), ("source", stated.source)) if not value]
+    if not unknown:
+        return ""
+    trained_on = " and ".join(f"{name} '{getattr(config.images, name)}'" for name in unknown)
+    return f"The images do not state their {' and '.join(unknown)}: taken to be the model's, {trained_on}."
+
+
+def _find(images: Path, catalog: CatalogOfImages | None) -> FoundCutouts:
+    if catalog is None:
+        return list_cutouts(images)
+    galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=(), file_name=catalog.file_name)
+    file_names = list_file_names(galaxies.table) if catalog.file_name else None
+    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names)
+
+
+def _summarise(predicted: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "target": names,
+            "mean": predicted.mean(axis=0),
+            "standard deviation": predicted.std(axis=0),
+            "lowest": predicted.min(axis=0),
+            "highest": predicted.max(axis=0),
+        }
+    )

@@ -1,0 +1,114 @@
+"""A recipe run from beginning to end, leaving out what is done already."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from metalight.atomic import replace_file
+from metalight.errors import RecipeError, RunError
+from metalight.pipeline.learning_stages import check_learning
+from metalight.pipeline.provenance import save_provenance
+from metalight.pipeline.stage import Job, Stage
+from metalight.pipeline.stages import STAGES, compute_fingerprint, find_stage, is_done, perform_stage
+from metalight.progress import Progress, no_progress
+from metalight.recipe import Recipe, dump_recipe
+from metalight.run import RunFolder, StageRecord
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did and has."""
+
+    run: RunFolder
+    performed: tuple[str, ...]
+    """Stages done now; the others were done before, or were not asked for."""
+
+    records: dict[str, StageRecord]
+    """Every stage that is done."""
+
+
+def run_recipe(
+    recipe: Recipe,
+    run_dir: Path,
+    *,
+    first: str = "",
+    only: str = "",
+    device: str = "auto",
+    progress: Progress = no_progress,
+    announce: Callable[[str, StageRecord, bool], None] = lambda name, record, is_new: None,
+) -> RunReport:
+    """Bring a run folder up to date with a recipe.
+
+    A stage is done again if its settings, its inputs from outside (by size and time) or the artefacts it reads (by
+    content) have changed, or if what it made is not there any more.
+
+    Args:
+        recipe: What is wanted.
+        run_dir: The run folder, made if need be.
+        first: Do this stage and all later ones in any case.
+        only: Do this stage in any case, and no other.
+        device: Name of the processor, or `auto`.
+        progress: Shows long work.
+        announce: Told of every stage as it ends: its name, its record, and whether it was done now.
+
+    Raises:
+        MetalightError: Something that the user can mend; artefacts of finished stages stay.
+    """
+    _check_recipe(recipe)
+    chosen = [find_stage(only)] if only else list(STAGES)
+    forced = {only} if only else _list_from(first)
+    job = Job(RunFolder(run_dir), recipe, device, progress)
+    job.run.prepare()
+    with replace_file(job.run.recipe) as temporary:
+        temporary.write_text(dump_recipe(recipe), encoding="utf-8")
+    records = job.run.load_records()
+    performed: list[str] = []
+    for stage in chosen:
+        if only:
+            _check_earlier_stages(stage, job, records)
+        fingerprint = compute_fingerprint(stage, job, records)
+        is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
+        if is_new:
+            if not performed:
+                _check_before_long_work(chosen, job)
+            records[stage.name] = perform_stage(stage, job, fingerprint)
+            performed.append(stage.name)
+            job.run.save_records(records)
+            save_provenance(job, records)
+        announce(stage.name, records[stage.name], is_new)
+    return RunReport(job.run, tuple(performed), records)
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    for setting, value, what in (
+        ("catalog.path", recipe.catalog.path, "catalogue"),
+        ("cutouts.folder", recipe.cutouts.folder, "folder of images"),
+    ):
+        if not value:
+            raise RecipeError(
+                f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
+                f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
+            )
+
+
+def _list_from(first: str) -> set[str]:
+    if not first:
+        return set()
+    names = [stage.name for stage in STAGES]
+    return set(names[names.index(find_stage(first).name) :])
+
+
+def _check_earlier_stages(stage: Stage, job: Job, records: dict[str, StageRecord]) -> None:
+    """Refuse a single stage whose inputs are lacking or out of date."""
+    for name in stage.after:
+        earlier = find_stage(name)
+        if not is_done(earlier, job, records, compute_fingerprint(earlier, job, records)):
+            raise RunError(
+                f"The stage '{stage.name}' reads what '{name}' makes, which is not there or not up to date in "
+                f"{job.run.path}; run without --only."
+            )
+
+
+def _check_before_long_work(chosen: list[Stage], job: Job) -> None:
+    if any(stage.name in ("training", "prediction") for stage in chosen):
+        check_learning(job.recipe, job.device)

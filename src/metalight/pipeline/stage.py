@@ -1,0 +1,44 @@
+"""What a stage is: what it needs, what it makes, and how."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metalight.progress import Progress, no_progress
+from metalight.recipe import Recipe
+from metalight.run import RunFolder
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage is handed: where artefacts are, what is wanted, and how to tell of progress."""
+
+    run: RunFolder
+    recipe: Recipe
+    device: str = "auto"
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run. It reads and writes artefacts of the run folder, and keeps nothing in memory."""
+
+    name: str
+    after: tuple[str, ...]
+    """Stages whose artefacts it reads."""
+
+    perform: Callable[[Job], str]
+    """Does the work; gives one line on what came out."""
+
+    settings: Callable[[Recipe], dict[str, Any]]
+    """What of the recipe it depends on."""
+
+    outputs: Callable[[RunFolder], list[Path]]
+    """What later stages read of it, files or folders."""
+
+    inputs: Callable[[Recipe], dict[str, Any]] = field(default=lambda recipe: {})
+    """What it reads from outside the run, described by size and time."""
+
+    cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
+    """Large outputs that are made of the same inputs as `outputs`; only their sizes are checked."""

@@ -1,0 +1,56 @@
+"""The stages in order, and which of them are to be done."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from metalight.errors import RunError, name_nearest
+from metalight.pipeline.data_stages import DATA_STAGES
+from metalight.pipeline.learning_stages import LEARNING_STAGES
+from metalight.pipeline.stage import Job, Stage
+from metalight.run import StageRecord, are_outputs_there, compute_digest, list_outputs
+
+STAGES = (*DATA_STAGES, *LEARNING_STAGES)
+"""catalog → cutouts → pixels → splits → training → prediction → evaluation → figures."""
+
+
+def find_stage(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        RunError: There is none.
+    """
+    for stage in STAGES:
+        if stage.name == name:
+            return stage
+    names = [stage.name for stage in STAGES]
+    raise RunError(f"There is no stage '{name}'.{name_nearest(name, names)} In order: {', '.join(names)}.")
+
+
+def compute_fingerprint(stage: Stage, job: Job, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """All that the outcome of a stage depends on; it compares equal after a round trip through JSON."""
+    return {
+        "settings": stage.settings(job.recipe),
+        "inputs": stage.inputs(job.recipe),
+        "after": {name: records[name].digest for name in stage.after if name in records},
+    }
+
+
+def is_done(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerprint: Mapping[str, Any]) -> bool:
+    """Whether a stage was done from the same settings and inputs, and what it made is still there."""
+    record = records.get(stage.name)
+    return record is not None and record.fingerprint == fingerprint and are_outputs_there(job.run, record.outputs)
+
+
+def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageRecord:
+    """Do a stage, and say what it made."""
+    started = time.monotonic()
+    line = stage.perform(job)
+    outputs = list_outputs(job.run, stage.outputs(job.run))
+    return StageRecord(
+        fingerprint=fingerprint,
+        outputs=outputs | list_outputs(job.run, stage.cache(job.run)),
+        digest=compute_digest([job.run.path / name for name in outputs]),
+        line=line,
+        seconds=round(time.monotonic() - started, 2),
+    )

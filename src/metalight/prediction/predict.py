@@ -1,0 +1,97 @@
+"""A network over many galaxies, a batch at a time."""
+
+from contextlib import nullcontext
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from metalight.errors import PredictionError
+from metalight.model import ModelConfig, SavedModel, build_test_views, to_unit_range
+from metalight.progress import Progress, no_progress
+from metalight.tables import ColumnInfo, Table
+
+
+def predict_pixels(
+    model: SavedModel,
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.intp],
+    object_ids: npt.NDArray[np.int64],
+    *,
+    views: Literal["none", "paper", "eight"],
+    seed: int = 0,
+    batch_size: int = 64,
+    device: torch.device,
+    precision: Literal["float32", "bf16"] = "float32",
+    progress: Progress = no_progress,
+) -> npt.NDArray[np.float64]:
+    """The mean prediction over the views of each galaxy, (galaxy, target), in physical units.
+
+    The views of a galaxy depend on the seed and its identifier alone, so that results do not depend on what stands
+    beside it, beyond the rounding of float32.
+
+    Args:
+        model: Its network is moved to `device`.
+        pixels: (row, side, side, 3), of the side that the model takes.
+        rows: (galaxy,) rows of `pixels`, in the order wanted.
+        object_ids: (galaxy,) their identifiers.
+        views: Test-time views: `none`, `paper` (the image and four augmented views; section 3.2), or `eight`.
+        seed: Of the augmented views.
+        batch_size: Galaxies a batch.
+        device: Where to compute.
+        precision: `bf16` computes the backbone in mixed precision.
+        progress: Shows how many galaxies are done.
+
+    Raises:
+        PredictionError: The images have another side than the model takes, or a prediction is not finite.
+    """
+    side = model.config.images.side
+    if pixels.shape[1] != side:
+        raise PredictionError(
+            f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {side}; "
+            f"decode them with [pixels] side = {side}."
+        )
+    network = model.network.to(device).to(memory_format=torch.channels_last)
+    network.eval()
+    autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    scaled = np.empty((len(rows), len(model.config.targets)), dtype=np.float32)
+    with progress("Predicting", len(rows)) as advance, torch.inference_mode(), autocast:
+        for first in range(0, len(rows), batch_size):
+            batch = slice(first, first + batch_size)
+            images = to_unit_range(torch.from_numpy(pixels[rows[batch]]).to(device))
+            of_views = build_test_views(images, object_ids[batch], views, seed=seed, settings=model.config.augmentation)
+            total = torch.stack([network(view.contiguous(memory_format=torch.channels_last)) for view in of_views])
+            scaled[batch] = total.mean(dim=0).float().cpu().numpy()
+            advance(len(images))
+    predicted = model.config.scaling.to_physical(scaled)
+    _check_finite(predicted, object_ids)
+    return predicted
+
+
+def name_predicted(target: str) -> str:
+    """The column that holds predictions of a target."""
+    return f"{target}_predicted"
+
+
+def build_prediction_table(
+    config: ModelConfig, object_ids: npt.NDArray[np.int64], predicted: npt.NDArray[np.float64]
+) -> Table:
+    """A table of object_id and of each target's predictions (galaxy, target), with units and descriptions."""
+    frame = pd.DataFrame({"object_id": object_ids.astype(np.int64)})
+    info = {}
+    for column, target in enumerate(config.targets):
+        name = name_predicted(target.name)
+        frame[name] = predicted[:, column]
+        info[name] = ColumnInfo(target.unit, f"predicted {target.description or target.name}")
+    return Table(frame, info)
+
+
+def _check_finite(predicted: npt.NDArray[np.float64], object_ids: npt.NDArray[np.int64]) -> None:
+    flawed = object_ids[~np.isfinite(predicted).all(axis=1)]
+    if len(flawed):
+        raise PredictionError(
+            f"The model predicts no finite number for {len(flawed)} galaxies, such as {flawed[0]}: its weights are "
+            "damaged, or its training diverged; train it anew."
+        )

@@ -1,0 +1,186 @@
+"""A run folder: where each artefact lives, which stages are done, with what settings and inputs.
+
+RUN/
+├── recipe.toml              the settings of every stage, resolved
+├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
+├── cutouts.parquet          the image file of each galaxy
+├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
+├── splits.parquet           object_id → train, validation or test
+├── model/                   model.safetensors, config.json, README.md
+├── training/history.csv     one row a mini-batch
+├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
+├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
+├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
+├── refused/                 a table for each stage that leaves galaxies out: object_id and reason
+├── stages.json              which stages are done, and from what
+└── provenance.json          code, environment, inputs, seeds, times
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metalight.atomic import replace_file
+from metalight.errors import RunError
+
+_STAGES_FILE = "stages.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places of a run's artefacts."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """TOML."""
+        return self.path / "recipe.toml"
+
+    @property
+    def catalog(self) -> Path:
+        """Parquet: object_id, targets, the user's other columns."""
+        return self.path / "catalog.parquet"
+
+    @property
+    def cuts(self) -> Path:
+        """CSV: cut, reason, num_left."""
+        return self.path / "cuts.csv"
+
+    @property
+    def cutouts(self) -> Path:
+        """Parquet: object_id, path, num_bytes, modified_ns."""
+        return self.path / "cutouts.parquet"
+
+    @property
+    def pixels(self) -> Path:
+        """Folder, a cache."""
+        return self.path / "pixels"
+
+    @property
+    def splits(self) -> Path:
+        """Parquet: object_id, split."""
+        return self.path / "splits.parquet"
+
+    @property
+    def model(self) -> Path:
+        """Folder, the saved model."""
+        return self.path / "model"
+
+    @property
+    def history(self) -> Path:
+        """CSV."""
+        return self.path / "training" / "history.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Folder."""
+        return self.path / "figures"
+
+    @property
+    def provenance(self) -> Path:
+        """JSON."""
+        return self.path / "provenance.json"
+
+    def predictions(self, split: str) -> Path:
+        """Parquet: object_id, and each target true and predicted."""
+        return self.path / "predictions" / f"{split}.parquet"
+
+    def metrics(self, split: str) -> Path:
+        """JSON: the scores of each target."""
+        return self.path / ("metrics.json" if split == "test" else f"metrics_{split}.json")
+
+    def refused(self, stage: str) -> Path:
+        """CSV: object_id and reason of the galaxies that a stage left out."""
+        return self.path / "refused" / f"{stage}.csv"
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: The path is a file, a folder of something else, or cannot be made.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()) and not self.is_run():
+            raise RunError(f"{self.path} is a folder of something else, not of a run; choose another --run-dir.")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"The run folder {self.path} cannot be made: {error.strerror}; choose another.") from error
+
+    def is_run(self) -> bool:
+        """Whether a run has been started here."""
+        return self.recipe.is_file() or (self.path / _STAGES_FILE).is_file()
+
+    def load_records(self) -> dict[str, "StageRecord"]:
+        """What is known of the stages that are done; nothing if the file is lacking or damaged, so that all run."""
+        try:
+            stored = json.loads((self.path / _STAGES_FILE).read_text(encoding="utf-8"))
+            return {stage: StageRecord(**record) for stage, record in stored.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def save_records(self, records: Mapping[str, "StageRecord"]) -> None:
+        """Keep what is known of the stages that are done."""
+        stored = {stage: vars(record) for stage, record in records.items()}
+        with replace_file(self.path / _STAGES_FILE) as temporary:
+            temporary.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A stage that is done."""
+
+    fingerprint: dict[str, Any]
+    """What it was done from: settings, inputs from outside, digests of the stages before it."""
+
+    outputs: dict[str, int]
+    """Its files, relative to the run folder, with their sizes in bytes."""
+
+    digest: str
+    """Of the content of its outputs: stages after it run again only if this changes."""
+
+    line: str
+    """What came out, for people."""
+
+    seconds: float
+    """How long it took."""
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Path, size and time of a file from outside the run, as part of a fingerprint; a file that lacks has none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return {"path": str(path)}
+    return {"path": str(path), "num_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def list_outputs(run: RunFolder, paths: Sequence[Path]) -> dict[str, int]:
+    """Size in bytes of each file, and of each file in a folder, relative to the run folder."""
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]
+    return {file.relative_to(run.path).as_posix(): file.stat().st_size for file in files}
+
+
+def are_outputs_there(run: RunFolder, outputs: Mapping[str, int]) -> bool:
+    """Whether all files are there with the sizes they had."""
+    for name, num_bytes in outputs.items():
+        try:
+            if (run.path / name).stat().st_size != num_bytes:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def compute_digest(paths: Sequence[Path]) -> str:
+    """A digest of the content of files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

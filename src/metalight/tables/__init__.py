@@ -1,0 +1,26 @@
+"""Tables: columns with units and descriptions, the same through CSV, Parquet and FITS.
+
+Identifiers stay exact 64-bit integers in every format, and numbers that stand for "not measured" become missing when
+a table is loaded. What the formats cannot hold:
+
+- CSV has no types: a text column of numbers only comes back as numbers, one of `true` and `false` only as booleans, a
+  column without any value as missing numbers, and 32-bit numbers as 64-bit ones. A missing text is an empty field, an
+  empty text is `""`.
+- FITS text is ASCII and loses blanks at its end; an empty text comes back as missing.
+"""
+
+from metalight.tables.columns import find_column, require_numbers, require_object_ids
+from metalight.tables.files import load_table, require_writable, save_table
+from metalight.tables.table import SENTINELS, ColumnInfo, Table
+
+__all__ = [
+    "SENTINELS",
+    "ColumnInfo",
+    "Table",
+    "find_column",
+    "load_table",
+    "require_numbers",
+    "require_object_ids",
+    "require_writable",
+    "save_table",
+]

@@ -1,0 +1,58 @@
+"""Columns of Arrow, in which CSV and Parquet are read and written, to and from columns of pandas."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metalight.tables.missing import build_integers
+
+
+def build_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
+    """The same values as a column of pandas, integers exact.
+
+    Raises:
+        pyarrow.ArrowException: The values cannot be a column, such as text that is not UTF-8.
+    """
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return build_column(values.cast(kind.value_type))
+    if pa.types.is_float16(kind):
+        return build_column(values.cast(pa.float32()))
+    if pa.types.is_decimal(kind):
+        # Databases export big integers as decimals without places.
+        return build_column(values.cast(pa.int64() if kind.scale == 0 else pa.float64()))
+    if pa.types.is_integer(kind):
+        is_missing = values.is_null().to_numpy()
+        return build_integers(pc.fill_null(values, pa.scalar(0, kind)).to_numpy(), is_missing)
+    if pa.types.is_null(kind):
+        return pd.Series(np.full(len(values), np.nan))
+    if pa.types.is_boolean(kind) and values.null_count:
+        is_missing = values.is_null().to_numpy()
+        return pd.Series(pd.arrays.BooleanArray(pc.fill_null(values, False).to_numpy(), is_missing))
+    if pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        values = values.cast(pa.string())
+    column: pd.Series[Any] = values.to_pandas()
+    return column.rename(None)
+
+
+def is_one_value_a_row(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds plain values, not lists or records."""
+    return not pa.types.is_nested(kind)
+
+
+def build_arrow_table(frame: pd.DataFrame) -> pa.Table:
+    """The same rows in Arrow; NaN and other missing values become null.
+
+    Raises:
+        pyarrow.ArrowException: A column holds values of several types.
+    """
+    arrays = [pa.chunked_array([_build_array(frame[name])]) for name in frame.columns]
+    return pa.table(arrays, names=list(frame.columns))
+
+
+def _build_array(column: "pd.Series[Any]") -> pa.Array:
+    array = pa.array(column, from_pandas=True)
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array

@@ -1,0 +1,173 @@
+"""CSV files: text in UTF-8, fields between commas, a line of column names.
+
+Lines that start with `#` before the column names are passed over, such as SkyServer's `#Table1`; among them,
+`# column: name | unit | description` says what a column means. A field that is empty or reads NaN, NA, N/A, null, none
+or `--` is missing; in columns of text only an empty field is. A column is read as integers if every value is one,
+else as floats, else as booleans, else as text. Integers never pass through floats. Numbers with leading zeros are text.
+"""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from metalight.errors import TableError
+from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.columns import check_names
+from metalight.tables.table import ColumnInfo, Table
+
+_COLUMN_COMMENT = "# column: "
+_MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
+_LARGEST_ROW = 1 << 24
+_ROWS_AT_ONCE = 65536
+_NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
+
+
+def load_csv(path: Path) -> Table:
+    """Table of a CSV file.
+
+    Raises:
+        TableError: The file is empty, is not text, lacks the line of column names, or a row has too few or too many
+            fields.
+    """
+    try:
+        with path.open("rb") as file:
+            comments, names = _read_head(file, path)
+            check_names(names, path)
+            rows = _read_rows(file, len(names))
+        columns = {name: _infer_column(rows[place]) for place, name in enumerate(names)}
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        flaw = str(error).rstrip(".")
+        raise TableError(f"{path} cannot be read as CSV: {flaw}. Correct it, or export it again.") from error
+    info = dict(_parse_comment(comment) for comment in comments if comment.startswith(_COLUMN_COMMENT.rstrip()))
+    return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
+
+
+def save_csv(table: Table, path: Path) -> None:
+    """Write a CSV file; comment lines only if a column has a unit or a description.
+
+    Raises:
+        TableError: A column holds values that CSV cannot express.
+    """
+    try:
+        rows = build_arrow_table(table.frame)
+        written = [_write_column(rows[name], name) for name in rows.column_names]
+    except (pa.ArrowException, UnicodeEncodeError) as error:
+        raise TableError(f"CSV cannot hold it: {error}") from error
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for name in rows.column_names:
+            info = table.info.get(name, ColumnInfo())
+            if info != ColumnInfo():
+                file.write(_write_comment(name, info))
+        file.write(",".join(_quote_name(name) for name in rows.column_names) + "\n")
+        for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
+            batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
+            file.writelines(line + "\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
+
+
+def _read_head(file: BinaryIO, path: Path) -> tuple[list[str], list[str]]:
+    """Comment lines and column names; the file is left at the first row."""
+    comments = []
+    line = file.readline().removeprefix(b"\xef\xbb\xbf")
+    while line.startswith(b"#") or line.isspace():
+        comments.append(line.decode(errors="replace").strip())
+        line = file.readline()
+    # A name in quotes may hold a line break.
+    while line.count(b'"') % 2 and (more := file.readline()):
+        line += more
+    header = line.decode()
+    if not header:
+        raise TableError(f"{path} is empty; a CSV file starts with a line of column names.")
+    if _NUMBERS_ONLY.fullmatch(header):
+        raise TableError(
+            f"{path} lacks a line of column names: its first line is '{header.strip()[:60]}'. Write the names there, "
+            "without # before them."
+        )
+    names = next(csv.reader(io.StringIO(header, newline=""), strict=True, skipinitialspace=True))
+    # pandas leaves the name of its index empty.
+    return comments, [name.strip() or f"unnamed_{place}" for place, name in enumerate(names, start=1)]
+
+
+def _read_rows(file: BinaryIO, num_columns: int) -> list[pa.ChunkedArray]:
+    """The fields of each column as text; missing where nothing, not even quotes, stands."""
+    text = {str(place): pa.string() for place in range(num_columns)}
+    if not file.peek(1):  # type: ignore[attr-defined]
+        return [pa.chunked_array([], pa.string())] * num_columns
+    rows = pa_csv.read_csv(
+        file,
+        read_options=pa_csv.ReadOptions(column_names=list(text), block_size=_LARGEST_ROW),
+        # In a file of one column an empty line is a missing value.
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=num_columns > 1),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=text, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+    return list(rows.columns)
+
+
+def _infer_column(fields: pa.ChunkedArray) -> "pd.Series[Any]":
+    trimmed = pc.utf8_trim_whitespace(fields)
+    is_missing = pc.is_in(pc.utf8_lower(trimmed), pa.array(_MISSING_WORDS))
+    values = pc.if_else(is_missing, pa.scalar(None, pa.string()), trimmed)
+    if values.null_count == len(values):
+        return build_column(values.cast(pa.float64()))
+    for kind in (pa.int64(), pa.uint64(), pa.float64(), pa.bool_()):
+        try:
+            numbers = values.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        # Arrow reads 007 and 0x1F as integers too; and integers above 64 bits are text rather than rounded.
+        if pa.types.is_integer(kind) and _has(values, "^-?0[0-9xX]"):
+            break
+        if pa.types.is_floating(kind) and not _has(values, "[^0-9-]"):
+            break
+        return build_column(numbers)
+    return build_column(fields)
+
+
+def _has(texts: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(texts, pattern)).as_py())
+
+
+def _write_column(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    kind = values.type
+    text = values.cast(pa.string())
+    if pa.types.is_floating(kind):
+        # 1.0 must not come back as an integer, nor a rounded identifier as one that looks exact.
+        is_whole = pc.match_substring_regex(text, "^-?[0-9]+$")
+        text = pc.if_else(is_whole, pc.binary_join_element_wise(text, pa.scalar(".0"), ""), text)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        quoted = pc.binary_join_element_wise(pa.scalar('"'), pc.replace_substring(text, '"', '""'), pa.scalar('"'), "")
+        text = pc.if_else(pc.match_substring_regex(text, r'[",\r\n]|^#|^\s|\s$|^$'), quoted, text)
+    return pc.fill_null(text, "")
+
+
+def _quote_name(name: str) -> str:
+    # A name that reads as a number is quoted, so that the line of names is not taken for the first row.
+    needs_quotes = re.search(r'[",\r\n]|^#', name) or _NUMBERS_ONLY.fullmatch(name)
+    return '"' + name.replace('"', '""') + '"' if needs_quotes else name
+
+
+def _write_comment(name: str, info: ColumnInfo) -> str:
+    return _COLUMN_COMMENT + " | ".join(_escape(text) for text in (name, info.unit, info.description)) + "\n"
+
+
+def _parse_comment(comment: str) -> tuple[str, ColumnInfo]:
+    fields = re.split(r"(?<!\\)\|", comment[len(_COLUMN_COMMENT.rstrip()) :], maxsplit=2)
+    name, unit, description = (_unescape(text.strip()) for text in [*fields, "", ""][:3])
+    return name, ColumnInfo(unit, description)
+
+
+def _escape(text: str) -> str:
+    escaped = text.strip().replace("\\", "\\\\").replace("|", "\\|")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), text)

@@ -1,0 +1,57 @@
+"""Missing values: integers that stay exact beside them, and numbers that stand for them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+_LARGEST_INT64 = 2**63 - 1
+
+
+def build_integers(values: npt.NDArray[Any], is_missing: npt.NDArray[np.bool_]) -> "pd.Series[Any]":
+    """Column of exact integers: int64 where they fit, else uint64; nullable only if one is missing.
+
+    Args:
+        values: Integers of any width and byte order; what stands at a missing place does not matter.
+        is_missing: Which of them are missing.
+    """
+    if is_missing.any():
+        values = np.where(is_missing, values.dtype.type(0), values)
+    fits_int64 = values.dtype.kind == "i" or values.size == 0 or int(values.max()) <= _LARGEST_INT64
+    values = values.astype(np.int64 if fits_int64 else np.uint64)
+    return pd.Series(pd.arrays.IntegerArray(values, is_missing) if is_missing.any() else values)
+
+
+def replace_sentinels(frame: pd.DataFrame, missing_values: Sequence[float]) -> pd.DataFrame:
+    """The same rows, with `missing_values` made missing in all columns of integers and floats."""
+    columns = {name: _replace(frame[name], missing_values) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index, columns=frame.columns)
+
+
+def _replace(column: "pd.Series[Any]", missing_values: Sequence[float]) -> "pd.Series[Any]":
+    if pd.api.types.is_integer_dtype(column.dtype):
+        was_missing = column.isna().to_numpy()
+        # Compared as integers: a comparison with a float would round identifiers above 2**53.
+        width = np.uint64 if pd.api.types.is_unsigned_integer_dtype(column.dtype) else np.int64
+        values = column.to_numpy(dtype=width, na_value=0)
+        is_missing = was_missing | np.isin(values, _integers(missing_values, values.dtype))
+        return column if (is_missing == was_missing).all() else build_integers(values, is_missing)
+    if pd.api.types.is_float_dtype(column.dtype):
+        is_missing = column.isin(_floats(missing_values, column.to_numpy().dtype)).to_numpy()
+        return column.mask(is_missing) if is_missing.any() else column
+    return column
+
+
+def _integers(missing_values: Sequence[float], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Those of `missing_values` that an integer column can hold."""
+    limits = np.iinfo(dtype)
+    whole = [int(value) for value in missing_values if float(value).is_integer()]
+    return np.array([value for value in whole if limits.min <= value <= limits.max], dtype=dtype)
+
+
+def _floats(missing_values: Sequence[float], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """`missing_values` as a column of this width holds them: −99.9 is another number in 32 bits."""
+    limit = float(np.finfo(dtype).max)
+    return np.array([value for value in missing_values if np.isinf(value) or abs(value) <= limit], dtype=dtype)

@@ -1,0 +1,58 @@
+"""Parquet files; units and descriptions are metadata of the fields."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metalight.errors import TableError
+from metalight.tables.arrow import build_arrow_table, build_column, is_one_value_a_row
+from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.table import ColumnInfo, Table
+
+
+def load_parquet(path: Path) -> Table:
+    """Table of a Parquet file.
+
+    Raises:
+        TableError: The file is damaged, or a column holds lists or records, or has the name of another.
+    """
+    try:
+        # Read as one file, not as a data set: that would add a column for each folder named like `year=2020`.
+        with pq.ParquetFile(path) as file:
+            stored = file.read()
+        check_names(stored.column_names, path)
+        refuse_columns([field.name for field in stored.schema if not is_one_value_a_row(field.type)], path)
+        frame = pd.DataFrame({field.name: build_column(stored[field.name]) for field in stored.schema})
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}. Make the file again.") from error
+    info = {field.name: _read_info(field) for field in stored.schema}
+    return Table(frame, {name: described for name, described in info.items() if described != ColumnInfo()})
+
+
+def save_parquet(table: Table, path: Path) -> None:
+    """Write a Parquet file.
+
+    Raises:
+        TableError: A column holds values of several types.
+    """
+    try:
+        rows = build_arrow_table(table.frame)
+        fields = [field.with_metadata(_build_metadata(table.info.get(field.name))) for field in rows.schema]
+        pq.write_table(rows.cast(pa.schema(fields)), path)
+    except (pa.ArrowException, UnicodeEncodeError) as error:
+        raise TableError(f"Parquet cannot hold it: {error}") from error
+
+
+def _read_info(field: pa.Field) -> ColumnInfo:
+    metadata = field.metadata or {}
+    unit, description = (metadata.get(key, b"").decode(errors="replace") for key in (b"unit", b"description"))
+    return ColumnInfo(unit, description)
+
+
+def _build_metadata(info: ColumnInfo | None) -> dict[str, str] | None:
+    if info is None:
+        return None
+    metadata = {"unit": info.unit, "description": info.description}
+    return {key: text for key, text in metadata.items() if text} or None

@@ -1,0 +1,31 @@
+"""What a table is: rows and columns, and the unit and description of each column."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+SENTINELS = (-9999.0, -999.0, -99.0)
+"""Numbers that stand for "not measured" in the catalogues of SDSS and others."""
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """What the numbers of a column mean."""
+
+    unit: str = ""
+    """Unit as the file spells it, such as `dex`; empty if it has none."""
+
+    description: str = ""
+    """What the column holds; empty if nobody said."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows and columns, and what the columns mean."""
+
+    frame: pd.DataFrame
+    """The rows. Integers are int64, or nullable Int64 where one is missing (uint64 and UInt64 where int64 is too
+    small); missing floats are NaN; booleans with missing values are nullable."""
+
+    info: dict[str, ColumnInfo] = field(default_factory=dict)
+    """Units and descriptions by column name; columns that have neither may be left out."""
