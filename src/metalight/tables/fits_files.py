@@ -38,7 +38,7 @@ def load_fits(path: Path) -> Table:
             with fits.open(path, memmap=False) as units:
                 stored = next((unit for unit in units if isinstance(unit, fits.BinTableHDU)), None)
                 table = _read_table(stored, path) if stored is not None else None
-        except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, fits.VerifyError) as error:
             flaw = str(error).rstrip(".")
             raise TableError(f"{path} cannot be read as FITS: {flaw}. Make the file again.") from error
     if any("truncated" in str(warning.message) for warning in caught):

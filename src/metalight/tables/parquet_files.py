@@ -20,7 +20,7 @@ def load_parquet(path: Path) -> Table:
     """
     try:
         # Read as one file, not as a data set: that would add a column for each folder named like `year=2020`.
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             stored = file.read()
         check_names(stored.column_names, path)
         refuse_columns([field.name for field in stored.schema if not is_one_value_a_row(field.type)], path)
@@ -40,7 +40,7 @@ def save_parquet(table: Table, path: Path) -> None:
     try:
         rows = build_arrow_table(table.frame)
         fields = [field.with_metadata(_build_metadata(table.info.get(field.name))) for field in rows.schema]
-        pq.write_table(rows.cast(pa.schema(fields)), path)
+        pq.write_table(rows.cast(pa.schema(fields)), path, write_page_checksum=True)
     except (pa.ArrowException, UnicodeEncodeError) as error:
         raise TableError(f"Parquet cannot hold it: {error}") from error
 
