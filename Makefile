@@ -1,0 +1,30 @@
+# One virtual environment, made here, serves every target.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test check soak clean
+
+demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
+	$(BIN)/metalight simulate --galaxies 1500 --seed 1 -o demo/survey
+	$(BIN)/metalight run demo --run-dir demo/run
+
+test: check  ## the checks, and the tests that take minutes
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+check: $(INSTALLED)  ## style, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: $(INSTALLED)  ## the tests that take longer
+	$(BIN)/pytest -m soak
+
+clean:  ## what the targets made, apart from the environment
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,simulate]'
+	touch $(INSTALLED)
