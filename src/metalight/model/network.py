@@ -94,10 +94,16 @@ def check_backbone(name: str) -> None:
     Raises:
         ModelError: timm has no such model, or it is not one of a known architecture.
     """
-    if name.count(":") or "/" in name or not timm.is_model(name):
-        architecture = name.split(".")[0]
+    architecture, _, tag = name.partition(".")
+    # A name with a colon or a slash would be looked for elsewhere than in timm.
+    if ":" in name or "/" in name or not timm.is_model(architecture):
         known = timm.list_models(f"{architecture[:3]}*") or timm.list_models("resnet*")
         raise ModelError(f"[model] backbone: timm has no model '{name}'.{name_nearest(architecture, known)}")
+    if tag:
+        tagged = timm.list_pretrained(f"{architecture}.*")
+        if name not in tagged:
+            hint = name_nearest(name, tagged)
+            raise ModelError(f"[model] backbone: timm has no weights '{tag}' of '{architecture}'.{hint}")
 
 
 def build_network(settings: ModelSettings, num_targets: int) -> Network:

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 
 from metalight.atomic import replace_folder
 from metalight.errors import ModelError
@@ -122,7 +123,7 @@ def save_model(model: SavedModel, folder: Path) -> None:
     try:
         with replace_folder(folder) as building:
             state = {name: tensor.contiguous().cpu() for name, tensor in model.network.state_dict().items()}
-            save_file(state, building / _WEIGHTS, metadata={"format": "pt"})
+            (building / _WEIGHTS).write_bytes(serialize(state, metadata={"format": "pt"}))
             (building / _CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
             (building / _CARD).write_text(_write_card(model.config), encoding="utf-8")
     except OSError as error:

@@ -54,7 +54,7 @@ def _perform_pixels(job: Job) -> str:
     save_refused(report.refused, job.run.refused("pixels"))
     (height, width), num_alike = next(iter(report.shapes.items()))
     sizes = f"{num_alike:,} were {width} × {height}"
-    grey = f"; {report.num_grey:,} are grey" if report.num_grey else ""
+    grey = f"; without colour: {report.num_grey:,}" if report.num_grey else ""
     return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{format_refused(report.refused)}"
 
 

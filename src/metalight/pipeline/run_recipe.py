@@ -59,8 +59,7 @@ def run_recipe(
     forced = {only} if only else _list_from(first)
     job = Job(RunFolder(run_dir), recipe, device, progress)
     job.run.prepare()
-    with replace_file(job.run.recipe) as temporary:
-        temporary.write_text(dump_recipe(recipe), encoding="utf-8")
+    _save_recipe(job)
     records = job.run.load_records()
     performed: list[str] = []
     for stage in chosen:
@@ -89,6 +88,14 @@ def _check_recipe(recipe: Recipe) -> None:
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
             )
+
+
+def _save_recipe(job: Job) -> None:
+    text = dump_recipe(job.recipe)
+    # A finished run that is looked at again keeps its files as they are.
+    if not job.run.recipe.is_file() or job.run.recipe.read_text(encoding="utf-8") != text:
+        with replace_file(job.run.recipe) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _list_from(first: str) -> set[str]:

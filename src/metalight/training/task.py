@@ -1,5 +1,6 @@
 """What happens to one mini-batch, as Lightning asks it."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +76,10 @@ class TrainingTask(LightningModule):
         images, targets = self._build_views(batch, np.random.default_rng([*key, _FOR_VIEWS]))
         torch.manual_seed(int(np.random.default_rng([*key, _FOR_DROPOUT]).integers(2**63)))
         loss = compute_loss(self.network(images), targets, self.settings)
-        if not torch.isfinite(loss):
-            raise TrainingError(self._explain_divergence(batch, float(loss)))
-        self._record(float(loss.detach()))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(self._explain_divergence(batch, value))
+        self._record(value)
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
