@@ -1,5 +1,6 @@
 """Promises of tables: exact identifiers, missing values, units and descriptions through every format."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -280,14 +281,26 @@ def test_a_unit_that_another_program_changed_wins_over_our_copy(tmp_path: Path) 
     assert load_table(path).info == {"x": ColumnInfo("rad")}
 
 
-def test_csv_says_what_columns_mean_in_comments_and_stays_plain_otherwise(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
+def test_csv_stays_plain_and_what_columns_mean_lies_beside_it(tmp_path: Path) -> None:
+    path, metadata = tmp_path / "a.csv", tmp_path / "a.csv-metadata.json"
     table = make_table({"oh": ColumnInfo("dex", "metallicity")}, id=[1, 2], oh=[8.5, np.nan], name=["a", "b"])
     save_table(table, path)
-    assert path.read_text() == "# column: oh | dex | metallicity\nid,oh,name\n1,8.5,a\n2,,b\n"
-    save_table(Table(table.frame), path)
     assert path.read_text() == "id,oh,name\n1,8.5,a\n2,,b\n"
+    assert json.loads(metadata.read_text())["tableSchema"]["columns"] == [
+        {"name": "oh", "unit": "dex", "dc:description": "metallicity"}
+    ]
     pd.testing.assert_frame_equal(pd.read_csv(path), table.frame)
+    save_table(Table(table.frame), path)
+    assert load_table(path).info == {}
+    assert not metadata.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"tableSchema": 1}', '{"tableSchema": {"columns": [1]}}'])
+def test_metadata_of_a_csv_that_cannot_be_read_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    (tmp_path / "a.csv-metadata.json").write_text(content)
+    with pytest.raises(TableError, match=r"a\.csv-metadata\.json cannot be read .* Correct or delete it"):
+        load_table(tmp_path / "a.csv")
 
 
 def test_a_parquet_file_of_ours_is_plain_for_others(tmp_path: Path) -> None:

@@ -44,13 +44,19 @@ app.add_typer(recipe.app, name="recipe")
 app.command("simulate")(simulate.simulate)
 
 
-@app.callback()
-def _metalight(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
         typer.echo(f"metalight {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _metalight(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """CSV files: text in UTF-8, fields between commas, a line of column names.
 
-Lines that start with `#` before the column names are passed over, such as SkyServer's `#Table1`; among them,
-`# column: name | unit | description` says what a column means. A field that is empty or reads NaN, NA, N/A, null, none
-or `--` is missing; in columns of text only an empty field is. A column is read as integers if every value is one,
-else as floats, else as booleans, else as text. Integers never pass through floats. Numbers with leading zeros are text.
+Lines that start with `#` before the column names are passed over, such as SkyServer's `#Table1`. A field that is empty
+or reads NaN, NA, N/A, null, none or `--` is missing; in columns of text only an empty field is. A column is read as
+integers if every value is one, else as floats, else as booleans, else as text. Integers never pass through floats.
+Numbers with leading zeros are text.
 """
 
 import csv
@@ -20,9 +20,9 @@ import pyarrow.csv as pa_csv
 from metalight.errors import TableError
 from metalight.tables.arrow import build_arrow_table, build_column
 from metalight.tables.columns import check_names
-from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.csv_metadata import load_csv_metadata
+from metalight.tables.table import Table
 
-_COLUMN_COMMENT = "# column: "
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
 _ROWS_AT_ONCE = 65536
@@ -38,19 +38,19 @@ def load_csv(path: Path) -> Table:
     """
     try:
         with path.open("rb") as file:
-            comments, names = _read_head(file, path)
+            names = _read_names(file, path)
             check_names(names, path)
             rows = _read_rows(file, len(names))
         columns = {name: _infer_column(rows[place]) for place, name in enumerate(names)}
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         flaw = str(error).rstrip(".")
         raise TableError(f"{path} cannot be read as CSV: {flaw}. Correct it, or export it again.") from error
-    info = dict(_parse_comment(comment) for comment in comments if comment.startswith(_COLUMN_COMMENT.rstrip()))
+    info = load_csv_metadata(path)
     return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
 
 
 def save_csv(table: Table, path: Path) -> None:
-    """Write a CSV file; comment lines only if a column has a unit or a description.
+    """Write a CSV file without its units and descriptions, which `save_csv_metadata` puts beside it.
 
     Raises:
         TableError: A column holds values that CSV cannot express.
@@ -61,22 +61,16 @@ def save_csv(table: Table, path: Path) -> None:
     except (pa.ArrowException, UnicodeEncodeError) as error:
         raise TableError(f"CSV cannot hold it: {error}") from error
     with path.open("w", encoding="utf-8", newline="") as file:
-        for name in rows.column_names:
-            info = table.info.get(name, ColumnInfo())
-            if info != ColumnInfo():
-                file.write(_write_comment(name, info))
         file.write(",".join(_quote_name(name) for name in rows.column_names) + "\n")
         for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
             batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
             file.writelines(line + "\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
 
 
-def _read_head(file: BinaryIO, path: Path) -> tuple[list[str], list[str]]:
-    """Comment lines and column names; the file is left at the first row."""
-    comments = []
+def _read_names(file: BinaryIO, path: Path) -> list[str]:
+    """Column names; the file is left at the first row."""
     line = file.readline().removeprefix(b"\xef\xbb\xbf")
     while line.startswith(b"#") or line.isspace():
-        comments.append(line.decode(errors="replace").strip())
         line = file.readline()
     # A name in quotes may hold a line break.
     while line.count(b'"') % 2 and (more := file.readline()):
@@ -91,7 +85,7 @@ def _read_head(file: BinaryIO, path: Path) -> tuple[list[str], list[str]]:
         )
     names = next(csv.reader(io.StringIO(header, newline=""), strict=True, skipinitialspace=True))
     # pandas leaves the name of its index empty.
-    return comments, [name.strip() or f"unnamed_{place}" for place, name in enumerate(names, start=1)]
+    return [name.strip() or f"unnamed_{place}" for place, name in enumerate(names, start=1)]
 
 
 def _read_rows(file: BinaryIO, num_columns: int) -> list[pa.ChunkedArray]:
@@ -152,22 +146,3 @@ def _quote_name(name: str) -> str:
     # A name that reads as a number is quoted, so that the line of names is not taken for the first row.
     needs_quotes = re.search(r'[",\r\n]|^#', name) or _NUMBERS_ONLY.fullmatch(name)
     return '"' + name.replace('"', '""') + '"' if needs_quotes else name
-
-
-def _write_comment(name: str, info: ColumnInfo) -> str:
-    return _COLUMN_COMMENT + " | ".join(_escape(text) for text in (name, info.unit, info.description)) + "\n"
-
-
-def _parse_comment(comment: str) -> tuple[str, ColumnInfo]:
-    fields = re.split(r"(?<!\\)\|", comment[len(_COLUMN_COMMENT.rstrip()) :], maxsplit=2)
-    name, unit, description = (_unescape(text.strip()) for text in [*fields, "", ""][:3])
-    return name, ColumnInfo(unit, description)
-
-
-def _escape(text: str) -> str:
-    escaped = text.strip().replace("\\", "\\\\").replace("|", "\\|")
-    return escaped.replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), text)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metalight.atomic import replace_file
 from metalight.errors import TableError
+from metalight.tables.csv_metadata import save_csv_metadata
 from metalight.tables.missing import replace_sentinels
 from metalight.tables.table import SENTINELS, Table
 
@@ -21,6 +22,8 @@ class _Format:
     """How such a file starts; empty if it may start with anything."""
     load: Callable[[Path], Table]
     save: Callable[[Table, Path], None]
+    save_beside: Callable[[Table, Path], None] = lambda table, path: None
+    """Writes what the file itself cannot hold."""
 
 
 def load_table(path: Path, *, missing_values: Sequence[float] = SENTINELS) -> Table:
@@ -81,6 +84,7 @@ def save_table(table: Table, path: Path) -> None:
     try:
         with replace_file(path) as temporary:
             form.save(table, temporary)
+            form.save_beside(table, path)
     except TableError as error:
         raise TableError(f"{path} cannot be written: {error}") from error
     except OSError as error:
@@ -152,7 +156,7 @@ def _save_fits(table: Table, path: Path) -> None:
 
 
 _FORMATS = (
-    _Format("CSV", (".csv",), b"", _load_csv, _save_csv),
+    _Format("CSV", (".csv",), b"", _load_csv, _save_csv, save_csv_metadata),
     _Format("Parquet", (".parquet", ".pq"), b"PAR1", _load_parquet, _save_parquet),
     _Format("FITS", (".fits", ".fit"), b"SIMPLE  =", _load_fits, _save_fits),
 )

@@ -1,0 +1,59 @@
+"""Units and descriptions of a CSV file, in a small file beside it, so that any program can read the CSV itself.
+
+`NAME.csv-metadata.json`, where the W3C's "Metadata Vocabulary for Tabular Data" (CSV on the Web, 2015) looks for it.
+The unit is in `unit`, which that vocabulary leaves to its users.
+"""
+
+import json
+from pathlib import Path
+
+from metalight.atomic import replace_file
+from metalight.errors import TableError
+from metalight.tables.table import ColumnInfo, Table
+
+_CONTEXT = "http://www.w3.org/ns/csvw"
+
+
+def name_metadata(path: Path) -> Path:
+    """Where the metadata of a CSV file lies."""
+    return path.with_name(f"{path.name}-metadata.json")
+
+
+def load_csv_metadata(path: Path) -> dict[str, ColumnInfo]:
+    """What is said of the columns of a CSV file; nothing if nobody said anything.
+
+    Raises:
+        TableError: The file with the metadata cannot be understood.
+    """
+    metadata = name_metadata(path)
+    if not metadata.is_file():
+        return {}
+    try:
+        columns = json.loads(metadata.read_text(encoding="utf-8"))["tableSchema"]["columns"]
+        return {
+            str(column["name"]): ColumnInfo(str(column.get("unit", "")), str(column.get("dc:description", "")))
+            for column in columns
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TableError(
+            f"{metadata} cannot be read as the metadata of {path.name}: {error!r}. Correct or delete it."
+        ) from error
+
+
+def save_csv_metadata(table: Table, path: Path) -> None:
+    """Write the metadata of a CSV file; without a unit or a description there is none, and an older one is removed."""
+    of_columns = [(name, table.info.get(name, ColumnInfo())) for name in table.frame.columns]
+    known = [(name, info) for name, info in of_columns if info != ColumnInfo()]
+    metadata = name_metadata(path)
+    if not known:
+        metadata.unlink(missing_ok=True)
+        return
+    columns = [
+        {"name": name}
+        | ({"unit": info.unit} if info.unit else {})
+        | ({"dc:description": info.description} if info.description else {})
+        for name, info in known
+    ]
+    values = {"@context": _CONTEXT, "url": path.name, "tableSchema": {"columns": columns}}
+    with replace_file(metadata) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

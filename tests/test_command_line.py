@@ -1,0 +1,457 @@
+"""Promises of the command line: the whole job on small samples, what is done again, and one sentence for bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from make import FIRST_ID, make_sample
+from metalight import __version__
+from metalight.cli import app
+from metalight.tables import ColumnInfo, Table, load_table, save_table
+
+QUICK = """
+preset = "demo"
+catalog.path = "catalog.csv"
+cutouts.folder = "images"
+pixels.side = 16
+model.backbone = "test_resnet"
+model.hidden_features = 16
+training.first_cycle_epochs = 2
+training.batch_size = 16
+training.precision = "float32"
+evaluation.bootstrap_samples = 20
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: object) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refuse(*arguments: object, status: int = 1) -> str:
+    """The one sentence that a command ends with; never a traceback."""
+    result = call(*arguments)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == status
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A folder with catalog.csv, images/ and recipe.toml; its run goes to run/."""
+    make_sample(tmp_path, 40)
+    (tmp_path / "recipe.toml").write_text(QUICK)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, made once; tests that change it copy it."""
+    folder = tmp_path_factory.mktemp("finished")
+    make_sample(folder, 40)
+    (folder / "recipe.toml").write_text(QUICK)
+    output = succeed("run", folder / "recipe.toml", "--run-dir", folder / "run")
+    (folder / "output.txt").write_text(output)
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def run(folder: Path, *arguments: object) -> str:
+    return succeed("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments)
+
+
+def refuse_run(folder: Path, *arguments: object, status: int = 1) -> str:
+    return refuse("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments, status=status)
+
+
+def list_performed(output: str) -> list[str]:
+    return [line.split()[1] for line in output.splitlines() if line.startswith("✓")]
+
+
+def change_catalog(folder: Path, **columns: Any) -> None:
+    catalog = pd.read_csv(folder / "catalog.csv")
+    for name, values in columns.items():
+        catalog[name] = values
+    catalog.to_csv(folder / "catalog.csv", index=False)
+
+
+STAGES = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
+
+
+def test_a_run_leaves_every_artefact_and_shows_its_scores(finished: Path) -> None:
+    output = (finished / "output.txt").read_text()
+    assert list_performed(output) == STAGES
+    assert "24 train, 8 validation, 8 test" in output
+    assert "RMSE (dex)" in output
+    assert "predict the mean" in output
+    run_folder = finished / "run"
+    for name in (
+        "recipe.toml",
+        "catalog.parquet",
+        "cuts.csv",
+        "cutouts.parquet",
+        "pixels/pixels.npy",
+        "splits.parquet",
+        "model/model.safetensors",
+        "model/config.json",
+        "model/README.md",
+        "training/history.csv",
+        "metrics.json",
+        "provenance.json",
+        "refused/catalog.csv",
+        *(f"figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "pdf", "csv")),
+    ):
+        assert (run_folder / name).stat().st_size > 0, name
+    predictions = load_table(run_folder / "predictions/test.parquet")
+    assert list(predictions.frame) == ["object_id", "oh_p50", "oh_p50_predicted"]
+    assert predictions.info["oh_p50_predicted"].unit == "dex"
+    splits = load_table(run_folder / "splits.parquet").frame
+    assert predictions.frame["object_id"].tolist() == splits["object_id"][splits["split"] == "test"].tolist()
+    truth = pd.read_csv(finished / "catalog.csv").set_index("objID")["oh_p50"]
+    assert predictions.frame["oh_p50"].tolist() == truth.loc[predictions.frame["object_id"]].tolist()
+    residual = predictions.frame["oh_p50_predicted"] - predictions.frame["oh_p50"]
+    scores = json.loads((run_folder / "metrics.json").read_text())["oh_p50"]
+    assert scores["metrics"]["rmse"]["value"] == pytest.approx(float(np.sqrt((residual**2).mean())))
+    train = splits["object_id"][splits["split"] == "train"]
+    assert scores["baseline_mean"] == pytest.approx(float(truth.loc[train].mean()))
+
+
+FIGURES = ("prediction_summary", "example_grid", "training_history")
+
+
+def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -> None:
+    code = (
+        "import sys; from metalight.cli import main\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    )
+    before = {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")}
+    arguments = ["run", str(finished / "recipe.toml"), "--run-dir", str(finished / "run")]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert "is finished: its settings and inputs are as they were, so nothing was done" in ended.stdout
+    assert list_performed(ended.stdout) == []
+    assert "RMSE (dex)" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "False False"
+    assert {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")} == before
+
+
+def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> None:
+    # The copy lies elsewhere, which alone must not matter to anything but the first two stages.
+    assert "training" not in list_performed(run(copy))
+    assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation"]
+    output = run(copy, "--set", "prediction.views=none")
+    assert list_performed(output) == ["prediction", "evaluation", "figures"]
+
+
+def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:
+    run(copy)
+    path = copy / "images" / f"{FIRST_ID}.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(path)
+    performed = list_performed(run(copy))
+    assert performed[:2] == ["cutouts", "pixels"]
+    assert "training" in performed
+
+
+def test_artefacts_that_are_gone_are_made_again_and_a_cache_alone_brings_no_training(copy: Path) -> None:
+    run(copy)
+    shutil.rmtree(copy / "run/pixels")
+    assert list_performed(run(copy)) == ["pixels"]
+    (copy / "run/metrics.json").unlink()
+    assert list_performed(run(copy)) == ["evaluation"]
+    shutil.rmtree(copy / "run/figures")
+    assert list_performed(run(copy)) == ["figures"]
+
+
+def test_stages_can_be_done_anew_from_one_on_or_alone(copy: Path) -> None:
+    run(copy)
+    assert list_performed(run(copy, "--from", "prediction")) == ["prediction", "evaluation", "figures"]
+    assert list_performed(run(copy, "--only", "evaluation")) == ["evaluation"]
+
+
+def test_a_single_stage_refuses_to_read_what_is_out_of_date(copy: Path) -> None:
+    assert "run without --only" in refuse_run(copy, "--only", "training", "--set", "splits.seed=9")
+    assert "exclude each other" in refuse_run(copy, "--only", "training", "--from", "training")
+    assert "There is no stage 'predict'. Did you mean 'prediction'?" in refuse_run(copy, "--from", "predict")
+
+
+def test_a_float32_run_repeats_bit_for_bit(finished: Path, sample: Path) -> None:
+    run(sample)
+    for name in ("model/model.safetensors", "predictions/test.parquet", "metrics.json", "training/history.csv"):
+        assert (sample / "run" / name).read_bytes() == (finished / "run" / name).read_bytes(), name
+
+
+def test_the_user_s_own_sets_names_and_several_targets_are_taken(sample: Path) -> None:
+    num = 40
+    names = [f"sub/galaxy {row}.png" for row in range(num)]
+    (sample / "images/sub").mkdir()
+    for object_id, name in zip(pd.read_csv(sample / "catalog.csv")["objID"], names, strict=True):
+        (sample / f"images/{object_id}.png").rename(sample / "images" / name)
+    sets = ["Train"] * 24 + ["val"] * 6 + ["test"] * 10
+    change_catalog(sample, image=names, part=sets, lgm_tot_p50=np.linspace(8, 11, num))
+    (sample / "recipe.toml").write_text(
+        QUICK + 'catalog.targets = ["oh_p50", "lgm_tot_p50"]\ncatalog.file_name = "image"\n'
+        'splits.method = "column"\nsplits.column = "part"\n'
+    )
+    output = run(sample)
+    assert "24 train, 6 validation, 10 test" in output
+    predictions = pd.read_parquet(sample / "run/predictions/test.parquet")
+    assert predictions["object_id"].tolist() == [FIRST_ID + row for row in range(30, 40)]
+    assert predictions["lgm_tot_p50_predicted"].between(5, 14).all()
+    assert (sample / "run/figures/prediction_summary_lgm_tot_p50.png").is_file()
+    assert set(json.loads((sample / "run/metrics.json").read_text())) == {"oh_p50", "lgm_tot_p50"}
+
+
+def test_bad_images_and_labels_are_refused_counted_and_listed(sample: Path) -> None:
+    catalog = pd.read_csv(sample / "catalog.csv")
+    ids = catalog["objID"].tolist()
+    images = sample / "images"
+    catalog.loc[0, "oh_p50"] = -9999
+    catalog.loc[1, "oh_p50"] = np.nan
+    catalog.to_csv(sample / "catalog.csv", index=False)
+    Image.open(images / f"{ids[2]}.png").resize((128, 128)).save(images / f"{ids[2]}.jpg")
+    whole = (images / f"{ids[2]}.jpg").read_bytes()
+    (images / f"{ids[2]}.jpg").write_bytes(whole[: len(whole) // 2])
+    (images / f"{ids[2]}.png").unlink()
+    (images / f"{ids[3]}.png").rename(images / f"{ids[3]}.jpg")
+    (images / f"{ids[3]}.jpg").write_text("this is text")
+    Image.new("RGB", (16, 16), (9, 9, 9)).save(images / f"{ids[4]}.png")
+    shutil.copy(images / f"{ids[5]}.png", images / f"{ids[6]}.png")
+    (images / f"{ids[7]}.png").unlink()
+    output = run(sample)
+    assert "38 of 40 galaxies have oh_p50; 2 refused: 2 × has no oh_p50" in output
+    assert "37 of 38 have an image; 1 refused: 1 × no image file" in output
+    assert "32 images at 16 × 16" in output
+    assert "5 refused" in output
+    reasons = pd.concat(
+        pd.read_csv(sample / f"run/refused/{stage}.csv") for stage in ("catalog", "cutouts", "pixels")
+    ).set_index("object_id")["reason"]
+    assert sorted(reasons.index) == ids[:8]
+    assert "truncated" in reasons[ids[2]] or "whole" in reasons[ids[2]]
+    assert "blank" in reasons[ids[4]]
+    assert str(ids[6]) in reasons[ids[5]]
+    splits = pd.read_parquet(sample / "run/splits.parquet")
+    assert not set(splits["object_id"]) & set(ids[:8])
+
+
+def test_bad_catalogues_end_with_one_sentence(sample: Path) -> None:
+    catalog = (sample / "catalog.csv").read_text()
+
+    def write(text: str) -> None:
+        (sample / "catalog.csv").write_text(text)
+
+    assert "no file" in refuse_run(sample, "--set", f"catalog.path={sample}/nowhere.csv")
+    message = refuse_run(sample, "--set", 'catalog.targets=["oh_p5"]')
+    assert "has no column 'oh_p5', which [catalog] targets names. Did you mean 'oh_p50'?" in message
+    assert "Did you mean 'objID'?" in refuse_run(sample, "--set", "catalog.object_id=objid")
+    write(catalog + catalog.splitlines()[1] + "\n")
+    assert str(FIRST_ID) in refuse_run(sample)
+    write(catalog.replace(str(FIRST_ID), f"{float(FIRST_ID)}"))
+    assert "decimal numbers" in refuse_run(sample) or "not an integer" in refuse_run(sample)
+    write(catalog.splitlines()[0] + "\n")
+    assert "has no rows" in refuse_run(sample)
+    write("")
+    assert "is empty" in refuse_run(sample)
+    write("objID,oh_p50\n5,8.9\n6,8.8\n")
+    message = refuse_run(sample)
+    assert "None of the 2 galaxies of the catalogue has an image" in message
+    assert "ids look like '5'" in message
+    write("objID,oh_p50\n" + "".join(f"{FIRST_ID + row},nan\n" for row in range(5)))
+    assert "None of the 5 galaxies" in refuse_run(sample)
+    write("objID,oh_p50,part\n" + "".join(f"{FIRST_ID + row},8.{row},test\n" for row in range(9)))
+    single = ["--set", "splits.method=column", "--set", "splits.column=part"]
+    write((sample / "catalog.csv").read_text().replace("8.0,test", "8.0,train"))
+    assert "only 1 galaxy is left for training" in refuse_run(sample, *single)
+
+
+def test_float_identifiers_in_a_binary_table_are_refused_with_the_reason(sample: Path) -> None:
+    frame = pd.read_csv(sample / "catalog.csv").astype({"objID": float})
+    frame.to_parquet(sample / "catalog.parquet")
+    message = refuse_run(sample, "--set", f"catalog.path={sample}/catalog.parquet")
+    assert "decimal numbers (float64), which above 2**53 cannot tell neighbouring integers apart" in message
+
+
+def test_bad_settings_end_with_one_sentence_and_status_2(sample: Path) -> None:
+    def with_line(line: str) -> str:
+        (sample / "recipe.toml").write_text(QUICK + line + "\n")
+        return refuse_run(sample, status=2)
+
+    assert "Unknown setting 'training.epoch'" in with_line("training.epoch = 3")
+    assert "Unknown setting 'trainig'" in with_line("trainig.batches = 3")
+    assert "Did you mean 'training'?" in with_line("trainig.batches = 3")
+    assert "training.seed = '3' does not fit" in with_line('training.seed = "3"')
+    assert "is not TOML" in with_line("training.seed = ")
+    assert "names no catalogue" in refuse("run", "paper", "--run-dir", sample / "run", status=2)
+    assert "neither a preset nor a file. Did you mean 'paper'?" in refuse("run", "papr", status=2)
+    assert "There is no recipe file" in refuse("run", sample / "nowhere.toml", status=2)
+    assert not (sample / "run").exists()
+
+
+def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None:
+    for setting, message in (
+        ("model.backbone=resnet35", "has no model 'resnet35'"),
+        ("model.weights=nowhere.safetensors", "There is no weights file nowhere.safetensors"),
+    ):
+        assert message in refuse_run(sample, "--set", setting)
+        assert not (sample / "run/catalog.parquet").exists()
+    assert "--device gpu is unknown" in refuse_run(sample, "--device", "gpu")
+
+
+def test_a_folder_that_denies_the_recipe_is_refused(sample: Path) -> None:
+    (sample / "images/cutouts.json").write_text('{"framing": "fixed", "source": "simulated"}')
+    message = refuse_run(sample)
+    assert "state the framing 'fixed' in cutouts.json, but the recipe says 'petrosian'" in message
+    (sample / "images/cutouts.json").write_text('{"framing": "wide"}')
+    assert "states the framing 'wide'; known are petrosian" in refuse_run(sample)
+
+
+def test_a_run_never_takes_over_a_folder_of_something_else(sample: Path) -> None:
+    (sample / "run").mkdir()
+    (sample / "run/thesis.tex").write_text("mine")
+    assert "is a folder of something else" in refuse_run(sample)
+    assert sorted(path.name for path in (sample / "run").iterdir()) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "fits"])
+def test_predictions_of_a_folder_are_a_row_a_galaxy(finished: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"new/predictions.{suffix}"
+    shown = succeed("predict", finished / "run", "--images", finished / "images", "-o", output, "--views", "eight")
+    assert "40 galaxies predicted" in shown
+    table = load_table(output)
+    assert table.frame["object_id"].tolist() == [FIRST_ID + row for row in range(40)]
+    assert table.info["oh_p50_predicted"].unit == "dex"
+    of_run = pd.read_parquet(finished / "run/predictions/test.parquet").set_index("object_id")
+    again = table.frame.set_index("object_id").loc[of_run.index, "oh_p50_predicted"]
+    np.testing.assert_allclose(again, of_run["oh_p50_predicted"], atol=1e-5)
+    beside = [f"{output.name}-metadata.json"] if suffix == "csv" else []
+    assert sorted(path.name for path in output.parent.iterdir()) == [output.name, *beside]
+
+
+def test_predictions_follow_the_order_of_a_catalogue_and_a_run_s_images_can_be_used(
+    finished: Path, tmp_path: Path
+) -> None:
+    wanted = [FIRST_ID + row for row in (7, 3, 21)]
+    pd.DataFrame({"id": wanted}).to_csv(tmp_path / "wanted.csv", index=False)
+    arguments = ["--catalog", tmp_path / "wanted.csv", "--id", "id", "-o", tmp_path / "some.csv"]
+    succeed("predict", finished / "run/model", "--images", finished / "images", *arguments)
+    some = pd.read_csv(tmp_path / "some.csv")
+    assert some["object_id"].tolist() == wanted
+    succeed("predict", finished / "run", "--images", finished / "run", "-o", tmp_path / "all.csv")
+    everything = pd.read_csv(tmp_path / "all.csv").set_index("object_id")
+    assert len(everything) == 40
+    np.testing.assert_allclose(everything.loc[wanted, "oh_p50_predicted"], some["oh_p50_predicted"], atol=1e-5)
+
+
+def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:
+    (copy / "images/1.jpg").write_text("this is text")
+    (copy / "images/galaxy.png").write_bytes((copy / f"images/{FIRST_ID}.png").read_bytes())
+    output = tmp_path / "predictions.csv"
+    shown = succeed("predict", copy / "run", "--images", copy / "images", "-o", output)
+    assert "40 galaxies predicted; 2 refused" in shown
+    refused = pd.read_csv(tmp_path / "predictions_refused.csv")
+    assert refused["path"].tolist() == ["galaxy.png", "1.jpg"]
+
+
+def test_a_model_refuses_images_of_another_kind_unless_told_otherwise(copy: Path, tmp_path: Path) -> None:
+    arguments = ["predict", copy / "run", "--images", copy / "images", "-o", tmp_path / "predictions.csv"]
+    result = call(*arguments)
+    assert "The images do not state their framing and source" in result.stderr
+    (copy / "images/cutouts.json").write_text('{"framing": "petrosian", "source": "legacy"}')
+    assert "source 'legacy', but the model was trained on 'simulated'" in refuse(*arguments)
+    assert "framing 'fixed'" in refuse(*arguments, "--framing", "fixed", "--source", "simulated")
+    assert "40 galaxies predicted" in succeed(*arguments, "--any-images")
+
+
+def test_predictions_that_cannot_be_made_end_with_one_sentence(finished: Path, tmp_path: Path) -> None:
+    images = finished / "images"
+    output = tmp_path / "predictions.csv"
+    assert "There is no folder" in refuse("predict", tmp_path / "none", "--images", images, "-o", output)
+    assert "There is no folder" in refuse("predict", finished / "run", "--images", tmp_path / "none", "-o", output)
+    message = refuse("predict", finished / "run", "--images", images, "-o", tmp_path / "predictions.xls")
+    assert "'.xls', which metalight does not know" in message
+    (tmp_path / "empty").mkdir()
+    message = refuse("predict", finished / "run", "--images", tmp_path / "empty", "-o", output)
+    assert "holds no image files" in message
+    assert not output.exists()
+
+
+def test_any_table_of_true_and_predicted_values_is_scored(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.normal(8.9, 0.2, 300)
+    frame = pd.DataFrame({"id": FIRST_ID + np.arange(300), "oh": truth, "guess": truth + 0.1})
+    frame.loc[4, "guess"] = np.nan
+    save_table(Table(frame, {"oh": ColumnInfo("dex", "metallicity")}), tmp_path / "table.fits")
+    arguments = ["--id", "id", "--truth", "oh", "--predicted", "guess", "-o", tmp_path / "scores"]
+    shown = succeed("evaluate", tmp_path / "table.fits", *arguments)
+    assert "299 galaxies scored; 1 left out" in shown
+    scores = json.loads((tmp_path / "scores/metrics.json").read_text())["oh"]
+    assert scores["metrics"]["rmse"]["value"] == pytest.approx(0.1)
+    assert scores["metrics"]["nmad"]["value"] == pytest.approx(0.0, abs=1e-9)
+    assert (tmp_path / "scores/prediction_summary.pdf").stat().st_size > 0
+    assert len(pd.read_csv(tmp_path / "scores/residuals.csv")) == 300
+    wrong = ["--id", "id", "--truth", "oh", "--predicted", "gues", "-o", tmp_path / "scores"]
+    assert "Did you mean 'guess'?" in refuse("evaluate", tmp_path / "table.fits", *wrong)
+
+
+def test_the_published_predictions_have_the_published_scores(shared_folder: Path, tmp_path: Path) -> None:
+    arguments = ["--id", "objID", "--truth", "oh_p50", "--predicted", "prediction", "-o", tmp_path]
+    succeed("evaluate", shared_folder / "published/predictions_128px.csv", *arguments)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())["oh_p50"]["metrics"]
+    assert round(metrics["rmse"]["value"], 6) == 0.084950
+    assert round(metrics["nmad"]["value"], 6) == 0.065031
+    assert metrics["rmse"]["low"] < 0.08495 < metrics["rmse"]["high"]
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-code", "demo"])
+def test_presets_are_listed_shown_and_valid(name: str) -> None:
+    assert name in succeed("recipe", "list")
+    assert succeed("recipe", "show", name).startswith("# ")
+    assert "is a valid recipe" in succeed("recipe", "check", name)
+
+
+def test_a_shown_preset_is_a_recipe_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(succeed("recipe", "show", "paper-code"))
+    assert "batch_size = 128" in succeed("recipe", "check", tmp_path / "mine.toml")
+    assert "There is no preset 'papre'. Did you mean 'paper'?" in refuse("recipe", "show", "papre", status=2)
+
+
+def test_version_and_help_come_without_heavy_imports() -> None:
+    assert succeed("--version").strip() == f"metalight {__version__}"
+    for command in ([], ["run"], ["predict"], ["evaluate"], ["recipe"], ["simulate"]):
+        assert "Usage" in succeed(*command, "--help")
+    code = (
+        "import sys, metalight.cli; print(sorted({'numpy', 'pandas', 'pydantic', 'torch', 'timm'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_a_simulated_survey_is_learnt_far_better_than_its_mean(tmp_path: Path) -> None:
+    pytest.importorskip("galsim")
+    assert "240 galaxies" in succeed("simulate", "--galaxies", 240, "--seed", 5, "--side", 32, "-o", tmp_path / "sky")
+    places = [f"catalog.path={tmp_path}/sky/catalog.csv", f"cutouts.folder={tmp_path}/sky/images"]
+    changes = [*places, "pixels.side=32", "training.batch_size=24", "training.precision=float32"]
+    settings = [word for change in changes for word in ("--set", change)]
+    succeed("run", "demo", "--run-dir", tmp_path / "run", *settings)
+    scores = json.loads((tmp_path / "run/metrics.json").read_text())["oh_p50"]
+    assert scores["baseline"]["rmse"]["value"] > 1.5 * scores["metrics"]["rmse"]["value"]
