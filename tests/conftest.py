@@ -1,8 +1,12 @@
 """What tests of several stages share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from call import QUICK, succeed
+from make import make_sample
 
 
 @pytest.fixture
@@ -12,3 +16,28 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared, with the published predictions and the real sample")
     return folder
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A folder with catalog.csv, images/ and recipe.toml; its run goes to run/."""
+    make_sample(tmp_path, 40)
+    (tmp_path / "recipe.toml").write_text(QUICK)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, made once; tests that change it copy it."""
+    folder = tmp_path_factory.mktemp("finished")
+    make_sample(folder, 40)
+    (folder / "recipe.toml").write_text(QUICK)
+    output = succeed("run", folder / "recipe.toml", "--run-dir", folder / "run")
+    (folder / "output.txt").write_text(output)
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -1,100 +1,20 @@
-"""Promises of the command line: the whole job on small samples, what is done again, and one sentence for bad input."""
+"""Promises of `metalight run` and the small commands: what is done again, and one sentence for bad input."""
 
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from make import FIRST_ID, make_sample
+from call import QUICK, change_catalog, list_performed, refuse, refuse_run, run, succeed
+from make import FIRST_ID
 from metalight import __version__
-from metalight.cli import app
-from metalight.tables import ColumnInfo, Table, load_table, save_table
-
-QUICK = """
-preset = "demo"
-catalog.path = "catalog.csv"
-cutouts.folder = "images"
-pixels.side = 16
-model.backbone = "test_resnet"
-model.hidden_features = 16
-training.first_cycle_epochs = 2
-training.batch_size = 16
-training.precision = "float32"
-evaluation.bootstrap_samples = 20
-"""
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def succeed(*arguments: object) -> str:
-    result = call(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def refuse(*arguments: object, status: int = 1) -> str:
-    """The one sentence that a command ends with; never a traceback."""
-    result = call(*arguments)
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert result.exit_code == status
-    lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
-    assert len(lines) == 1
-    return lines[0]
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Path:
-    """A folder with catalog.csv, images/ and recipe.toml; its run goes to run/."""
-    make_sample(tmp_path, 40)
-    (tmp_path / "recipe.toml").write_text(QUICK)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, made once; tests that change it copy it."""
-    folder = tmp_path_factory.mktemp("finished")
-    make_sample(folder, 40)
-    (folder / "recipe.toml").write_text(QUICK)
-    output = succeed("run", folder / "recipe.toml", "--run-dir", folder / "run")
-    (folder / "output.txt").write_text(output)
-    return folder
-
-
-@pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def run(folder: Path, *arguments: object) -> str:
-    return succeed("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments)
-
-
-def refuse_run(folder: Path, *arguments: object, status: int = 1) -> str:
-    return refuse("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments, status=status)
-
-
-def list_performed(output: str) -> list[str]:
-    return [line.split()[1] for line in output.splitlines() if line.startswith("✓")]
-
-
-def change_catalog(folder: Path, **columns: Any) -> None:
-    catalog = pd.read_csv(folder / "catalog.csv")
-    for name, values in columns.items():
-        catalog[name] = values
-    catalog.to_csv(folder / "catalog.csv", index=False)
-
+from metalight.tables import load_table
 
 STAGES = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
 
@@ -330,96 +250,6 @@ def test_a_run_never_takes_over_a_folder_of_something_else(sample: Path) -> None
     (sample / "run/thesis.tex").write_text("mine")
     assert "is a folder of something else" in refuse_run(sample)
     assert sorted(path.name for path in (sample / "run").iterdir()) == ["thesis.tex"]
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet", "fits"])
-def test_predictions_of_a_folder_are_a_row_a_galaxy(finished: Path, tmp_path: Path, suffix: str) -> None:
-    output = tmp_path / f"new/predictions.{suffix}"
-    shown = succeed("predict", finished / "run", "--images", finished / "images", "-o", output, "--views", "eight")
-    assert "40 galaxies predicted" in shown
-    table = load_table(output)
-    assert table.frame["object_id"].tolist() == [FIRST_ID + row for row in range(40)]
-    assert table.info["oh_p50_predicted"].unit == "dex"
-    of_run = pd.read_parquet(finished / "run/predictions/test.parquet").set_index("object_id")
-    again = table.frame.set_index("object_id").loc[of_run.index, "oh_p50_predicted"]
-    np.testing.assert_allclose(again, of_run["oh_p50_predicted"], atol=1e-5)
-    beside = [f"{output.name}-metadata.json"] if suffix == "csv" else []
-    assert sorted(path.name for path in output.parent.iterdir()) == [output.name, *beside]
-
-
-def test_predictions_follow_the_order_of_a_catalogue_and_a_run_s_images_can_be_used(
-    finished: Path, tmp_path: Path
-) -> None:
-    wanted = [FIRST_ID + row for row in (7, 3, 21)]
-    pd.DataFrame({"id": wanted}).to_csv(tmp_path / "wanted.csv", index=False)
-    arguments = ["--catalog", tmp_path / "wanted.csv", "--id", "id", "-o", tmp_path / "some.csv"]
-    succeed("predict", finished / "run/model", "--images", finished / "images", *arguments)
-    some = pd.read_csv(tmp_path / "some.csv")
-    assert some["object_id"].tolist() == wanted
-    succeed("predict", finished / "run", "--images", finished / "run", "-o", tmp_path / "all.csv")
-    everything = pd.read_csv(tmp_path / "all.csv").set_index("object_id")
-    assert len(everything) == 40
-    np.testing.assert_allclose(everything.loc[wanted, "oh_p50_predicted"], some["oh_p50_predicted"], atol=1e-5)
-
-
-def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:
-    (copy / "images/1.jpg").write_text("this is text")
-    (copy / "images/galaxy.png").write_bytes((copy / f"images/{FIRST_ID}.png").read_bytes())
-    output = tmp_path / "predictions.csv"
-    shown = succeed("predict", copy / "run", "--images", copy / "images", "-o", output)
-    assert "40 galaxies predicted; 2 refused" in shown
-    refused = pd.read_csv(tmp_path / "predictions_refused.csv")
-    assert refused["path"].tolist() == ["galaxy.png", "1.jpg"]
-
-
-def test_a_model_refuses_images_of_another_kind_unless_told_otherwise(copy: Path, tmp_path: Path) -> None:
-    arguments = ["predict", copy / "run", "--images", copy / "images", "-o", tmp_path / "predictions.csv"]
-    result = call(*arguments)
-    assert "The images do not state their framing and source" in result.stderr
-    (copy / "images/cutouts.json").write_text('{"framing": "petrosian", "source": "legacy"}')
-    assert "source 'legacy', but the model was trained on 'simulated'" in refuse(*arguments)
-    assert "framing 'fixed'" in refuse(*arguments, "--framing", "fixed", "--source", "simulated")
-    assert "40 galaxies predicted" in succeed(*arguments, "--any-images")
-
-
-def test_predictions_that_cannot_be_made_end_with_one_sentence(finished: Path, tmp_path: Path) -> None:
-    images = finished / "images"
-    output = tmp_path / "predictions.csv"
-    assert "There is no folder" in refuse("predict", tmp_path / "none", "--images", images, "-o", output)
-    assert "There is no folder" in refuse("predict", finished / "run", "--images", tmp_path / "none", "-o", output)
-    message = refuse("predict", finished / "run", "--images", images, "-o", tmp_path / "predictions.xls")
-    assert "'.xls', which metalight does not know" in message
-    (tmp_path / "empty").mkdir()
-    message = refuse("predict", finished / "run", "--images", tmp_path / "empty", "-o", output)
-    assert "holds no image files" in message
-    assert not output.exists()
-
-
-def test_any_table_of_true_and_predicted_values_is_scored(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    truth = generator.normal(8.9, 0.2, 300)
-    frame = pd.DataFrame({"id": FIRST_ID + np.arange(300), "oh": truth, "guess": truth + 0.1})
-    frame.loc[4, "guess"] = np.nan
-    save_table(Table(frame, {"oh": ColumnInfo("dex", "metallicity")}), tmp_path / "table.fits")
-    arguments = ["--id", "id", "--truth", "oh", "--predicted", "guess", "-o", tmp_path / "scores"]
-    shown = succeed("evaluate", tmp_path / "table.fits", *arguments)
-    assert "299 galaxies scored; 1 left out" in shown
-    scores = json.loads((tmp_path / "scores/metrics.json").read_text())["oh"]
-    assert scores["metrics"]["rmse"]["value"] == pytest.approx(0.1)
-    assert scores["metrics"]["nmad"]["value"] == pytest.approx(0.0, abs=1e-9)
-    assert (tmp_path / "scores/prediction_summary.pdf").stat().st_size > 0
-    assert len(pd.read_csv(tmp_path / "scores/residuals.csv")) == 300
-    wrong = ["--id", "id", "--truth", "oh", "--predicted", "gues", "-o", tmp_path / "scores"]
-    assert "Did you mean 'guess'?" in refuse("evaluate", tmp_path / "table.fits", *wrong)
-
-
-def test_the_published_predictions_have_the_published_scores(shared_folder: Path, tmp_path: Path) -> None:
-    arguments = ["--id", "objID", "--truth", "oh_p50", "--predicted", "prediction", "-o", tmp_path]
-    succeed("evaluate", shared_folder / "published/predictions_128px.csv", *arguments)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())["oh_p50"]["metrics"]
-    assert round(metrics["rmse"]["value"], 6) == 0.084950
-    assert round(metrics["nmad"]["value"], 6) == 0.065031
-    assert metrics["rmse"]["low"] < 0.08495 < metrics["rmse"]["high"]
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-code", "demo"])

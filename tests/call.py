@@ -1,0 +1,61 @@
+"""The command line, called as a user would; and small samples for it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from typer.testing import CliRunner, Result
+
+from metalight.cli import app
+
+QUICK = """
+preset = "demo"
+catalog.path = "catalog.csv"
+cutouts.folder = "images"
+pixels.side = 16
+model.backbone = "test_resnet"
+model.hidden_features = 16
+training.first_cycle_epochs = 2
+training.batch_size = 16
+training.precision = "float32"
+evaluation.bootstrap_samples = 20
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: object) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refuse(*arguments: object, status: int = 1) -> str:
+    """The one sentence that a command ends with; never a traceback."""
+    result = call(*arguments)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == status
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def run(folder: Path, *arguments: object) -> str:
+    return succeed("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments)
+
+
+def refuse_run(folder: Path, *arguments: object, status: int = 1) -> str:
+    return refuse("run", folder / "recipe.toml", "--run-dir", folder / "run", *arguments, status=status)
+
+
+def list_performed(output: str) -> list[str]:
+    return [line.split()[1] for line in output.splitlines() if line.startswith("✓")]
+
+
+def change_catalog(folder: Path, **columns: Any) -> None:
+    catalog = pd.read_csv(folder / "catalog.csv")
+    for name, values in columns.items():
+        catalog[name] = values
+    catalog.to_csv(folder / "catalog.csv", index=False)

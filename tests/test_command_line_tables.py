@@ -1,0 +1,102 @@
+"""Promises of `metalight predict` and `metalight evaluate`: tables in, tables out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from call import call, refuse, succeed
+from make import FIRST_ID
+from metalight.tables import ColumnInfo, Table, load_table, save_table
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "fits"])
+def test_predictions_of_a_folder_are_a_row_a_galaxy(finished: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"new/predictions.{suffix}"
+    shown = succeed("predict", finished / "run", "--images", finished / "images", "-o", output, "--views", "eight")
+    assert "40 galaxies predicted" in shown
+    table = load_table(output)
+    assert table.frame["object_id"].tolist() == [FIRST_ID + row for row in range(40)]
+    assert table.info["oh_p50_predicted"].unit == "dex"
+    of_run = pd.read_parquet(finished / "run/predictions/test.parquet").set_index("object_id")
+    again = table.frame.set_index("object_id").loc[of_run.index, "oh_p50_predicted"]
+    np.testing.assert_allclose(again, of_run["oh_p50_predicted"], atol=1e-5)
+    beside = [f"{output.name}-metadata.json"] if suffix == "csv" else []
+    assert sorted(path.name for path in output.parent.iterdir()) == [output.name, *beside]
+
+
+def test_predictions_follow_the_order_of_a_catalogue_and_a_run_s_images_can_be_used(
+    finished: Path, tmp_path: Path
+) -> None:
+    wanted = [FIRST_ID + row for row in (7, 3, 21)]
+    pd.DataFrame({"id": wanted}).to_csv(tmp_path / "wanted.csv", index=False)
+    arguments = ["--catalog", tmp_path / "wanted.csv", "--id", "id", "-o", tmp_path / "some.csv"]
+    succeed("predict", finished / "run/model", "--images", finished / "images", *arguments)
+    some = pd.read_csv(tmp_path / "some.csv")
+    assert some["object_id"].tolist() == wanted
+    succeed("predict", finished / "run", "--images", finished / "run", "-o", tmp_path / "all.csv")
+    everything = pd.read_csv(tmp_path / "all.csv").set_index("object_id")
+    assert len(everything) == 40
+    np.testing.assert_allclose(everything.loc[wanted, "oh_p50_predicted"], some["oh_p50_predicted"], atol=1e-5)
+
+
+def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:
+    (copy / "images/1.jpg").write_text("this is text")
+    (copy / "images/galaxy.png").write_bytes((copy / f"images/{FIRST_ID}.png").read_bytes())
+    output = tmp_path / "predictions.csv"
+    shown = succeed("predict", copy / "run", "--images", copy / "images", "-o", output)
+    assert "40 galaxies predicted; 2 refused" in shown
+    refused = pd.read_csv(tmp_path / "predictions_refused.csv")
+    assert refused["path"].tolist() == ["galaxy.png", "1.jpg"]
+
+
+def test_a_model_refuses_images_of_another_kind_unless_told_otherwise(copy: Path, tmp_path: Path) -> None:
+    arguments = ["predict", copy / "run", "--images", copy / "images", "-o", tmp_path / "predictions.csv"]
+    result = call(*arguments)
+    assert "The images do not state their framing and source" in result.stderr
+    (copy / "images/cutouts.json").write_text('{"framing": "petrosian", "source": "legacy"}')
+    assert "source 'legacy', but the model was trained on 'simulated'" in refuse(*arguments)
+    assert "framing 'fixed'" in refuse(*arguments, "--framing", "fixed", "--source", "simulated")
+    assert "40 galaxies predicted" in succeed(*arguments, "--any-images")
+
+
+def test_predictions_that_cannot_be_made_end_with_one_sentence(finished: Path, tmp_path: Path) -> None:
+    images = finished / "images"
+    output = tmp_path / "predictions.csv"
+    assert "There is no folder" in refuse("predict", tmp_path / "none", "--images", images, "-o", output)
+    assert "There is no folder" in refuse("predict", finished / "run", "--images", tmp_path / "none", "-o", output)
+    message = refuse("predict", finished / "run", "--images", images, "-o", tmp_path / "predictions.xls")
+    assert "'.xls', which metalight does not know" in message
+    (tmp_path / "empty").mkdir()
+    message = refuse("predict", finished / "run", "--images", tmp_path / "empty", "-o", output)
+    assert "holds no image files" in message
+    assert not output.exists()
+
+
+def test_any_table_of_true_and_predicted_values_is_scored(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.normal(8.9, 0.2, 300)
+    frame = pd.DataFrame({"id": FIRST_ID + np.arange(300), "oh": truth, "guess": truth + 0.1})
+    frame.loc[4, "guess"] = np.nan
+    save_table(Table(frame, {"oh": ColumnInfo("dex", "metallicity")}), tmp_path / "table.fits")
+    arguments = ["--id", "id", "--truth", "oh", "--predicted", "guess", "-o", tmp_path / "scores"]
+    shown = succeed("evaluate", tmp_path / "table.fits", *arguments)
+    assert "299 galaxies scored; 1 left out" in shown
+    scores = json.loads((tmp_path / "scores/metrics.json").read_text())["oh"]
+    assert scores["metrics"]["rmse"]["value"] == pytest.approx(0.1)
+    assert scores["metrics"]["nmad"]["value"] == pytest.approx(0.0, abs=1e-9)
+    assert (tmp_path / "scores/prediction_summary.pdf").stat().st_size > 0
+    assert len(pd.read_csv(tmp_path / "scores/residuals.csv")) == 300
+    wrong = ["--id", "id", "--truth", "oh", "--predicted", "gues", "-o", tmp_path / "scores"]
+    assert "Did you mean 'guess'?" in refuse("evaluate", tmp_path / "table.fits", *wrong)
+
+
+def test_the_published_predictions_have_the_published_scores(shared_folder: Path, tmp_path: Path) -> None:
+    arguments = ["--id", "objID", "--truth", "oh_p50", "--predicted", "prediction", "-o", tmp_path]
+    succeed("evaluate", shared_folder / "published/predictions_128px.csv", *arguments)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())["oh_p50"]["metrics"]
+    assert round(metrics["rmse"]["value"], 6) == 0.084950
+    assert round(metrics["nmad"]["value"], 6) == 0.065031
+    assert metrics["rmse"]["low"] < 0.08495 < metrics["rmse"]["high"]
