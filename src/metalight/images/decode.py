@@ -89,8 +89,8 @@ def resize_area(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint
         # The common case, and the fast one: the means of whole blocks. Pillow's are off by a level now and then.
         factor = square.shape[0] // side
         sums = square.reshape(side, factor, side, factor, 3).sum(axis=(1, 3), dtype=np.uint32)
-        means: npt.NDArray[np.uint8] = ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)
-        return means
+        block_means: npt.NDArray[np.uint8] = ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)
+        return block_means
     # Pillow's box filter takes whole pixels by their centres: for other factors it is no mean over areas.
     weights = _compute_overlap(square.shape[0], side)
     resized = np.empty((side, side, 3), dtype=np.uint8)
