@@ -59,4 +59,5 @@ def predict(
         typer.echo(report.origin_note, err=True)
     typer.echo(report.summary.to_string(index=False, float_format="{:.4f}".format))
     refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
-    typer.echo(f"\n{report.num_galaxies:,} galaxies predicted{refused}.\nPredictions: {report.output}")
+    galaxies = "1 galaxy" if report.num_galaxies == 1 else f"{report.num_galaxies:,} galaxies"
+    typer.echo(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")

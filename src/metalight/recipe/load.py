@@ -56,7 +56,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         values = _merge(values, _parse_override(override))
     if overrides:
-        origin = f"{origin} with --set {' --set '.join(overrides)}"
+        origin = f"{origin} with what --set changes"
     return validate_recipe({"name": name, **values}, origin)
 
 
