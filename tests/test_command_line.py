@@ -1,9 +1,11 @@
 """Promises of `metalight run` and the small commands: what is done again, and one sentence for bad input."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from call import QUICK, change_catalog, list_performed, refuse, refuse_run, run, succeed
+from call import QUICK, call, change_catalog, list_performed, refuse, refuse_run, run, succeed
 from make import FIRST_ID
 from metalight import __version__
 from metalight.tables import load_table
@@ -235,6 +237,24 @@ def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None
         assert message in refuse_run(sample, "--set", setting)
         assert not (sample / "run/catalog.parquet").exists()
     assert "--device gpu is unknown" in refuse_run(sample, "--device", "gpu")
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def press_ctrl_c(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        if label.startswith("Epoch"):
+            raise KeyboardInterrupt
+        yield lambda steps: None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("metalight.progress.bar_progress", press_ctrl_c)
+        result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
+    assert result.exit_code == 130
+    assert "Interrupted. What is finished is kept" in result.stderr
+    assert list_performed(result.output) == STAGES[:4]
+    assert list_performed(run(sample)) == STAGES[4:]
 
 
 def test_a_folder_that_denies_the_recipe_is_refused(sample: Path) -> None:

@@ -1,6 +1,9 @@
 """Promises of training: batches, schedule, loss, phases, repeats, and what it refuses."""
 
+import contextlib
 import math
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +261,26 @@ def test_a_label_that_is_not_finite_is_found_by_its_batch() -> None:
     with pytest.raises(TrainingError, match="The loss became nan in epoch 1") as caught:
         fit(data, None, change(batch_size=4), TINY.model_copy(update={"target_scaling": "none"}))
     assert str(FIRST_ID + 5) in str(caught.value)
+
+
+@contextlib.contextmanager
+def press_ctrl_c(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar whose reader has had enough in the second epoch."""
+
+    def advance(steps: int) -> None:
+        if label.startswith("Epoch 2"):
+            raise KeyboardInterrupt
+
+    yield advance
+
+
+def test_ctrl_c_is_passed_on_and_the_history_so_far_is_kept(tmp_path: Path) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    path = tmp_path / "history.csv"
+    with pytest.raises(KeyboardInterrupt):
+        fit_network(make_data(), None, TINY, QUICK, device=CPU, history_path=path, progress=press_ctrl_c)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert pd.read_csv(path)["epoch"].tolist() == [0, 0, 0]
 
 
 def test_labels_that_are_all_the_same_are_refused() -> None:

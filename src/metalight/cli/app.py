@@ -23,9 +23,7 @@ class _Commands(TyperGroup):
             typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(error.exit_status)
         except KeyboardInterrupt:
-            typer.echo(
-                "Interrupted. Finished stages and files are kept: the same command goes on from there.", err=True
-            )
+            typer.echo("Interrupted. What is finished is kept: the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED_STATUS)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -103,21 +104,34 @@ def fit_network(
             reporter = _EpochReporter(progress, settings.epochs, history_path)
             trainer = _build_trainer(phase, settings, device, precision, reporter)
             train_loader, validation_loader = _build_loaders(training, validation, scaling, settings, phase)
-            try:
-                trainer.fit(task, train_loader, validation_loader)
-            except torch.OutOfMemoryError as error:
-                raise TrainingError(
-                    f"{device} has too little memory for {settings.batch_size} galaxies of {settings.num_views} views; "
-                    "lower [training] batch_size."
-                ) from error
-            finally:
-                reporter.close()
-            if trainer.interrupted:
-                raise KeyboardInterrupt
+            with reporter.bars():
+                _fit_phase(trainer, task, train_loader, validation_loader)
             validation_rmse = task.validation_rmse if validation is not None else []
         network.freeze_body(False)
         network.cpu().eval()
     return FittedModel(network, scaling, _build_history(history), validation_rmse, precision)
+
+
+def _fit_phase(
+    trainer: Trainer,
+    task: TrainingTask,
+    train_loader: DataLoader[dict[str, Any]],
+    validation_loader: DataLoader[dict[str, Any]] | None,
+) -> None:
+    """Fit one phase; Ctrl-C is passed on, where Lightning would end the process and leave the signal ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(task, train_loader, validation_loader)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"{trainer.strategy.root_device} has too little memory for {task.settings.batch_size} galaxies of "
+            f"{task.settings.num_views} views; lower [training] batch_size."
+        ) from error
+    except SystemExit:
+        if trainer.interrupted:
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _fit_scaling(training: TrainingData, settings: ModelSettings) -> TargetScaling:
@@ -217,13 +231,16 @@ class _EpochReporter(Callback):
         self._advance(1)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.close()
+        self._bar.close()
         if self._history_path is not None:
             with replace_file(self._history_path) as temporary:
                 _build_history(_as_task(pl_module).history).to_csv(temporary, index=False)
 
-    def close(self) -> None:
-        self._bar.close()
+    @contextlib.contextmanager
+    def bars(self) -> Iterator[None]:
+        """A block after which no bar is left open, whatever ended it."""
+        with self._bar:
+            yield
 
 
 def _as_task(module: LightningModule) -> TrainingTask:
