@@ -1,11 +1,13 @@
 """Files that are either whole or not there: written beside their place, then moved into it in one step."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -28,6 +30,17 @@ def replace_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_json(values: Any, path: Path) -> None:
+    """Write a JSON file in one step.
+
+    Raises:
+        ValueError: A number is not finite: JSON has no token for it.
+    """
+    with replace_file(path) as temporary:
+        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

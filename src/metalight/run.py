@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metalight.atomic import replace_file
+from metalight.atomic import save_json
 from metalight.errors import RunError
 
 _STAGES_FILE = "stages.json"
@@ -125,8 +125,7 @@ class RunFolder:
     def save_records(self, records: Mapping[str, "StageRecord"]) -> None:
         """Keep what is known of the stages that are done."""
         stored = {stage: vars(record) for stage, record in records.items()}
-        with replace_file(self.path / _STAGES_FILE) as temporary:
-            temporary.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+        save_json(stored, self.path / _STAGES_FILE)
 
 
 @dataclass(frozen=True)
@@ -147,6 +146,11 @@ class StageRecord:
 
     seconds: float
     """How long it took."""
+
+
+def name_predicted(target: str) -> str:
+    """The column that holds predictions of a target."""
+    return f"{target}_predicted"
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from metalight.tables import (
     SENTINELS,
     ColumnInfo,
     Table,
+    build_text,
     find_column,
     load_table,
     require_numbers,
@@ -36,10 +37,8 @@ class Catalog:
     """Columns cut, reason, num_left: first all rows, then one row a cut."""
 
 
-def list_file_names(table: Table) -> list[str | None] | None:
-    """The image file of each galaxy of a catalogue's table, None where it names none; None if it has no such column."""
-    if "file_name" not in table.frame:
-        return None
+def list_file_names(table: Table) -> list[str | None]:
+    """The image file of each galaxy of a catalogue that was loaded with `file_name`; None where it names none."""
     return [name if isinstance(name, str) else None for name in table.frame["file_name"].tolist()]
 
 
@@ -131,8 +130,7 @@ def _require_text(table: Table, column: str, path: Path) -> "pd.Series[Any]":
             f"Column '{column}' of {path} does not hold text, but {values.dtype}: {texts[row - 1]} in row {row}. Save "
             "it as text, or name another column."
         )
-    # The type that pandas gives to text: "str" from version 3, object before.
-    return pd.Series(texts, dtype=pd.Series(["text"]).dtype)
+    return build_text(texts)
 
 
 def _refuse_without_targets(table: Table, targets: Sequence[str], path: Path) -> Catalog:

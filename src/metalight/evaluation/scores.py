@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from metalight.atomic import replace_file
+from metalight.atomic import save_json
 from metalight.errors import EvaluationError
 from metalight.metrics import Interval, compute_baseline, compute_metrics
 
@@ -115,10 +115,8 @@ def evaluate_predictions(
 
 def save_scores(scores: Mapping[str, Scores], path: Path) -> None:
     """Write the scores of each target as JSON; a number that is not defined is null."""
-    with replace_file(path) as temporary:
-        stored = {target: _replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}
-        text = json.dumps(stored, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    stored = {target: _replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}
+    save_json(stored, path)
 
 
 def load_scores(path: Path) -> dict[str, Scores]:

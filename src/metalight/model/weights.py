@@ -9,11 +9,22 @@ from torch import Tensor
 
 from metalight.errors import ModelError
 from metalight.model.network import Network
+from metalight.recipe import WORDS_FOR_WEIGHTS
 
 HUB_TIMEOUT_S = 5.0
 """How long the hub may take to answer at all."""
 
 _HUB_FILE = "model.safetensors"
+
+
+def check_weights(weights: str) -> None:
+    """Refuse starting weights that name a file which is not there; the file is not read.
+
+    Raises:
+        ModelError: There is no such file.
+    """
+    if weights not in WORDS_FOR_WEIGHTS and not Path(weights).is_file():
+        raise ModelError(f"There is no weights file {weights}; give [model] weights the path of a safetensors file.")
 
 
 def load_weights(network: Network, backbone: str, weights: str) -> None:
@@ -29,6 +40,7 @@ def load_weights(network: Network, backbone: str, weights: str) -> None:
     """
     if weights == "none":
         return
+    check_weights(weights)
     path = _fetch_from_hub(backbone) if weights == "hub" else Path(weights)
     _fill_body(network, backbone, _load_tensors(path), path)
 
@@ -36,10 +48,6 @@ def load_weights(network: Network, backbone: str, weights: str) -> None:
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except FileNotFoundError:
-        raise ModelError(
-            f"There is no weights file {path}; give [model] weights the path of a safetensors file."
-        ) from None
     except (OSError, SafetensorError) as error:
         raise ModelError(f"The weights {path} are not a whole safetensors file: {error}.") from error
 

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
 from metalight.images import build_pixels, load_pixels
@@ -124,9 +122,10 @@ DATA_STAGES = (
 """In order."""
 
 
-def load_set(job: Job, split: str) -> tuple[pd.DataFrame, Any]:
-    """The galaxies of one set with their targets, in the catalogue's order, and the pixels of all galaxies."""
+def load_set(job: Job, split: str) -> Table:
+    """The galaxies of one set with the columns of the catalogue, in the catalogue's order."""
     splits = load_table(job.run.splits, missing_values=()).frame
-    galaxies = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id", drop=False)
+    catalog = load_table(job.run.catalog, missing_values=())
     wanted = splits.loc[splits["split"] == split, "object_id"].to_numpy()
-    return galaxies.loc[wanted].reset_index(drop=True), load_pixels(job.run.pixels)
+    galaxies = catalog.frame.set_index("object_id", drop=False).loc[wanted]
+    return Table(galaxies.reset_index(drop=True), catalog.info)

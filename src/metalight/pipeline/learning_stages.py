@@ -1,23 +1,23 @@
 """Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from metalight.errors import ModelError
-from metalight.evaluation import Scores, evaluate_predictions, load_scores, save_scores, select_examples
+from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
 from metalight.images import load_pixels
 from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.stage import Job, Stage
-from metalight.recipe import Recipe
-from metalight.run import RunFolder, describe_file
+from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
+from metalight.run import describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 
 if TYPE_CHECKING:
-    from metalight.training import TrainingData
+    from metalight.model import ModelConfig
+    from metalight.training import FittedModel, TrainingData
 
 SCORED_SETS = ("validation", "test")
 """Sets that are predicted: one to choose settings by, one to judge with."""
@@ -29,13 +29,11 @@ def check_learning(recipe: Recipe, device: str) -> None:
     Raises:
         ModelError: One of them cannot be used.
     """
-    from metalight.model import check_backbone, choose_device
+    from metalight.model import check_backbone, check_weights, choose_device
 
     choose_device(device)
     check_backbone(recipe.model.backbone)
-    weights = recipe.model.weights
-    if weights not in ("hub", "none") and not Path(weights).is_file():
-        raise ModelError(f"There is no weights file {weights}; give [model] weights the path of a safetensors file.")
+    check_weights(recipe.model.weights)
 
 
 def _perform_training(job: Job) -> str:
@@ -52,7 +50,7 @@ def _perform_training(job: Job) -> str:
         history_path=job.run.history,
         progress=job.progress,
     )
-    config = _describe_model(job, fitted.scaling, fitted.validation_rmse, fitted.precision, training, validation)
+    config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
     save_model(SavedModel(fitted.network, config), job.run.model)
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
     if fitted.validation_rmse:
@@ -63,15 +61,13 @@ def _perform_training(job: Job) -> str:
 def _load_training_data(job: Job, split: str) -> "TrainingData":
     from metalight.training import TrainingData
 
-    galaxies, pixels = load_set(job, split)
+    galaxies, pixels = load_set(job, split).frame, load_pixels(job.run.pixels)
     object_ids = galaxies["object_id"].to_numpy()
     targets = galaxies[list(job.recipe.catalog.targets)].to_numpy(dtype=np.float64)
     return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))
 
 
-def _describe_model(
-    job: Job, scaling: Any, validation_rmse: Sequence[float], precision: str, training: Any, validation: Any
-) -> Any:
+def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_validation: int) -> "ModelConfig":
     import timm
     import torch
 
@@ -82,6 +78,7 @@ def _describe_model(
     info = load_table(job.run.catalog, missing_values=()).info
     names = recipe.catalog.targets
     of_targets = [info.get(name, ColumnInfo()) for name in names]
+    scaling = fitted.scaling
     return ModelConfig(
         backbone=recipe.model.backbone,
         hidden_features=recipe.model.hidden_features,
@@ -93,16 +90,16 @@ def _describe_model(
         ),
         augmentation=recipe.training.augmentation,
         training=TrainingSummary(
-            num_galaxies=len(training.object_ids),
-            num_validation=len(validation.object_ids),
+            num_galaxies=num_training,
+            num_validation=num_validation,
             epochs=recipe.training.epochs,
             seed=recipe.training.seed,
-            precision=precision,
+            precision=fitted.precision,
             optimizer=recipe.training.optimizer,
             loss=recipe.training.loss,
             # The path of a weights file would tell strangers about the machine.
-            starting_weights=recipe.model.weights if recipe.model.weights in ("hub", "none") else "file",
-            validation_rmse=dict(zip(names, validation_rmse, strict=False)),
+            starting_weights=recipe.model.weights if recipe.model.weights in WORDS_FOR_WEIGHTS else "file",
+            validation_rmse=dict(zip(names, fitted.validation_rmse, strict=False)),
             versions={
                 "metalight": metalight.__version__,
                 "timm": timm.__version__,
@@ -117,13 +114,13 @@ def _perform_prediction(job: Job) -> str:
     from metalight.prediction import build_prediction_table, predict_pixels
 
     settings = job.recipe.prediction
-    model = load_model(job.run.model)
+    model, device = load_model(job.run.model), choose_device(job.device)
+    pixels = load_pixels(job.run.pixels)
     targets = list(job.recipe.catalog.targets)
-    catalog_info = load_table(job.run.catalog, missing_values=()).info
     counts = []
     for split in SCORED_SETS:
-        galaxies, pixels = load_set(job, split)
-        object_ids = galaxies["object_id"].to_numpy()
+        galaxies = load_set(job, split)
+        object_ids = galaxies.frame["object_id"].to_numpy()
         predicted = predict_pixels(
             model,
             pixels.array,
@@ -132,12 +129,12 @@ def _perform_prediction(job: Job) -> str:
             views=settings.views,
             seed=settings.seed,
             batch_size=settings.batch_size,
-            device=choose_device(job.device),
+            device=device,
             progress=job.progress,
         )
         table = build_prediction_table(model.config, object_ids, predicted)
-        frame = pd.concat([galaxies[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
-        of_targets = {target: catalog_info[target] for target in targets if target in catalog_info}
+        frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
+        of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
         save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
     return f"{' and '.join(counts)} galaxies, views '{settings.views}'"
@@ -145,25 +142,25 @@ def _perform_prediction(job: Job) -> str:
 
 def _perform_evaluation(job: Job) -> str:
     settings = job.recipe.evaluation
-    training, _ = load_set(job, "train")
+    training = load_set(job, "train").frame
+    scores: dict[str, Scores] = {}
     for split in SCORED_SETS:
         predictions = load_table(job.run.predictions(split), missing_values=()).frame
-        scores: dict[str, Scores] = {}
-        for target in job.recipe.catalog.targets if len(predictions) > 1 else ():
-            scores[target] = evaluate_predictions(
+        scores = {
+            target: evaluate_predictions(
                 predictions[target],
-                predictions[f"{target}_predicted"],
+                predictions[name_predicted(target)],
                 baseline_mean=float(training[target].mean()),
                 num_bootstrap=settings.bootstrap_samples,
                 seed=settings.seed,
             )
+            for target in (job.recipe.catalog.targets if len(predictions) > 1 else ())
+        }
         save_scores(scores, job.run.metrics(split))
-    return describe_scores(job.run)
+    return _describe_scores(scores)  # of the last set, the test galaxies
 
 
-def describe_scores(run: RunFolder) -> str:
-    """One line: RMSE and NMAD of each target on the test galaxies."""
-    scores = load_scores(run.metrics("test"))
+def _describe_scores(scores: Mapping[str, Scores]) -> str:
     if not scores:
         return "too few test galaxies to score"
     return "; ".join(
@@ -181,7 +178,7 @@ def _perform_figures(job: Job) -> str:
     stems = [draw_training_history(pd.read_csv(job.run.history), path_stem=job.run.figures / "training_history")]
     for target in names if len(test.frame) > 1 else ():
         suffix = f"_{target}" if len(names) > 1 else ""
-        true, predicted = test.frame[target].to_numpy(), test.frame[f"{target}_predicted"].to_numpy()
+        true, predicted = test.frame[target].to_numpy(), test.frame[name_predicted(target)].to_numpy()
         known = test.info.get(target, ColumnInfo())
         name = known.description or target
         stems.append(
@@ -212,7 +209,7 @@ def _training_settings(recipe: Recipe) -> dict[str, Any]:
 
 def _training_inputs(recipe: Recipe) -> dict[str, Any]:
     weights = recipe.model.weights
-    return {"weights": weights if weights in ("hub", "none") else describe_file(Path(weights))}
+    return {"weights": weights if weights in WORDS_FOR_WEIGHTS else describe_file(Path(weights))}
 
 
 LEARNING_STAGES = (

@@ -1,7 +1,6 @@
 """Where the results of a run come from: code, environment, inputs, seeds, times."""
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from metalight import __version__
-from metalight.atomic import replace_file
+from metalight.atomic import save_json
 from metalight.pipeline.stage import Job
 from metalight.run import StageRecord
 
@@ -37,8 +36,7 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "stages": {name: {"seconds": record.seconds, "digest": record.digest} for name, record in records.items()},
     }
-    with replace_file(job.run.provenance) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    save_json(values, job.run.provenance)
 
 
 def _hash_file(path: Path) -> str:

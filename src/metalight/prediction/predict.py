@@ -11,6 +11,7 @@ import torch
 from metalight.errors import PredictionError
 from metalight.model import ModelConfig, SavedModel, build_test_views, to_unit_range
 from metalight.progress import Progress, no_progress
+from metalight.run import name_predicted
 from metalight.tables import ColumnInfo, Table
 
 
@@ -68,11 +69,6 @@ def predict_pixels(
     predicted = model.config.scaling.to_physical(scaled)
     _check_finite(predicted, object_ids)
     return predicted
-
-
-def name_predicted(target: str) -> str:
-    """The column that holds predictions of a target."""
-    return f"{target}_predicted"
 
 
 def build_prediction_table(

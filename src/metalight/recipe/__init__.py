@@ -3,6 +3,7 @@
 from metalight.recipe.base import Settings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, Framing, PixelsSettings, SplitsSettings
 from metalight.recipe.learning import (
+    WORDS_FOR_WEIGHTS,
     AugmentationSettings,
     EvaluationSettings,
     ModelSettings,
@@ -13,6 +14,7 @@ from metalight.recipe.load import dump_recipe, list_presets, load_recipe, show_p
 from metalight.recipe.recipe import Recipe
 
 __all__ = [
+    "WORDS_FOR_WEIGHTS",
     "AugmentationSettings",
     "CatalogSettings",
     "CutoutsSettings",

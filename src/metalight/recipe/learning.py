@@ -9,6 +9,9 @@ from metalight.recipe.base import Settings
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
+WORDS_FOR_WEIGHTS = ("hub", "none")
+"""Values of `weights` that are no files."""
+
 
 class ModelSettings(Settings):
     """The network: a timm backbone, its starting weights, and the paper's head."""

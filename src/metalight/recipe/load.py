@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from metalight.errors import RecipeError, name_nearest
 from metalight.recipe.base import Settings
+from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
 # Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
 _PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"))
-_WORDS_FOR_PATHS = ("", "hub", "none")  # these are not files: unset, and the two words for weights
+_WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
 
 def list_presets() -> dict[str, str]:

@@ -26,7 +26,7 @@ import pandas as pd
 from PIL import Image
 
 from metalight import __version__
-from metalight.atomic import replace_file
+from metalight.atomic import replace_file, save_json
 from metalight.errors import RunError
 from metalight.progress import Progress, no_progress
 from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
@@ -140,9 +140,9 @@ def _open_survey(folder: Path, num_galaxies: int, seed: int, side: int) -> None:
     # Hidden files are those of the desktop, or ours from a start that was cut off: they are in nobody's way.
     elif folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise RunError(f"{folder} holds files but no simulated survey; name a new or empty folder.")
-    _write_json(path, asked)
+    save_json(asked, path)
     images_folder = folder / "images"
-    _write_json(images_folder / "cutouts.json", {"framing": "petrosian", "source": "simulated"})
+    save_json({"framing": "petrosian", "source": "simulated"}, images_folder / "cutouts.json")
     # A process that was killed could not tidy up; what it left would be counted as images.
     for leftover in images_folder.glob(".[0-9]*.jpg"):
         leftover.unlink(missing_ok=True)
@@ -172,11 +172,6 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
             f"{folder} holds a larger survey, of {num_galaxies} galaxies; ask for at least as many, or name another "
             "folder."
         )
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _draw_missing(

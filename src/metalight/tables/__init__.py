@@ -11,12 +11,14 @@ a table is loaded. What the formats cannot hold:
 
 from metalight.tables.columns import find_column, require_numbers, require_object_ids
 from metalight.tables.files import load_table, require_writable, save_table
+from metalight.tables.missing import build_text
 from metalight.tables.table import SENTINELS, ColumnInfo, Table
 
 __all__ = [
     "SENTINELS",
     "ColumnInfo",
     "Table",
+    "build_text",
     "find_column",
     "load_table",
     "require_numbers",

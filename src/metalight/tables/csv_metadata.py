@@ -7,7 +7,7 @@ The unit is in `unit`, which that vocabulary leaves to its users.
 import json
 from pathlib import Path
 
-from metalight.atomic import replace_file
+from metalight.atomic import save_json
 from metalight.errors import TableError
 from metalight.tables.table import ColumnInfo, Table
 
@@ -54,6 +54,4 @@ def save_csv_metadata(table: Table, path: Path) -> None:
         | ({"dc:description": info.description} if info.description else {})
         for name, info in known
     ]
-    values = {"@context": _CONTEXT, "url": path.name, "tableSchema": {"columns": columns}}
-    with replace_file(metadata) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    save_json({"@context": _CONTEXT, "url": path.name, "tableSchema": {"columns": columns}}, metadata)

@@ -18,7 +18,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from metalight.errors import TableError
 from metalight.tables.columns import check_names, refuse_columns
-from metalight.tables.missing import build_integers
+from metalight.tables.missing import build_integers, build_text
 from metalight.tables.table import ColumnInfo, Table
 
 _INFO_KEYWORD = "MLINFO"
@@ -108,12 +108,7 @@ def _read_column(stored: fits.BinTableHDU, raw: npt.NDArray[Any], place: int) ->
 def _read_text(values: npt.NDArray[Any]) -> "pd.Series[Any]":
     # FITS text is ASCII; UTF-8 of careless writers is understood, and bytes that are neither are shown as \xNN.
     texts = [value.split(b"\0")[0].rstrip(b" ").decode(errors="backslashreplace") or None for value in values.tolist()]
-    return _build_text(texts)
-
-
-def _build_text(texts: list[str | None]) -> "pd.Series[Any]":
-    # The type that pandas gives to text: "str" from version 3, object before.
-    return pd.Series(texts, dtype=pd.Series(["text"]).dtype)
+    return build_text(texts)
 
 
 def _build_column(name: str, column: "pd.Series[Any]", info: ColumnInfo | None) -> fits.Column:

@@ -24,6 +24,12 @@ def build_integers(values: npt.NDArray[Any], is_missing: npt.NDArray[np.bool_]) 
     return pd.Series(pd.arrays.IntegerArray(values, is_missing) if is_missing.any() else values)
 
 
+def build_text(texts: Sequence[str | None]) -> "pd.Series[Any]":
+    """Column of text; None is missing."""
+    # The type that pandas gives to text: "str" from version 3, object before.
+    return pd.Series(texts, dtype=pd.Series(["text"]).dtype)
+
+
 def replace_sentinels(frame: pd.DataFrame, missing_values: Sequence[float]) -> pd.DataFrame:
     """The same rows, with `missing_values` made missing in all columns of integers and floats."""
     columns = {name: _replace(frame[name], missing_values) for name in frame.columns}

@@ -22,7 +22,7 @@ from metalight.errors import TrainingError
 from metalight.model import Network, TargetScaling, build_network, choose_precision, load_weights
 from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
-from metalight.training.batches import EpochBatches, Rows
+from metalight.training.batches import EpochBatches, Rows, divide_into_batches
 from metalight.training.task import Phase, TrainingTask
 
 
@@ -101,15 +101,15 @@ def fit_network(
         for phase in _list_phases(len(training.object_ids), settings):
             task = TrainingTask(network, settings, phase, torch.tensor(scaling.scales, dtype=torch.float32))
             task.history = history
-            reporter = _EpochReporter(progress, settings.epochs, history_path)
+            reporter = _EpochReporter(task, progress, history_path)
             trainer = _build_trainer(phase, settings, device, precision, reporter)
             train_loader, validation_loader = _build_loaders(training, validation, scaling, settings, phase)
             with reporter.bars():
                 _fit_phase(trainer, task, train_loader, validation_loader)
-            validation_rmse = task.validation_rmse if validation is not None else []
+            validation_rmse = task.validation_rmse
         network.freeze_body(False)
         network.cpu().eval()
-    return FittedModel(network, scaling, _build_history(history), validation_rmse, precision)
+    return FittedModel(network, scaling, pd.DataFrame(history), validation_rmse, precision)
 
 
 def _fit_phase(
@@ -145,7 +145,7 @@ def _fit_scaling(training: TrainingData, settings: ModelSettings) -> TargetScali
 
 
 def _list_phases(num_galaxies: int, settings: TrainingSettings) -> list[Phase]:
-    steps = len(EpochBatches(num_galaxies, settings.batch_size, seed=settings.seed))
+    steps = len(divide_into_batches(num_galaxies, settings.batch_size))
     frozen = Phase("frozen", settings.frozen_epochs, 0, steps, is_body_frozen=True)
     unfrozen = Phase(
         "unfrozen", settings.epochs - settings.frozen_epochs, settings.frozen_epochs, steps, is_body_frozen=False
@@ -210,17 +210,17 @@ def _build_trainer(
 class _EpochReporter(Callback):
     """Shows a bar an epoch, and keeps the history on disk after each."""
 
-    def __init__(self, progress: Progress, num_epochs: int, history_path: Path | None) -> None:
+    def __init__(self, task: TrainingTask, progress: Progress, history_path: Path | None) -> None:
+        self._task = task
         self._progress = progress
-        self._num_epochs = num_epochs
         self._history_path = history_path
         self._bar = ExitStack()
         self._advance: Callable[[int], None] = lambda steps: None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        task = _as_task(pl_module)
+        task = self._task
         epoch = task.phase.first_epoch + trainer.current_epoch + 1
-        label = f"Epoch {epoch} of {self._num_epochs}"
+        label = f"Epoch {epoch} of {task.settings.epochs}"
         # The history of an epoch ends with its validation; the bar of an epoch tells of the one before.
         if task.history and np.isfinite(task.history[-1]["validation_rmse"]):
             label += f" (RMSE {task.history[-1]['validation_rmse']:.3f})"
@@ -234,22 +234,13 @@ class _EpochReporter(Callback):
         self._bar.close()
         if self._history_path is not None:
             with replace_file(self._history_path) as temporary:
-                _build_history(_as_task(pl_module).history).to_csv(temporary, index=False)
+                pd.DataFrame(self._task.history).to_csv(temporary, index=False)
 
     @contextlib.contextmanager
     def bars(self) -> Iterator[None]:
         """A block after which no bar is left open, whatever ended it."""
         with self._bar:
             yield
-
-
-def _as_task(module: LightningModule) -> TrainingTask:
-    assert isinstance(module, TrainingTask)  # a fit of ours trains nothing else
-    return module
-
-
-def _build_history(history: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(history)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,7 @@ class TrainingTask(LightningModule):
         self.phase = phase
         self.register_buffer("scales", scales, persistent=False)
         self.history: list[dict[str, Any]] = []
+        self.validation_rmse: list[float] = []
         self._squared_errors: list[Tensor] = []
         network.freeze_body(phase.is_body_frozen)
 
@@ -93,7 +94,7 @@ class TrainingTask(LightningModule):
         self._squared_errors.clear()
         if self.history:
             self.history[-1]["validation_rmse"] = rmse[0]
-        self.validation_rmse: list[float] = rmse
+        self.validation_rmse = rmse
 
     def _rate_factor(self, step: int) -> float:
         if self.phase.is_body_frozen:
