@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
 
 from make import TINY, make_blobs, make_model
 from metalight.errors import ModelError
@@ -24,7 +22,6 @@ from metalight.model import (
     choose_device,
     choose_precision,
     load_model,
-    load_weights,
     save_model,
     to_unit_range,
 )
@@ -128,60 +125,6 @@ def test_backbones_that_cannot_be_used_are_refused_by_name(backbone: str, messag
 
 def test_checking_a_backbone_passes_the_paper_s() -> None:
     check_backbone("resnet34.tv_in1k")
-
-
-def write_weights(path: Path, **changes: torch.Tensor) -> dict[str, torch.Tensor]:
-    tensors = timm.create_model("test_resnet", pretrained=False).state_dict()
-    save_file({**tensors, **changes}, path)
-    return dict(tensors)
-
-
-def test_weights_come_from_a_local_file_without_the_classifier(tmp_path: Path) -> None:
-    tensors = write_weights(tmp_path / "weights.safetensors")
-    network = build_network(TINY, 1)
-    load_weights(network, "test_resnet", str(tmp_path / "weights.safetensors"))
-    state = network.body.state_dict()
-    assert all(torch.equal(state[name], tensors[name]) for name in state)
-    assert len(state) == len([name for name in tensors if not name.startswith("fc.")])
-
-
-def test_files_that_are_not_weights_of_the_backbone_are_refused(tmp_path: Path) -> None:
-    network = build_network(TINY, 1)
-    path = tmp_path / "weights.safetensors"
-    with pytest.raises(ModelError, match="There is no weights file"):
-        load_weights(network, "test_resnet", str(path))
-    path.write_text("not weights")
-    with pytest.raises(ModelError, match="not a whole safetensors file"):
-        load_weights(network, "test_resnet", str(path))
-    write_weights(path, extra=torch.zeros(1))
-    with pytest.raises(ModelError, match="'extra' is no part of it"):
-        load_weights(network, "test_resnet", str(path))
-    write_weights(path, **{"conv1.0.weight": torch.zeros(1)})
-    with pytest.raises(ModelError, match=r"not those of the backbone 'test_resnet': 'conv1.0.weight' has the shape"):
-        load_weights(network, "test_resnet", str(path))
-    save_file({"conv1.0.weight": torch.zeros(1)}, path)
-    with pytest.raises(ModelError, match="more are lacking"):
-        load_weights(network, "test_resnet", str(path))
-
-
-def test_a_hub_out_of_reach_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    # A port where nothing listens: the connection is refused at once.
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}")
-    with pytest.raises(ModelError, match=r"cannot be reached. Download model.safetensors of timm/resnet34.tv_in1k"):
-        load_weights(build_network(ModelSettings(), 1), "resnet34.tv_in1k", "hub")
-
-
-def test_real_imagenet_weights_fit(shared_folder: Path) -> None:
-    path = shared_folder / "weights/resnet18_imagenet.safetensors"
-    network = build_network(ModelSettings(backbone="resnet18.tv_in1k"), 1)
-    load_weights(network, "resnet18.tv_in1k", str(path))
-    assert torch.equal(network.body.state_dict()["conv1.weight"], load_file(path)["conv1.weight"])
-    with pytest.raises(ModelError, match="not those of the backbone 'resnet34"):
-        load_weights(build_network(ModelSettings(), 1), "resnet34.tv_in1k", str(path))
 
 
 def test_a_saved_model_comes_back_whole(tmp_path: Path) -> None:

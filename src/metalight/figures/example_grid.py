@@ -22,7 +22,8 @@ def draw_example_grid(
 
     Args:
         examples: As of `metalight.evaluation.select_examples`: columns row, title, object_id, truth, predicted.
-        images: Their images in the same order, shape (examples, side, side, 3), shown as they are.
+        images: Their images in the same order, shape (examples, side, side, 3), shown as they are; or
+            (examples, side, side, 1), shown grey.
         path_stem: Where to write, without a suffix.
         name: What is predicted, for the caption.
 
@@ -34,9 +35,9 @@ def draw_example_grid(
     """
     if len(examples) == 0:
         raise ValueError("there is no example to draw")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or len(images) != len(examples):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or len(images) != len(examples):
         raise ValueError(
-            f"images must be uint8 of shape ({len(examples)}, side, side, 3), not {images.dtype} of {images.shape}"
+            f"images must be uint8 of shape ({len(examples)}, side, side, 3 or 1), not {images.dtype} of {images.shape}"
         )
     with use_style():
         paths = save_figure(build_figure(examples, images, name), path_stem, dpi=_DPI)
@@ -66,7 +67,7 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
         row = int(np.searchsorted(row_numbers, rows[place]))
         axes = figure.add_subplot(grid[row, int(columns[place])])
         # Not resampled in the PDF, which then holds the very pixels.
-        axes.imshow(images[place], interpolation="none")
+        axes.imshow(np.broadcast_to(images[place], (*images.shape[1:3], 3)), interpolation="none")
         axes.set(xticks=[], yticks=[])
         if columns[place] == 0:
             axes.set_ylabel(examples["title"].iloc[place], fontsize=21, labelpad=12)

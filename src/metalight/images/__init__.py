@@ -1,6 +1,6 @@
 """Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
 
-from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
 
@@ -14,4 +14,5 @@ __all__ = [
     "is_grey",
     "load_pixels",
     "resize_area",
+    "take_channels",
 ]

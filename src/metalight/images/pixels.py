@@ -2,7 +2,7 @@
 
 A folder of:
 
-- `pixels.npy`: uint8 (galaxy, side, side, 3).
+- `pixels.npy`: uint8 (galaxy, side, side, channel).
 - `index.parquet`: object_id of each row, the sha256 of its file, its height and width in pixels, whether it is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
 - `fingerprint.json`: what it was built from. It is built anew only when that changes.
@@ -10,6 +10,7 @@ A folder of:
 
 import hashlib
 import json
+import math
 import re
 import shutil
 from collections import Counter, defaultdict, deque
@@ -27,7 +28,7 @@ import PIL
 
 from metalight.atomic import replace_folder
 from metalight.errors import ImageError
-from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
 from metalight.images.quality import find_flaw, is_grey
 from metalight.progress import Progress, no_progress
 
@@ -53,7 +54,7 @@ class Pixels:
     """Height and width in pixels."""
 
     array: npt.NDArray[np.uint8]
-    """(galaxy, side, side, 3), memory-mapped and read-only; channels in the files' order, which is i, r, g."""
+    """(galaxy, side, side, channel), memory-mapped and read-only; channels in the files' order, which is i, r, g."""
 
     def rows_of(self, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The row of each galaxy.
@@ -100,6 +101,7 @@ def build_pixels(
     cache: Path,
     *,
     side: int,
+    num_channels: int = 3,
     progress: Progress = no_progress,
     num_threads: int = 2,
 ) -> PixelsReport:
@@ -113,6 +115,7 @@ def build_pixels(
             keep this order.
         cache: Folder to make, or to replace if it was built from other files.
         side: Height and width of the decoded images in pixels.
+        num_channels: Bands of an image: three in colour, or one, for which images in colour are refused.
         progress: Shows how many files are read.
         num_threads: Files decoded at the same time.
 
@@ -125,11 +128,11 @@ def build_pixels(
     if found.empty:
         raise ImageError(f"There are no images in {folder} to decode.")
     _check_replaceable(cache)
-    fingerprint = _compute_fingerprint(found, side)
+    fingerprint = _compute_fingerprint(found, side, num_channels)
     if _is_built(cache, fingerprint):
         return _report(cache, is_fresh=True)
     with replace_folder(cache) as building:
-        outcomes = _decode_all(folder, found, building / "all.npy", side, progress, num_threads)
+        outcomes = _decode_all(folder, found, building / "all.npy", _Form(side, num_channels), progress, num_threads)
         _refuse_duplicates(outcomes)
         kept = np.flatnonzero(outcomes["reason"] == "")
         if len(kept) == 0:
@@ -158,7 +161,7 @@ def load_pixels(cache: Path) -> Pixels:
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ImageError(_explain_broken(cache)) from error
     side = array.shape[1] if array.ndim == 4 else 0
-    if array.dtype != np.uint8 or array.shape != (len(object_ids), side, side, 3):
+    if array.dtype != np.uint8 or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
     return Pixels(object_ids=object_ids, side=side, array=array)
 
@@ -183,7 +186,7 @@ def _check_replaceable(cache: Path) -> None:
         )
 
 
-def _compute_fingerprint(found: pd.DataFrame, side: int) -> dict[str, Any]:
+def _compute_fingerprint(found: pd.DataFrame, side: int, num_channels: int) -> dict[str, Any]:
     listing = hashlib.sha256()
     columns = (found[name].tolist() for name in ("object_id", "path", "num_bytes", "modified_ns"))
     for row in zip(*columns, strict=True):
@@ -191,6 +194,7 @@ def _compute_fingerprint(found: pd.DataFrame, side: int) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "side": side,
+        "num_channels": num_channels,
         "files_sha256": listing.hexdigest(),
         "pillow": PIL.__version__,
     }
@@ -219,6 +223,14 @@ def _report(cache: Path, *, is_fresh: bool) -> PixelsReport:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What every decoded image is brought to."""
+
+    side: int
+    num_channels: int
+
+
 @dataclass(slots=True)
 class _Outcome:
     """What became of one file."""
@@ -234,7 +246,7 @@ class _Outcome:
     pixels: npt.NDArray[np.uint8] | None = None
 
 
-def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> _Outcome:
+def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, form: _Form) -> _Outcome:
     outcome = _Outcome(object_id, path)
     if num_bytes > MAX_FILE_BYTES:
         outcome.reason = f"is too large: more than {MAX_FILE_BYTES // 1_000_000} MB"
@@ -249,7 +261,7 @@ def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int
         return outcome
     outcome.sha256 = hashlib.sha256(data).hexdigest()
     try:
-        pixels = decode_image(data)
+        pixels = take_channels(decode_image(data), form.num_channels)
     except ImageError as error:
         outcome.reason = str(error)
         return outcome
@@ -259,16 +271,16 @@ def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int
     outcome.reason = find_flaw(square)
     if not outcome.reason:
         outcome.is_grey = is_grey(square)
-        outcome.pixels = resize_area(square, side)
+        outcome.pixels = resize_area(square, form.side)
     return outcome
 
 
-def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: int) -> Iterator[list[_Outcome]]:
+def _read_in_order(folder: Path, found: pd.DataFrame, form: _Form, num_threads: int) -> Iterator[list[_Outcome]]:
     """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
     rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
 
     def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(folder, *row, side) for row in rows[first : first + _FILES_A_BATCH]]
+        return [_read_one(folder, *row, form) for row in rows[first : first + _FILES_A_BATCH]]
 
     running: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:
@@ -281,15 +293,15 @@ def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: in
 
 
 def _decode_all(
-    folder: Path, found: pd.DataFrame, path: Path, side: int, progress: Progress, num_threads: int
+    folder: Path, found: pd.DataFrame, path: Path, form: _Form, progress: Progress, num_threads: int
 ) -> pd.DataFrame:
     """Write every usable image to an array file with room for all; a row for each file, `row` being its place there."""
-    array = _create_array(path, len(found), side)
+    array = _create_array(path, len(found), form)
     outcomes: list[_Outcome] = []
     places: list[int] = []
     num_written = 0
     with progress("Decoding images", len(found)) as advance:
-        for batch in _read_in_order(folder, found, side, num_threads):
+        for batch in _read_in_order(folder, found, form, num_threads):
             for outcome in batch:
                 places.append(num_written if outcome.pixels is not None else -1)
                 if outcome.pixels is not None:
@@ -304,8 +316,9 @@ def _decode_all(
     return frame.assign(row=places)
 
 
-def _create_array(path: Path, num_rows: int, side: int) -> np.memmap[Any, np.dtype[np.uint8]]:
-    num_bytes = num_rows * side * side * 3
+def _create_array(path: Path, num_rows: int, form: _Form) -> np.memmap[Any, np.dtype[np.uint8]]:
+    shape = (num_rows, form.side, form.side, form.num_channels)
+    num_bytes = math.prod(shape)
     num_free = shutil.disk_usage(path.parent).free
     # Writing to a mapped file on a full disk kills the process without a word.
     if num_bytes > num_free:
@@ -313,7 +326,7 @@ def _create_array(path: Path, num_rows: int, side: int) -> np.memmap[Any, np.dty
             f"The decoded images need {num_bytes / 1e9:.1f} GB in {path.parent.parent}, which has "
             f"{num_free / 1e9:.1f} GB free. Make room, or choose a smaller [pixels] side."
         )
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(num_rows, side, side, 3))
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
 
 
 def _refuse_duplicates(outcomes: pd.DataFrame) -> None:
@@ -337,7 +350,7 @@ def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
     if len(rows) == len(array):
         source.rename(target)
         return
-    kept = _create_array(target, len(rows), array.shape[1])
+    kept = _create_array(target, len(rows), _Form(array.shape[2], array.shape[3]))
     for first in range(0, len(rows), _ROWS_A_COPY):
         kept[first : first + _ROWS_A_COPY] = array[rows[first : first + _ROWS_A_COPY]]
     kept.flush()

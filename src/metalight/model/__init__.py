@@ -13,7 +13,7 @@ from metalight.model.saved import (
 )
 from metalight.model.scaling import TargetScaling
 from metalight.model.views import NUM_DRAWS, apply_dihedral, augment, build_test_views, to_unit_range
-from metalight.model.weights import check_weights, load_weights
+from metalight.model.weights import load_weights
 
 __all__ = [
     "DEVICES",
@@ -31,7 +31,6 @@ __all__ = [
     "build_network",
     "build_test_views",
     "check_backbone",
-    "check_weights",
     "choose_device",
     "choose_precision",
     "load_model",

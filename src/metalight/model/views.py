@@ -29,7 +29,7 @@ TestViews = Literal["none", "paper", "eight"]
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:
-    """uint8 (batch, side, side, 3) as read from files to float32 (batch, 3, side, side) from 0 to 1."""
+    """uint8 (batch, side, side, channel) as read from files to float32 (batch, channel, side, side) from 0 to 1."""
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
@@ -43,12 +43,12 @@ def augment(images: Tensor, draws: Tensor, settings: AugmentationSettings) -> Te
     """One augmented view of each image.
 
     Args:
-        images: (batch, 3, side, side), from 0 to 1.
+        images: (batch, channel, side, side), from 0 to 1.
         draws: (batch, NUM_DRAWS) uniform numbers from 0 to 1.
         settings: Which changes are made, and how large.
 
     Returns:
-        (batch, 3, side, side), from 0 to 1.
+        (batch, channel, side, side), from 0 to 1.
     """
     views = _change_light(_zoom_and_turn(images, draws, settings), draws, settings)
     return _apply_symmetries(views, draws[:, 8]) if settings.dihedral else views
@@ -62,7 +62,7 @@ def build_test_views(
     seed: int,
     settings: AugmentationSettings,
 ) -> list[Tensor]:
-    """The views of each galaxy whose predictions are averaged: each of them (batch, 3, side, side).
+    """The views of each galaxy whose predictions are averaged: each of them (batch, channel, side, side).
 
     The augmented views of `paper` depend on the seed and the galaxy alone, not on what stands beside it.
     """

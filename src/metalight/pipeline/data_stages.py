@@ -47,12 +47,19 @@ def _perform_cutouts(job: Job) -> str:
 
 def _perform_pixels(job: Job) -> str:
     found = load_table(job.run.cutouts, missing_values=()).frame
-    side = job.recipe.pixels.side
-    report = build_pixels(Path(job.recipe.cutouts.folder), found, job.run.pixels, side=side, progress=job.progress)
+    side, num_channels = job.recipe.pixels.side, len(job.recipe.cutouts.bands)
+    report = build_pixels(
+        Path(job.recipe.cutouts.folder),
+        found,
+        job.run.pixels,
+        side=side,
+        num_channels=num_channels,
+        progress=job.progress,
+    )
     save_refused(report.refused, job.run.refused("pixels"))
     (height, width), num_alike = next(iter(report.shapes.items()))
     sizes = f"{num_alike:,} were {width} × {height}"
-    grey = f"; without colour: {report.num_grey:,}" if report.num_grey else ""
+    grey = f"; without colour: {report.num_grey:,}" if report.num_grey and num_channels > 1 else ""
     return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{format_refused(report.refused)}"
 
 
@@ -107,7 +114,7 @@ DATA_STAGES = (
         "pixels",
         after=("cutouts",),
         perform=_perform_pixels,
-        settings=lambda recipe: recipe.pixels.model_dump(mode="json"),
+        settings=lambda recipe: {**recipe.pixels.model_dump(mode="json"), "num_bands": len(recipe.cutouts.bands)},
         outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
         cache=lambda run: [run.pixels / "pixels.npy"],
     ),

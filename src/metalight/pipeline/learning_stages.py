@@ -1,5 +1,6 @@
 """Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import pandas as pd
 
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
 from metalight.images import load_pixels
+from metalight.model_files import check_starting_weights
 from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
@@ -23,17 +25,24 @@ SCORED_SETS = ("validation", "test")
 """Sets that are predicted: one to choose settings by, one to judge with."""
 
 
-def check_learning(recipe: Recipe, device: str) -> None:
-    """Refuse a device, a backbone or a weights file that cannot be used, before any long work.
+def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
+    """Refuse a device, a backbone or starting weights that cannot be used, before any long work.
+
+    Args:
+        recipe: What is wanted.
+        device: Name of the processor, or `auto`.
+        is_trained: Whether the model is there already: then no starting weights are needed.
 
     Raises:
         ModelError: One of them cannot be used.
     """
-    from metalight.model import check_backbone, check_weights, choose_device
+    # First what needs no torch, whose import alone takes seconds.
+    if not is_trained:
+        check_starting_weights(recipe.model.backbone, recipe.model.weights)
+    from metalight.model import check_backbone, choose_device
 
     choose_device(device)
     check_backbone(recipe.model.backbone)
-    check_weights(recipe.model.weights)
 
 
 def _perform_training(job: Job) -> str:
@@ -53,6 +62,8 @@ def _perform_training(job: Job) -> str:
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
     save_model(SavedModel(fitted.network, config), job.run.model)
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
+    if enlarged_to := config.images.enlarged_to:
+        line += f"; {config.backbone} takes no images of {config.images.side} px: enlarged to {enlarged_to}"
     if fitted.validation_rmse:
         line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
     return line
@@ -83,7 +94,13 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
         backbone=recipe.model.backbone,
         hidden_features=recipe.model.hidden_features,
         dropout=recipe.model.dropout,
-        images=ImageDescription(side=recipe.pixels.side, framing=recipe.cutouts.framing, source=recipe.cutouts.source),
+        images=ImageDescription(
+            side=recipe.pixels.side,
+            framing=recipe.cutouts.framing,
+            source=recipe.cutouts.source,
+            channels=recipe.cutouts.bands,
+            enlarged_to=fitted.network.enlarged_to,
+        ),
         targets=tuple(
             TargetDescription(name=name, unit=known.unit, description=known.description, mean=mean, scale=scale)
             for name, known, mean, scale in zip(names, of_targets, scaling.means, scaling.scales, strict=True)
@@ -98,8 +115,10 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
             optimizer=recipe.training.optimizer,
             loss=recipe.training.loss,
             # The path of a weights file would tell strangers about the machine.
-            starting_weights=recipe.model.weights if recipe.model.weights in WORDS_FOR_WEIGHTS else "file",
-            validation_rmse=dict(zip(names, fitted.validation_rmse, strict=False)),
+            starting_weights=fitted.starting_weights,
+            validation_rmse={
+                name: rmse for name, rmse in zip(names, fitted.validation_rmse, strict=False) if math.isfinite(rmse)
+            },
             versions={
                 "metalight": metalight.__version__,
                 "timm": timm.__version__,

@@ -11,6 +11,7 @@ import pandas as pd
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
 from metalight.images import build_pixels, load_pixels
+from metalight.model_files import check_saved_model, find_saved_model
 from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
@@ -84,6 +85,7 @@ def predict_images(
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
     require_writable(output)
+    check_saved_model(find_saved_model(model_path))  # before torch, whose import alone takes seconds
     from metalight.model import choose_device, load_model
     from metalight.prediction import build_prediction_table, check_images_match, predict_pixels
 
@@ -91,7 +93,7 @@ def predict_images(
     model = load_model(model_path)
     stated = _state_origin(images, framing, source)
     if not accept_any:
-        check_images_match(model.config.images, framing=stated.framing, source=stated.source)
+        check_images_match(model.config.images, framing=stated.framing, source=stated.source, bands=stated.bands)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.stem}-") as scratch:
         if stated.run is not None:
             pixels = load_pixels(stated.run.pixels)
@@ -99,7 +101,14 @@ def predict_images(
         else:
             found = _find(images, catalog)
             cache = Path(scratch) / "pixels"
-            report = build_pixels(images, found.found, cache, side=model.config.images.side, progress=progress)
+            report = build_pixels(
+                images,
+                found.found,
+                cache,
+                side=model.config.images.side,
+                num_channels=len(model.config.images.channels),
+                progress=progress,
+            )
             pixels = load_pixels(cache)
             refused = pd.concat([found.refused, report.refused], ignore_index=True)
         predicted = predict_pixels(
@@ -129,6 +138,9 @@ def predict_images(
 class _Stated:
     framing: str
     source: str
+    bands: tuple[str, ...]
+    """Known of a run only."""
+
     run: RunFolder | None
 
 
@@ -137,9 +149,9 @@ def _state_origin(images: Path, framing: str, source: str) -> _Stated:
     run = RunFolder(images)
     if run.is_run():
         cutouts = load_recipe(str(run.recipe)).cutouts
-        return _Stated(framing or cutouts.framing, source or cutouts.source, run)
+        return _Stated(framing or cutouts.framing, source or cutouts.source, cutouts.bands, run)
     origin = load_origin(images)
-    return _Stated(framing or origin.framing, source or origin.source, None)
+    return _Stated(framing or origin.framing, source or origin.source, (), None)
 
 
 def _note_origin(stated: _Stated, config: Any) -> str:

@@ -35,7 +35,7 @@ def predict_pixels(
 
     Args:
         model: Its network is moved to `device`.
-        pixels: (row, side, side, 3), of the side that the model takes.
+        pixels: (row, side, side, channel), of the side and the channels that the model takes.
         rows: (galaxy,) rows of `pixels`, in the order wanted.
         object_ids: (galaxy,) their identifiers.
         views: Test-time views: `none`, `paper` (the image and four augmented views; section 3.2), or `eight`.
@@ -46,13 +46,20 @@ def predict_pixels(
         progress: Shows how many galaxies are done.
 
     Raises:
-        PredictionError: The images have another side than the model takes, or a prediction is not finite.
+        PredictionError: The images have another side or number of channels than the model takes, or a prediction is
+            not finite.
     """
     side = model.config.images.side
     if pixels.shape[1] != side:
         raise PredictionError(
             f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {side}; "
             f"decode them with [pixels] side = {side}."
+        )
+    channels = model.config.images.channels
+    if pixels.shape[3] != len(channels):
+        raise PredictionError(
+            f"The decoded images have {pixels.shape[3]} channels, but the model takes {len(channels)} "
+            f"({', '.join(channels)}); take images of these bands."
         )
     network = model.network.to(device).to(memory_format=torch.channels_last)
     network.eval()

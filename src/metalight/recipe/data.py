@@ -2,11 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from metalight.recipe.base import Settings
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
+Side = Annotated[int, Field(ge=1, le=1024)]
+
+MAX_BANDS = 8
+
+
+def _check_differ(bands: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(bands)) < len(bands):
+        raise ValueError("no band may be named twice")
+    return bands
+
+
+Bands = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=50)], ...],
+    Field(min_length=1, max_length=MAX_BANDS),
+    AfterValidator(_check_differ),
+]
 
 
 class CatalogSettings(Settings):
@@ -47,11 +63,14 @@ class CutoutsSettings(Settings):
     source: str = "sdss"
     """The survey and service that made the images. A model refuses images of another source."""
 
+    bands: Bands = ("i", "r", "g")
+    """The bands of an image's channels, in order: three for colour images (red, green, blue), one for grey ones."""
+
 
 class PixelsSettings(Settings):
     """The decoded images."""
 
-    side: Annotated[int, Field(ge=1, le=1024)] = 128
+    side: Side = 128
     """Side of the decoded images in pixels; other sizes are resampled by area. The paper, section 2: 128."""
 
 

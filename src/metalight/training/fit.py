@@ -37,7 +37,7 @@ class TrainingData:
     """(galaxy, target) in physical units, finite."""
 
     pixels: npt.NDArray[np.uint8]
-    """(row, side, side, 3), memory-mapped: the decoded images of these galaxies and of others."""
+    """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others."""
 
     rows: npt.NDArray[np.intp]
     """(galaxy,) the row of each galaxy in `pixels`."""
@@ -59,6 +59,8 @@ class FittedModel:
     """Of each target after the last epoch, in its unit; empty without validation galaxies."""
 
     precision: str
+    starting_weights: str
+    """Where they came from, as `load_weights` tells it."""
 
 
 def fit_network(
@@ -93,8 +95,9 @@ def fit_network(
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
         torch.manual_seed(settings.seed)
-        network = build_network(model_settings, training.targets.shape[1])
-        load_weights(network, model_settings.backbone, model_settings.weights)
+        side, num_channels = training.pixels.shape[2:]
+        network = build_network(model_settings, training.targets.shape[1], num_channels, side=side)
+        starting_weights = load_weights(network, model_settings.backbone, model_settings.weights)
         network.to(memory_format=torch.channels_last)
         history: list[dict[str, Any]] = []
         validation_rmse: list[float] = []
@@ -109,7 +112,7 @@ def fit_network(
             validation_rmse = task.validation_rmse
         network.freeze_body(False)
         network.cpu().eval()
-    return FittedModel(network, scaling, pd.DataFrame(history), validation_rmse, precision)
+    return FittedModel(network, scaling, pd.DataFrame(history), validation_rmse, precision, starting_weights)
 
 
 def _fit_phase(

@@ -102,7 +102,7 @@ class TrainingTask(LightningModule):
         return compute_rate_factor(step, self.phase.steps_an_epoch, self.settings)
 
     def _build_views(self, batch: dict[str, Any], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Images (galaxy × view, 3, side, side) and scaled targets (galaxy × view, target)."""
+        """Images (galaxy × view, channel, side, side) and scaled targets (galaxy × view, target)."""
         images, targets = to_unit_range(batch["pixels"]), batch["targets"]
         views = [images] if self.settings.original_view else []
         draws = generator.random((self.settings.augmented_views, len(images), NUM_DRAWS), dtype=np.float32)
