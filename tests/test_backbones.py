@@ -95,7 +95,7 @@ def test_every_family_learns_in_all_layer_groups_and_comes_back_from_disk(backbo
 def test_the_head_pools_as_many_maps_as_the_backbone_gives(backbone: str) -> None:
     network = build_network(ModelSettings(backbone=backbone), 1)
     features = network.eval().body.forward_features(torch.zeros(1, 3, 32, 32))  # type: ignore[operator]
-    assert network.head[2].weight.shape == (512, 2 * features.shape[1])  # type: ignore[union-attr]
+    assert network.head[2].weight.shape == (512, 2 * features.shape[1])
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_convnext", "test_efficientnet"])

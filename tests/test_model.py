@@ -1,6 +1,7 @@
 """Promises of the network, its layer groups and weights, its saved form, and scaled targets."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load
+from safetensors.torch import save as serialize
 
 from make import TINY, make_blobs, make_model
 from metalight.errors import ModelError
@@ -200,10 +203,49 @@ def test_damaged_models_are_refused_by_file(tmp_path: Path) -> None:
     change("config.json", json.dumps({**config, "format_version": 99}).encode(), "version 99.*update metalight")
     change("config.json", json.dumps({**config, "secret": 1}).encode(), "damaged: secret")
     change("config.json", json.dumps({**config, "hidden_features": 8}).encode(), r"do not fit config\.json")
+    change("config.json", b" " * 2_000_000, "more than 1,000,000 bytes")
+    change("config.json", b"[" * 100_000, "config.json cannot be read")
+    images = config["images"]
+    for changed, message in (
+        ({"hidden_features": 10**9}, "hidden_features: Input should be less than or equal to 65536"),
+        ({"dropout": [float("nan"), 0.5]}, r"dropout\.0: Input should be a finite number"),
+        ({"images": {**images, "side": 10**9}}, r"images\.side: Input should be less than or equal to 1024"),
+        ({"images": {**images, "channels": ["r", "r", "r"]}}, r"images\.channels: no band may be named twice"),
+        ({"images": {**images, "channels": []}}, r"images\.channels: .* at least 1"),
+        ({"targets": []}, "targets: .* at least 1"),
+        ({"targets": config["targets"] * 2}, "two targets have the same name"),
+        ({"targets": [{**config["targets"][0], "scale": 0}]}, r"targets\.0\.scale: Input should be greater than 0"),
+        ({"format_version": "1"}, "it has no format_version"),
+    ):
+        change("config.json", json.dumps({**config, **changed}).encode(), message)
+    tensors = load(whole["model.safetensors"])
+    name = "head.6.bias"
+    for state, message in (
+        ({**tensors, "extra": torch.zeros(1)}, r"do not fit config\.json beside them: 'extra' is surplus"),
+        ({**tensors, name: torch.zeros(2)}, r"'head\.6\.bias' is F32 \[2\] instead of F32 \[1\]"),
+        ({**tensors, name: torch.zeros(1, dtype=torch.float64)}, r"'head\.6\.bias' is F64 \[1\] instead of F32"),
+        ({**tensors, name: torch.full((1,), float("inf"))}, r"no finite numbers in 'head\.6\.bias'"),
+        ({key: tensors[key] for key in tensors if key != name}, r"'head\.6\.bias' is lacking"),
+    ):
+        change("model.safetensors", serialize(state), message)
+    torch.save(tensors, folder / "pickle")
+    change("model.safetensors", (folder / "pickle").read_bytes(), "is a pickle, which may run code")
     change("model.safetensors", whole["model.safetensors"][:1000], "missing or damaged")
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="missing or damaged"):
         load_model(folder)
+
+
+def test_what_a_description_claims_takes_no_memory(tmp_path: Path) -> None:
+    save_model(make_model(), tmp_path / "model")
+    path = tmp_path / "model/config.json"
+    config = json.loads(path.read_text())
+    # A real network of these would take 1.3 GB.
+    path.write_text(json.dumps({**config, "backbone": "resnet152", "hidden_features": 65_536}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"do not fit config\.json"):
+        load_model(tmp_path / "model")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
 
 
 def test_saving_never_replaces_a_folder_of_something_else(tmp_path: Path) -> None:

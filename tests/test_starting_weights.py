@@ -267,6 +267,17 @@ def test_a_run_refuses_weights_within_seconds_before_torch_and_before_long_work(
     assert seconds < (7 if weights == "hub" else 5)
 
 
+def test_a_model_of_a_later_version_is_refused_before_torch(tmp_path: Path) -> None:
+    save_model(make_model(), tmp_path / "model")
+    path = tmp_path / "model/config.json"
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
+    command = ["predict", str(tmp_path / "model"), "--images", str(tmp_path), "-o", str(tmp_path / "out.csv")]
+    ended = subprocess.run([sys.executable, "-c", _ASK, *command], capture_output=True, text=True)
+    message, modules = ended.stderr.strip().splitlines()
+    assert "has the format version 2, and this metalight reads 1; update metalight." in message
+    assert modules == "[]"
+
+
 def test_a_trained_run_asks_nobody_for_the_weights_that_it_started_from(
     sample: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

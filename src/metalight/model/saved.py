@@ -29,6 +29,7 @@ from metalight.model_files import (
     check_saved_model,
     find_saved_model,
     load_description,
+    shorten,
 )
 from metalight.recipe import AugmentationSettings, Bands, Fraction, Framing, HiddenFeatures, ModelSettings, Side
 
@@ -202,7 +203,7 @@ def _check_forms(stored: Mapping[str, TensorForm], wanted: Mapping[str, Tensor],
         if name not in stored:
             raise ModelError(_explain_misfit(folder, f"'{name}' is lacking"))
         if name not in wanted:
-            raise ModelError(_explain_misfit(folder, f"'{name}' is surplus"))
+            raise ModelError(_explain_misfit(folder, f"'{shorten(name)}' is surplus"))
         form = TensorForm(tuple(wanted[name].shape), _DTYPES.get(wanted[name].dtype, ""))
         if stored[name] != form:
             given = f"{stored[name].dtype} {list(stored[name].shape)}"
@@ -233,7 +234,7 @@ def _load_config(folder: Path) -> ModelConfig:
         return ModelConfig.model_validate(values)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        setting = ".".join(str(part)[:40] for part in problem["loc"]) or "as a whole"
+        setting = shorten(".".join(str(part) for part in problem["loc"])) or "as a whole"
         reason = problem["msg"].removeprefix("Value error, ")
         raise ModelError(f"{folder / CONFIG_FILE} is damaged: {setting}: {reason}; copy the model anew.") from None
 

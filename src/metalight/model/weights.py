@@ -11,7 +11,7 @@ from torch import Tensor
 
 from metalight.errors import ModelError
 from metalight.model.network import Network
-from metalight.model_files import check_weights_file, fetch_weights
+from metalight.model_files import check_weights_file, fetch_weights, shorten
 
 _NUM_COLOURS = 3  # channels that timm's weights were trained with
 
@@ -97,7 +97,7 @@ def _fill_body(network: Network, backbone: str, given: dict[str, Tensor], path: 
 
 
 def _list_first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return ", ".join(shorten(name) for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def _fetch_from_hub(backbone: str) -> Path:

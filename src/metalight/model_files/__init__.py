@@ -1,6 +1,6 @@
 """Files of models, looked at before torch is imported: where starting weights lie, and whether a model is whole."""
 
-from metalight.model_files.header import TensorForm, is_pickle, read_header
+from metalight.model_files.header import TensorForm, is_pickle, read_header, shorten
 from metalight.model_files.saved import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -24,4 +24,5 @@ __all__ = [
     "is_pickle",
     "load_description",
     "read_header",
+    "shorten",
 ]

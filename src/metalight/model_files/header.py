@@ -55,6 +55,12 @@ def read_header(path: Path) -> dict[str, TensorForm]:
         raise ModelError(_explain_flawed(error)) from error
 
 
+def shorten(text: str, most: int = 80) -> str:
+    """One line of what a stranger's file holds, for a message: it may be of any length, or have lines of its own."""
+    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def is_pickle(path: Path) -> bool:
     """Whether a file is a pickle, as PyTorch saves it: opening one may run whatever code its author put there."""
     try:
@@ -84,7 +90,7 @@ def _explain_unread(path: Path, error: OSError) -> str:
 
 
 def _explain_flawed(error: Exception) -> str:
-    detail = str(error).strip().rstrip(".").removeprefix("Error while deserializing header: ")
+    detail = shorten(str(error).removeprefix("Error while deserializing header: "), most=200).rstrip(".")
     if "not fully covered" in detail:
         return "is cut short or damaged: its length is not what its header says"
     return f"is not a whole safetensors file ({detail})"

@@ -6,12 +6,14 @@ from typing import Any
 from pydantic_core import from_json
 
 from metalight.errors import ModelError
-from metalight.model_files.header import TensorForm, read_header
+from metalight.model_files.header import TensorForm, read_header, shorten
 
 FORMAT_VERSION = 1
 """Raised when older models could no longer be read by newer code, or newer ones would be misread by older code."""
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
+_MANY_VERSIONS = 10_000
 
 MAX_CONFIG_BYTES = 1_000_000
 """A description has a few thousand bytes; a longer file is refused unread."""
@@ -55,12 +57,16 @@ def load_description(folder: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ValueError(f"it has more than {MAX_CONFIG_BYTES:,} bytes")
-        values = from_json(path.read_bytes())
-        if not isinstance(values, dict) or type(values.get("format_version")) is not int:
+        values: Any = from_json(path.read_bytes())
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+        version = values.get("format_version")
+        if type(version) is not int or not 0 < version < _MANY_VERSIONS:
             raise ValueError("it has no format_version")
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as a model's description: {error}; copy the model anew.") from error
-    version = values["format_version"]
+        raise ModelError(
+            f"{path} cannot be read as a model's description: {shorten(str(error), most=200)}; copy the model anew."
+        ) from error
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path} has the format version {version}, and this metalight reads {FORMAT_VERSION}; update metalight."
