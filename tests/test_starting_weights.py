@@ -21,7 +21,7 @@ from call import list_performed, refuse_run, run
 from hub import go_to_hub, serve_hub, serve_silence
 from make import TINY, make_model
 from metalight.errors import ModelError
-from metalight.model import build_network, load_weights, save_model
+from metalight.model import build_network, check_weights_fit, load_weights, save_model
 from metalight.model_files import check_starting_weights, check_weights_file
 from metalight.recipe import ModelSettings
 
@@ -72,9 +72,12 @@ def test_the_backbone_of_a_model_of_ours_is_taken_and_its_head_is_not(tmp_path: 
     assert all(torch.equal(tensor, head[name]) for name, tensor in network.head.state_dict().items())
 
 
-@pytest.mark.parametrize("num_channels", [1, 2, 4, 5, 8])
 @pytest.mark.parametrize(
-    "backbone", ["test_resnet", "test_convnext", "test_efficientnet", "regnetx_002", "mobilenetv3_small_050"]
+    ("backbone", "num_channels"),
+    [
+        *(("test_resnet", num_channels) for num_channels in range(1, 9)),
+        *(("test_convnext", 1), ("test_efficientnet", 5), ("regnetx_002", 2), ("mobilenetv3_small_050", 4)),
+    ],
 )
 def test_the_stem_is_adapted_to_other_channels_as_timm_does(tmp_path: Path, backbone: str, num_channels: int) -> None:
     source = timm.create_model(backbone, pretrained=False)
@@ -88,6 +91,7 @@ def test_the_stem_is_adapted_to_other_channels_as_timm_does(tmp_path: Path, back
         in_chans=num_channels,
     )
     network = build_network(ModelSettings(backbone=backbone, hidden_features=4), 1, num_channels)
+    check_weights_fit(network, backbone, str(tmp_path / "weights.safetensors"))
     load_weights(network, backbone, str(tmp_path / "weights.safetensors"))
     expected, state = theirs.state_dict(), network.body.state_dict()
     assert set(expected) == set(state)
@@ -107,9 +111,13 @@ def test_files_that_are_not_weights_of_the_backbone_name_what_is_lacking_surplus
     path = tmp_path / "weights.safetensors"
 
     def refuse() -> str:
-        with pytest.raises(ModelError, match="not those of the backbone 'test_resnet'") as caught:
-            load_weights(network, "test_resnet", str(path))
-        return str(caught.value)
+        messages = []
+        for look in (load_weights, check_weights_fit):
+            with pytest.raises(ModelError, match="not those of the backbone 'test_resnet'") as caught:
+                look(network, "test_resnet", str(path))
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+        return messages[0]
 
     write_weights(path, extra=torch.zeros(1))
     assert "1 are surplus (extra). Check [model] backbone and weights." in refuse()

@@ -1,7 +1,7 @@
 """The network, the views it sees, its scaled targets, and the saved model that holds all of them."""
 
 from metalight.model.hardware import DEVICES, choose_device, choose_precision, name_device
-from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone
+from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
 from metalight.model.saved import (
     ImageDescription,
     ModelConfig,
@@ -13,7 +13,7 @@ from metalight.model.saved import (
 )
 from metalight.model.scaling import TargetScaling
 from metalight.model.views import NUM_DRAWS, apply_dihedral, augment, build_test_views, to_unit_range
-from metalight.model.weights import load_weights
+from metalight.model.weights import check_weights_fit, load_weights
 
 __all__ = [
     "DEVICES",
@@ -31,6 +31,7 @@ __all__ = [
     "build_network",
     "build_test_views",
     "check_backbone",
+    "check_weights_fit",
     "choose_device",
     "choose_precision",
     "load_model",
@@ -38,4 +39,5 @@ __all__ = [
     "name_device",
     "save_model",
     "to_unit_range",
+    "try_network",
 ]

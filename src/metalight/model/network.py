@@ -139,11 +139,18 @@ def build_network(
         ModelError: The backbone is unknown, is not made of feature stages that give maps of features, or does not
             take images of this side.
     """
-    # Tried without memory or arithmetic: a tensor on the device "meta" has a shape only.
-    trial = assemble_network(settings, num_targets, num_channels, device="meta")
-    enlarged_to = _find_side(trial.body, settings.backbone, num_channels, side)
-    network = assemble_network(settings, num_targets, num_channels)
-    network.enlarged_to = enlarged_to
+    enlarged_to = try_network(settings, num_targets, num_channels, side=side).enlarged_to
+    return assemble_network(settings, num_targets, num_channels, enlarged_to=enlarged_to)
+
+
+def try_network(settings: ModelSettings, num_targets: int, num_channels: int, *, side: int) -> Network:
+    """A network whose tensors have shapes and no numbers (on torch's device "meta"), which costs next to nothing.
+
+    Raises:
+        ModelError: As of `build_network`.
+    """
+    network = assemble_network(settings, num_targets, num_channels, device="meta")
+    network.enlarged_to = _find_side(network.body, settings.backbone, num_channels, side)
     return network
 
 

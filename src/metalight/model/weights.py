@@ -1,6 +1,6 @@
 """Starting weights of a backbone: from the hub, from a local safetensors file, or from another model of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import timm
@@ -11,9 +11,11 @@ from torch import Tensor
 
 from metalight.errors import ModelError
 from metalight.model.network import Network
-from metalight.model_files import check_weights_file, fetch_weights, shorten
+from metalight.model_files import check_weights_file, fetch_weights, read_header, shorten
+from metalight.recipe import WORDS_FOR_WEIGHTS
 
 _NUM_COLOURS = 3  # channels that timm's weights were trained with
+_BODY = "body."  # begins the names of the backbone's tensors in a network of ours
 
 
 def load_weights(network: Network, backbone: str, weights: str) -> str:
@@ -39,11 +41,37 @@ def load_weights(network: Network, backbone: str, weights: str) -> str:
     path = _fetch_from_hub(backbone) if weights == "hub" else Path(weights)
     check_weights_file(path)
     tensors = _load_tensors(path)
-    is_ours = {"mean", "std"} <= set(tensors) and any(name.startswith("body.") for name in tensors)
-    given = _take_body(tensors) if is_ours else _leave_out_classifier(tensors, backbone)
-    _adapt_stem(given, network)
-    _fill_body(network, backbone, given, path)
-    return "hub" if weights == "hub" else "model" if is_ours else "file"
+    names = _name_body(list(tensors), backbone)
+    given = {name: tensors[in_file] for name, in_file in names.items()}
+    for name in _list_stem(network):
+        if name in given and _is_of_colours(given[name].shape):
+            given[name] = adapt_input_conv(network.mean.shape[1], given[name])
+    _check_fit(network, backbone, {name: tuple(tensor.shape) for name, tensor in given.items()}, path)
+    network.body.load_state_dict(given, strict=False)
+    return "hub" if weights == "hub" else "model" if _is_ours(list(tensors)) else "file"
+
+
+def check_weights_fit(network: Network, backbone: str, weights: str) -> None:
+    """Refuse a file of weights that is not of a backbone, by its header alone; `hub` and `none` are let through.
+
+    Args:
+        network: A network with this backbone, which may be on the device "meta".
+        backbone: Its name in timm.
+        weights: `hub`, `none`, or the path of a safetensors file.
+
+    Raises:
+        ModelError: The file is not whole, or not weights of this backbone.
+    """
+    if weights in WORDS_FOR_WEIGHTS:
+        return
+    path = Path(weights)
+    check_weights_file(path)
+    forms = read_header(path)
+    shapes = {name: forms[in_file].shape for name, in_file in _name_body(list(forms), backbone).items()}
+    for name in _list_stem(network):
+        if name in shapes and _is_of_colours(shapes[name]):
+            shapes[name] = (shapes[name][0], network.mean.shape[1], *shapes[name][2:])
+    _check_fit(network, backbone, shapes, path)
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
@@ -53,35 +81,39 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"The weights {path} are not a whole safetensors file: {error}.") from error
 
 
-def _take_body(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix("body."): tensor for name, tensor in tensors.items() if name.startswith("body.")}
+def _is_ours(names: Sequence[str]) -> bool:
+    """Whether these are the tensors of a network of ours, not of timm's."""
+    return {"mean", "std"} <= set(names) and any(name.startswith(_BODY) for name in names)
 
 
-def _leave_out_classifier(tensors: dict[str, Tensor], backbone: str) -> dict[str, Tensor]:
+def _name_body(names: Sequence[str], backbone: str) -> dict[str, str]:
+    """The name in a file of each tensor of a backbone, by its name in timm; the classifier is left out."""
+    if _is_ours(names):
+        return {name.removeprefix(_BODY): name for name in names if name.startswith(_BODY)}
     classifier = timm.get_pretrained_cfg(backbone).classifier or ()
     prefixes = tuple(f"{name}." for name in ((classifier,) if isinstance(classifier, str) else classifier))
-    return {name: tensor for name, tensor in tensors.items() if not (prefixes and name.startswith(prefixes))}
+    return {name: name for name in names if not (prefixes and name.startswith(prefixes))}
 
 
-def _adapt_stem(given: dict[str, Tensor], network: Network) -> None:
-    """Give the first convolutions the network's number of channels, in place; what does not fit is left as it is."""
-    stem = network.body.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr,operator]
-    num_channels = network.mean.shape[1]
-    for name in (stem,) if isinstance(stem, str) else stem:
-        weight = given.get(f"{name}.weight")
-        if weight is not None and weight.ndim == 4 and weight.shape[1] == _NUM_COLOURS != num_channels:
-            given[f"{name}.weight"] = adapt_input_conv(num_channels, weight)
+def _list_stem(network: Network) -> list[str]:
+    """The weights that the channels of an image meet first."""
+    stem: str | Sequence[str] = network.body.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr,operator]
+    return [f"{name}.weight" for name in ((stem,) if isinstance(stem, str) else stem)]
 
 
-def _fill_body(network: Network, backbone: str, given: dict[str, Tensor], path: Path) -> None:
-    wanted = network.body.state_dict()
+def _is_of_colours(shape: Sequence[int]) -> bool:
+    return len(shape) == 4 and shape[1] == _NUM_COLOURS
+
+
+def _check_fit(network: Network, backbone: str, given: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.body.state_dict().items()}
     # Older files lack the counters of batch norms, which nothing here reads.
     lacking = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     surplus = [name for name in given if name not in wanted]
     misfits = [
-        f"{name} {list(given[name].shape)} instead of {list(wanted[name].shape)}"
+        f"{name} {list(given[name])} instead of {list(wanted[name])}"
         for name in wanted
-        if name in given and given[name].shape != wanted[name].shape
+        if name in given and given[name] != wanted[name]
     ]
     flaws = [
         f"{len(names)} {what} ({_list_first(names)})"
@@ -93,7 +125,6 @@ def _fill_body(network: Network, backbone: str, given: dict[str, Tensor], path: 
             f"The weights {path} are not those of the backbone '{backbone}': of {len(wanted)} tensors, "
             f"{'; '.join(flaws)}. Check [model] backbone and weights."
         )
-    network.body.load_state_dict(given, strict=False)
 
 
 def _list_first(names: Sequence[str]) -> str:

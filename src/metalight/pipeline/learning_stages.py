@@ -37,12 +37,15 @@ def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
         ModelError: One of them cannot be used.
     """
     # First what needs no torch, whose import alone takes seconds.
+    model, targets, bands = recipe.model, recipe.catalog.targets, recipe.cutouts.bands
     if not is_trained:
-        check_starting_weights(recipe.model.backbone, recipe.model.weights)
-    from metalight.model import check_backbone, choose_device
+        check_starting_weights(model.backbone, model.weights)
+    from metalight.model import check_weights_fit, choose_device, try_network
 
     choose_device(device)
-    check_backbone(recipe.model.backbone)
+    if not is_trained:
+        network = try_network(model, len(targets), len(bands), side=recipe.pixels.side)
+        check_weights_fit(network, model.backbone, model.weights)
 
 
 def _perform_training(job: Job) -> str:
