@@ -38,7 +38,7 @@ def check_learning(recipe: Recipe, device: str) -> None:
 
 def _perform_training(job: Job) -> str:
     from metalight.model import SavedModel, choose_device, save_model
-    from metalight.training import fit_network
+    from metalight.training import CheckpointPlace, fit_network
 
     training, validation = _load_training_data(job, "train"), _load_training_data(job, "validation")
     fitted = fit_network(
@@ -48,6 +48,7 @@ def _perform_training(job: Job) -> str:
         job.recipe.training,
         device=choose_device(job.device),
         history_path=job.run.history,
+        checkpoints=CheckpointPlace(job.run.checkpoints, job.identity),
         progress=job.progress,
     )
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
@@ -55,7 +56,7 @@ def _perform_training(job: Job) -> str:
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
     if fitted.validation_rmse:
         line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
-    return line
+    return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
 def _load_training_data(job: Job, split: str) -> "TrainingData":
@@ -220,6 +221,7 @@ LEARNING_STAGES = (
         settings=_training_settings,
         inputs=_training_inputs,
         outputs=lambda run: [run.model / "model.safetensors", run.model / "config.json", run.history],
+        unfinished=lambda run: [run.checkpoints],
     ),
     Stage(
         "prediction",

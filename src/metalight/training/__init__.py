@@ -1,11 +1,12 @@
-"""Training: the loss, the schedule of learning rates, the batches, and the fit itself."""
+"""Training: the loss, the schedule of learning rates, the batches, the checkpoints, and the fit itself."""
 
 from metalight.training.batches import EpochBatches, divide_into_batches
-from metalight.training.fit import FittedModel, TrainingData, fit_network
+from metalight.training.fit import CheckpointPlace, FittedModel, TrainingData, fit_network
 from metalight.training.loss import compute_loss
 from metalight.training.schedule import compute_rate_factor
 
 __all__ = [
+    "CheckpointPlace",
     "EpochBatches",
     "FittedModel",
     "TrainingData",
