@@ -14,6 +14,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
     ├── RunError          a run folder
+    ├── InUseError        another process is working there
     └── MissingExtraError an optional part is not installed
 """
 
@@ -64,6 +65,10 @@ class EvaluationError(MetalightError):
 
 class RunError(MetalightError):
     """A run folder cannot be used."""
+
+
+class InUseError(MetalightError):
+    """Another process is working in the same place."""
 
 
 class MissingExtraError(MetalightError):

@@ -27,6 +27,7 @@ from typing import Any
 
 from metalight.atomic import remove_leftovers, save_json
 from metalight.errors import RunError
+from metalight.locks import hold_lock
 
 _STAGES_FILE, _LOCK_FILE = "stages.json", "run.lock"
 
@@ -108,31 +109,21 @@ class RunFolder:
     def hold(self) -> Iterator[None]:
         """A block in which no other process can hold this run folder; the folder is made if need be.
 
-        What killed processes left half-written is deleted. The system lets go of a process that dies, however it dies.
+        What killed processes left half-written is deleted.
 
         Raises:
-            RunError: Another process holds it, or the path is a file, a folder of something else, or cannot be made.
+            InUseError: Another process holds it.
+            RunError: The path is a file, a folder of something else, or cannot be made.
         """
-        from filelock import FileLock, Timeout
-
         self._prepare()
-        lock = FileLock(self.path / _LOCK_FILE, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise RunError(
-                f"Another process of metalight is working in {self.path}; wait until it has ended, or choose another "
-                "--run-dir."
-            ) from None
-        except OSError as error:
-            raise RunError(
-                f"The run folder {self.path} cannot be written: {error.strerror}; choose another."
-            ) from error
-        try:
+        way_out = "wait until it has ended, or choose another --run-dir"
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(hold_lock(self.path / _LOCK_FILE, place=self.path, way_out=way_out))
+            except OSError as error:
+                raise RunError(f"{self.path} cannot be written: {error.strerror}; choose another --run-dir.") from error
             remove_leftovers(self.path)
             yield
-        finally:
-            lock.release()
 
     def _prepare(self) -> None:
         if self.path.is_dir() and any(self.path.iterdir()) and not self.is_run():

@@ -12,6 +12,7 @@ from metalight.recipe import Recipe
 from metalight.run import describe_file
 from metalight.splits import SPLITS, assign_splits
 from metalight.tables import Table, load_table, save_table
+from metalight.unfinished import name_unfinished
 
 
 def _perform_catalog(job: Job) -> str:
@@ -110,6 +111,7 @@ DATA_STAGES = (
         settings=lambda recipe: recipe.pixels.model_dump(mode="json"),
         outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
         cache=lambda run: [run.pixels / "pixels.npy"],
+        unfinished=lambda run: [name_unfinished(run.pixels)],
     ),
     Stage(
         "splits",
