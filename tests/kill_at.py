@@ -1,5 +1,9 @@
-"""The command line in a process that kills itself (SIGKILL) at a named moment: `python kill_at.py MOMENT ARGUMENT …`."""
+"""The command line in a process that kills itself (SIGKILL) at a named moment.
 
+python kill_at.py MOMENT ARGUMENT …
+"""
+
+import itertools
 import os
 import signal
 import sys
@@ -57,10 +61,8 @@ def prepare(moment: str) -> None:
     elif moment == "drawing":
         from matplotlib.figure import Figure
 
-        calls: list[object] = []
-        Figure.savefig = die_after(  # type: ignore[method-assign]
-            Figure.savefig, lambda *arguments: calls.append(arguments) or len(calls) == 3
-        )
+        calls = itertools.count(1)
+        Figure.savefig = die_after(Figure.savefig, lambda *_: next(calls) == 3)  # type: ignore[method-assign]
     else:
         raise ValueError(moment)
 

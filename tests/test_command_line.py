@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
         patched.setattr("metalight.progress.bar_progress", press_ctrl_c)
         result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
     assert result.exit_code == 130
-    assert "Interrupted. What is finished is kept" in result.stderr
+    assert "Interrupted after epoch 0 of 2 of the training. What is finished is kept" in result.stderr
     assert list_performed(result.output) == STAGES[:4]
     assert list_performed(run(sample)) == STAGES[4:]
 

@@ -22,8 +22,9 @@ class _Commands(TyperGroup):
         except MetalightError as error:
             typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(error.exit_status)
-        except KeyboardInterrupt:
-            typer.echo("Interrupted. What is finished is kept: the same command goes on from there.", err=True)
+        except KeyboardInterrupt as interruption:
+            moment = f" {interruption}" if str(interruption) else ""
+            typer.echo(f"Interrupted{moment}. What is finished is kept: the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED_STATUS)
 
 

@@ -95,8 +95,12 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     try:
         with replace_file(folder / name) as temporary:
             temporary.write_bytes(data)
-        for older in list_checkpoints(folder, checkpoint.identity)[NUM_KEPT:]:
-            older.path.unlink()
+        others = [file for file in list_checkpoints(folder, checkpoint.identity) if file.path.name != name]
+        earlier = [file for file in others if file.epochs_done < checkpoint.epochs_done]
+        for file in others:
+            # Damaged ones that were passed over may be as late as this one, or later.
+            if file not in earlier[: NUM_KEPT - 1]:
+                file.path.unlink()
     except OSError as error:
         raise TrainingError(
             f"The checkpoint of epoch {checkpoint.epochs_done} cannot be written to {folder}: "

@@ -122,8 +122,14 @@ def fit_network(
             callbacks = [reporter, _EpochKeeper(task, state, history_path)]
             trainer = _build_trainer(phase, settings, device, precision, callbacks)
             train_loader, validation_loader = _build_loaders(training, validation, scaling, settings, phase)
-            with reporter.bars():
-                _fit_phase(trainer, task, train_loader, validation_loader)
+            try:
+                with reporter.bars():
+                    _fit_phase(trainer, task, train_loader, validation_loader)
+            except KeyboardInterrupt:
+                # For the sentence that Ctrl-C ends with.
+                raise KeyboardInterrupt(
+                    f"after epoch {state.epochs_done} of {settings.epochs} of the training"
+                ) from None
         network.freeze_body(False)
         network.cpu().eval()
     if checkpoints is not None:
