@@ -18,6 +18,19 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     └── MissingExtraError an optional part is not installed
 """
 
+import errno
+
+_OF_THE_PLACE = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR", "EEXIST")
+    if hasattr(errno, name)
+)
+
+
+def is_of_the_place(error: OSError) -> bool:
+    """Whether an error of the system is the fault of a place: a full disk, a file where a folder should be."""
+    return error.errno in _OF_THE_PLACE
+
 
 class MetalightError(Exception):
     """Something that the user can mend; its text says what, where, and what to do next."""

@@ -1,12 +1,13 @@
 """A recipe run from beginning to end, leaving out what is done already."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metalight.atomic import replace_file
-from metalight.errors import RecipeError, RunError
+from metalight.errors import RecipeError, RunError, is_of_the_place
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.stage import Job, Stage
@@ -66,7 +67,7 @@ def run_recipe(
     chosen = [find_stage(only)] if only else list(STAGES)
     forced = {only} if only else _list_from(first)
     job = Job(RunFolder(run_dir), recipe, device, progress)
-    with job.run.hold():
+    with job.run.hold(), _explain_place(job.run):
         _check_same_recipe(job)
         _save_recipe(job)
         records = job.run.load_records()
@@ -83,6 +84,21 @@ def run_recipe(
                 performed.append(stage.name)
             announce(stage.name, records[stage.name], is_new)
         return RunReport(job.run, tuple(performed), records)
+
+
+@contextlib.contextmanager
+def _explain_place(run: RunFolder) -> Iterator[None]:
+    """Turn a full disk and the like into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if not is_of_the_place(error):
+            raise
+        where = error.filename or run.path
+        raise RunError(
+            f"The run cannot write {where}: {error.strerror}. Mend that and give the same command: it goes on from "
+            "there."
+        ) from error
 
 
 def _bring_up_to_date(stage: Stage, job: Job, records: dict[str, StageRecord], fingerprint: dict[str, Any]) -> None:

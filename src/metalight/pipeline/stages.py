@@ -1,6 +1,5 @@
 """The stages in order, and which of them are to be done."""
 
-import errno
 import hashlib
 import json
 import shutil
@@ -14,14 +13,6 @@ from metalight.pipeline.data_stages import DATA_STAGES
 from metalight.pipeline.learning_stages import LEARNING_STAGES
 from metalight.pipeline.stage import Job, Stage
 from metalight.run import StageRecord, are_outputs_there, compute_digest, list_outputs
-
-_MENDABLE = frozenset(
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR", "EEXIST")
-    if hasattr(errno, name)
-)
-"""Errors of the system that are the place's fault and not ours: a full disk, one that is read-only, a file where a
-folder should be."""
 
 STAGES = (*DATA_STAGES, *LEARNING_STAGES)
 """catalog → cutouts → pixels → splits → training → prediction → evaluation → figures."""
@@ -56,23 +47,10 @@ def is_done(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerpr
 
 
 def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageRecord:
-    """Do a stage, and say what it made.
-
-    Raises:
-        MetalightError: Something that the user can mend, a full disk included.
-    """
+    """Do a stage, and say what it made."""
     started = time.monotonic()
     identity = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
-    try:
-        line = stage.perform(replace(job, identity=identity))
-    except OSError as error:
-        if error.errno not in _MENDABLE:
-            raise
-        where = error.filename or job.run.path
-        raise RunError(
-            f"The stage '{stage.name}' cannot write {where}: {error.strerror}. Mend that and give the same command: it "
-            "goes on from there."
-        ) from error
+    line = stage.perform(replace(job, identity=identity))
     outputs = list_outputs(job.run, stage.outputs(job.run))
     return StageRecord(
         fingerprint=fingerprint,
