@@ -12,6 +12,9 @@ from metalight.evaluation.metric_text import align_rows, choose_decimals, format
 from metalight.evaluation.scores import replace_nan
 from metalight.metrics import Interval, PairedMetric, compute_nmad, compute_paired_metrics, compute_rmse
 
+FEW_GALAXIES = 30
+"""Of fewer than this many, bootstrap intervals are noticeably too narrow."""
+
 _LINE_WIDTH = 120
 
 FloatArray = npt.NDArray[np.float64]
@@ -130,6 +133,7 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
         format_number(value, of_values)
         for value in (comparison.rms_between, comparison.rmse_of_mean, comparison.nmad_of_mean)
     )
+    is_few = comparison.num_galaxies < FEW_GALAXIES
     return "\n".join(
         [
             *align_rows(rows),
@@ -139,7 +143,9 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
             f"{_join(between, unit)}.",
             f"The mean of both predictions has RMSE {_join(rmse, unit)} and NMAD {_join(nmad, unit)}.",
             f"Intervals: {comparison.num_bootstrap:,} bootstrap samples, the same galaxies for A and B, seed "
-            f"{comparison.seed}; B better: in how many of them.",
+            f"{comparison.seed}. B better: in how many of them;",
+            "of mean and median residuals the one nearer 0 is better.",
+            *(["Bootstrap intervals of so few galaxies tend to be too narrow."] if is_few else []),
         ]
     )
 

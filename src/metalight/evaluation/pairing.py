@@ -143,7 +143,7 @@ def _refuse_other_truth(
 def _look_up(wanted: npt.NDArray[np.int64], object_ids: npt.NDArray[np.int64], values: npt.ArrayLike) -> FloatArray:
     """The values of the wanted galaxies; NaN for those that are not there."""
     found = pd.Series(np.asarray(values, dtype=np.float64), index=object_ids).reindex(wanted)
-    return found.to_numpy(dtype=np.float64)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _show_ids(object_ids: npt.NDArray[np.int64]) -> str:
