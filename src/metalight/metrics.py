@@ -263,8 +263,8 @@ def _draw_rows(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[npt
 def _compute_interval(
     values: FloatArray, percentiles: tuple[float, float] = INTERVAL_PERCENTILES
 ) -> tuple[float, float]:
-    # A draw of a few galaxies may have a constant truth, and with it no R².
-    defined = values[~np.isnan(values)]
+    # A draw of a few galaxies may have a truth that is constant, or nearly, and with it no R², or −∞.
+    defined = values[np.isfinite(values)]
     if len(defined) == 0:
         return float("nan"), float("nan")
     low, high = np.percentile(defined, percentiles)

@@ -57,4 +57,4 @@ def align_rows(rows: Sequence[Sequence[str]], *, num_left: int = 1) -> list[str]
         for row in rows
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    return lines
+    return [line.rstrip() for line in lines]

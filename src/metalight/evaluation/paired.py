@@ -143,8 +143,8 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
             f"{_join(between, unit)}.",
             f"The mean of both predictions has RMSE {_join(rmse, unit)} and NMAD {_join(nmad, unit)}.",
             f"Intervals: {comparison.num_bootstrap:,} bootstrap samples, the same galaxies for A and B, seed "
-            f"{comparison.seed}. B better: in how many of them;",
-            "of mean and median residuals the one nearer 0 is better.",
+            f"{comparison.seed}.",
+            "B better: in how many of them, ties by half; of mean and median residuals the one nearer 0 is the better.",
             *(["Bootstrap intervals of so few galaxies tend to be too narrow."] if is_few else []),
         ]
     )
@@ -175,9 +175,9 @@ def build_record(comparison: Comparison, unit: str) -> dict[str, Any]:
 
 
 def _correlate(first: FloatArray, second: FloatArray) -> float:
-    if min(np.ptp(first), np.ptp(second)) == 0:
-        return float("nan")
-    return float(np.corrcoef(first, second)[0, 1])
+    first, second = first - first.mean(), second - second.mean()
+    sizes = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(np.clip(first @ second / sizes, -1, 1)) if sizes > 0 else float("nan")
 
 
 def _excludes_zero(interval: Interval) -> bool:

@@ -233,7 +233,7 @@ def _draw_bootstrap(axes: Axes, summary: PairedSummary, unit: str) -> None:
     axes.set_xlim(low - margin, high + margin)
     axes.set_ylim(0, 1.45 * max(1, int(drawn["num"].max())))
     _label(axes, "RMSE, B − A", "Bootstrap samples", unit, "")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4))  # their labels are long
     legend = axes.legend(loc="upper left", frameon=True, framealpha=0.85, edgecolor="none")
     legend.set_zorder(5)
     for place, text, anchor in ((0.0, "← B better", "left"), (1.0, "A better →", "right")):

@@ -33,7 +33,7 @@ class TruthTable:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Galaxies that one run was trained on and the other is judged by."""
+    """Galaxies that one run was trained on and the other is judged by; none where either side is a table."""
 
     num_a_in_b: int
     """Galaxies predicted by A that are training galaxies of B."""
@@ -121,17 +121,16 @@ def compare(
         )
         values = (galaxies.frame[column].to_numpy() for column in ("truth", "predicted_a", "predicted_b"))
         comparison = compare_predictions(*values, num_bootstrap=num_bootstrap, seed=seed)
-        compared[name] = ComparedTarget(galaxies, comparison, a.describe(target_a))
+        infos = (a.describe(target_a), b.describe(target_b))
+        known = next((info for info in infos if info != ColumnInfo()), ColumnInfo())
+        compared[name] = ComparedTarget(galaxies, comparison, known)
     runs = [side.run for side in (a, b) if side.run is not None]
     return CompareReport(
         names=names,
         paths=(path_a, path_b),
         split=split if runs else "",
         targets=compared,
-        overlap=Overlap(
-            num_a_in_b=int(np.isin(a.object_ids, trained[1]).sum()),
-            num_b_in_a=int(np.isin(b.object_ids, trained[0]).sum()),
-        ),
+        overlap=_find_overlap(a, b, trained) if len(runs) == 2 else Overlap(0, 0),
         differences=find_differences(*runs) if len(runs) == 2 else None,
         notes=_list_notes(a, b, len(runs)),
     )
@@ -315,6 +314,13 @@ def _load_training_ids(side: Side) -> npt.NDArray[np.int64]:
         return np.empty(0, dtype=np.int64)
     splits = load_table(side.run.splits, missing_values=()).frame
     return splits.loc[splits["split"] == "train", "object_id"].to_numpy(dtype=np.int64)
+
+
+def _find_overlap(a: Side, b: Side, trained: list[npt.NDArray[np.int64]]) -> Overlap:
+    return Overlap(
+        num_a_in_b=int(np.isin(a.object_ids, trained[1]).sum()),
+        num_b_in_a=int(np.isin(b.object_ids, trained[0]).sum()),
+    )
 
 
 def _name_way_out(a: Side, b: Side) -> str:

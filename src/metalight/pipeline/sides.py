@@ -70,10 +70,10 @@ class Side:
 
     def describe(self, target: str) -> ColumnInfo:
         """Unit and description of a target, as far as the table or the name of the column tells."""
-        info = self.table.info
-        truth = self.find_truth(target)
-        given = info.get(truth, info.get(self.targets[target], ColumnInfo()))
-        return describe_column(truth or target, given)
+        truth, info = self.find_truth(target), self.table.info
+        known = describe_column(truth or target, info.get(truth, ColumnInfo()))
+        # The description of the predictions says that they are predictions.
+        return known if known != ColumnInfo() else ColumnInfo(info.get(self.targets[target], ColumnInfo()).unit)
 
 
 def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: SideColumns) -> Side:
