@@ -110,7 +110,7 @@ def compare(
         truths = (
             [_load_truths(truth_table, given.truth or name)]
             if truth_table is not None
-            else _list_truths((a, target_a), (b, target_b), names)
+            else _list_truths(name, (a, target_a), (b, target_b), names)
         )
         galaxies = pair_predictions(
             Predictions(f"A ({names[0]})", a.object_ids, a.predicted(target_a)),
@@ -121,7 +121,7 @@ def compare(
         )
         values = (galaxies.frame[column].to_numpy() for column in ("truth", "predicted_a", "predicted_b"))
         comparison = compare_predictions(*values, num_bootstrap=num_bootstrap, seed=seed)
-        infos = (a.describe(target_a), b.describe(target_b))
+        infos = (a.describe(target_a, name), b.describe(target_b, name))
         known = next((info for info in infos if info != ColumnInfo()), ColumnInfo())
         compared[name] = ComparedTarget(galaxies, comparison, known)
     runs = [side.run for side in (a, b) if side.run is not None]
@@ -286,15 +286,15 @@ def _choose_target(side: Side, wanted: str) -> str:
     return wanted
 
 
-def _list_truths(a: tuple[Side, str], b: tuple[Side, str], names: tuple[str, str]) -> list[KnownTruth]:
+def _list_truths(name: str, a: tuple[Side, str], b: tuple[Side, str], sides: tuple[str, str]) -> list[KnownTruth]:
     truths = []
-    for (side, target), name in zip((a, b), names, strict=True):
-        column = side.find_truth(target)
+    for (side, target), called in zip((a, b), sides, strict=True):
+        column = side.find_truth(target, name)
         if column:
-            truths.append(KnownTruth(f"{side.letter} ({name})", side.object_ids, side.truth(column)))
+            truths.append(KnownTruth(f"{side.letter} ({called})", side.object_ids, side.truth(column)))
     if not truths:
         raise EvaluationError(
-            f"Neither A nor B has a column '{a[1]}' of true values; name it with --truth, or name a table that has it "
+            f"Neither A nor B has a column '{name}' of true values; name it with --truth, or name a table that has it "
             "with --truth-table."
         )
     return truths

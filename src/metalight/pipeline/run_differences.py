@@ -21,7 +21,7 @@ class RunDifference:
     """One thing that is not the same in two runs."""
 
     what: str
-    """A setting as `section.key`, or what else differs."""
+    """A setting as `section.key`, or what else differs; a whole part of which one run has lost the record."""
     a: str
     """Of A; a dash where it has none."""
     b: str
@@ -41,7 +41,11 @@ def find_differences(a: RunFolder, b: RunFolder) -> list[RunDifference]:
             recipes[0][setting], recipes[1][setting] = shortened
     environments = [_describe_environment(provenance) for provenance in provenances]
     results = [_describe_results(run) for run in (a, b)]
-    return [*_compare(*recipes), *_compare(*environments), *_compare(*results)]
+    return [
+        *_compare("recipe", *recipes),
+        *_compare("environment", *environments),
+        *_compare("model", *results),
+    ]
 
 
 def is_outdated(run: RunFolder) -> bool:
@@ -98,7 +102,10 @@ def _describe_results(run: RunFolder) -> dict[str, str]:
     return described
 
 
-def _compare(a: Mapping[str, str], b: Mapping[str, str]) -> list[RunDifference]:
+def _compare(what: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[RunDifference]:
+    if bool(a) != bool(b):
+        known = ("known" if a else "not known", "known" if b else "not known")
+        return [RunDifference(what, *known)]
     names = [*a, *(name for name in b if name not in a)]
     pairs = [RunDifference(name, a.get(name, "–"), b.get(name, "–")) for name in names]
     return [pair for pair in pairs if pair.a != pair.b]

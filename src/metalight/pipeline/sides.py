@@ -55,10 +55,15 @@ class Side:
         """
         return require_numbers(self.table, self.targets[target], path=self.table_path)
 
-    def find_truth(self, target: str) -> str:
-        """The column of true values; empty if there is none, as in what `metalight predict` writes."""
-        names = self.table.frame.columns
-        return next((name for name in (self.columns.truth, target) if name and name in names), "")
+    def find_truth(self, target: str, name: str) -> str:
+        """The column of true values; empty if there is none, as in what `metalight predict` writes.
+
+        Args:
+            target: What this side calls the target.
+            name: What the comparison calls it.
+        """
+        known = [column for column in self.table.frame.columns if column != self.targets[target]]
+        return next((column for column in (self.columns.truth, target, name) if column and column in known), "")
 
     def truth(self, column: str) -> npt.NDArray[np.float64]:
         """True values in the order of the rows, NaN where missing.
@@ -68,10 +73,10 @@ class Side:
         """
         return require_numbers(self.table, column, path=self.table_path)
 
-    def describe(self, target: str) -> ColumnInfo:
+    def describe(self, target: str, name: str) -> ColumnInfo:
         """Unit and description of a target, as far as the table or the name of the column tells."""
-        truth, info = self.find_truth(target), self.table.info
-        known = describe_column(truth or target, info.get(truth, ColumnInfo()))
+        truth, info = self.find_truth(target, name), self.table.info
+        known = describe_column(truth or name, info.get(truth, ColumnInfo()))
         # The description of the predictions says that they are predictions.
         return known if known != ColumnInfo() else ColumnInfo(info.get(self.targets[target], ColumnInfo()).unit)
 
@@ -153,7 +158,7 @@ def _find_targets(table: Table, path: Path, columns: SideColumns, letter: str) -
         wanted = f"column '{name_predicted(columns.truth)}'" if columns.truth else f"column that ends in {ending}"
         raise EvaluationError(
             f"{path} has no {wanted}, so name its column of predictions with {_name_option('predicted', letter)}."
-            f"{name_nearest(ending, names) if not targets else name_nearest(columns.truth, list(targets.values()))}"
+            f"{name_nearest(name_predicted(columns.truth), list(targets.values()) or names)}"
         )
     return targets
 
