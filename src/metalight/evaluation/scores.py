@@ -136,6 +136,16 @@ def format_scores(scores: Scores, unit: str) -> str:
     return "\n".join([*align_rows(rows), "", *_format_notes(scores)])
 
 
+def replace_nan(value: Any) -> Any:
+    """The same, with None for every number in a tree of dicts that is not finite.
+
+    JSON has no NaN; the tokens that Python would write are refused by most other readers.
+    """
+    if isinstance(value, dict):
+        return {key: replace_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _format_notes(scores: Scores) -> list[str]:
     galaxies = "galaxy" if scores.num_galaxies == 1 else "galaxies"
     counts = f"{scores.num_galaxies:,} {galaxies} scored"
@@ -163,13 +173,3 @@ def _read_scores(stored: dict[str, Any]) -> Scores:
 
 def _read_interval(stored: dict[str, float | None]) -> Interval:
     return Interval(**{name: float("nan") if value is None else float(value) for name, value in stored.items()})
-
-
-def replace_nan(value: Any) -> Any:
-    """The same, with None for every number in a tree of dicts that is not finite.
-
-    JSON has no NaN; the tokens that Python would write are refused by most other readers.
-    """
-    if isinstance(value, dict):
-        return {key: replace_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
