@@ -149,6 +149,10 @@ def compute_paired_metrics(
     The samples are those of `compute_metrics` with the same seed and as many galaxies. Exchanging A and B changes the
     sign of every difference and of its bounds, and no other digit.
 
+    Intervals are percentiles of the samples. Few samples and few galaxies make them a little too narrow: of 150
+    galaxies with Gaussian residuals, 95 % intervals of the difference in RMSE hold the true one in 93 % of the cases
+    with 200 samples and in 94 % with 1,000 (4,000 simulations each).
+
     Args:
         truth: True values, shape (galaxies,).
         predicted_a: Predictions of A, shape (galaxies,).
