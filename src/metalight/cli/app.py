@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from metalight import __version__
-from metalight.cli import evaluate, predict, recipe, run, simulate
+from metalight.cli import compare, evaluate, predict, recipe, run, simulate
 from metalight.errors import MetalightError, is_of_the_place
 
 INTERRUPTED_STATUS = 130
@@ -48,6 +48,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(recipe.app, name="recipe")
 app.command("simulate")(simulate.simulate)
 
