@@ -15,11 +15,12 @@ from metalight.tables import (
     save_table,
 )
 
-SUFFIXES = (".csv", ".parquet", ".fits")
+SUFFIXES = (".csv", ".ecsv", ".vot", ".fits", ".parquet")
+TYPED = SUFFIXES[1:]
 BIG = 1237648720693755918
 LARGEST = 2**63 - 1
 every_suffix = pytest.mark.parametrize("suffix", SUFFIXES)
-relaxed = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def make_table(info: dict[str, ColumnInfo] | None = None, **columns: Any) -> Table:
