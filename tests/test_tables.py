@@ -10,18 +10,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from make_tables import (
     BIG,
     LARGEST,
+    PACKED,
     SUFFIXES,
     TYPED,
+    assert_equal,
     every_suffix,
+    expect_from,
     make_table,
     relaxed,
     round_trip,
+    tables,
     values,
     write_fits,
     write_text,
@@ -35,6 +39,19 @@ from metalight.tables import (
     require_object_ids,
     save_table,
 )
+
+# Whole tables
+
+
+@given(table=tables(), first=st.sampled_from([*SUFFIXES, *PACKED]), second=st.sampled_from([*SUFFIXES, *PACKED]))
+@settings(relaxed, max_examples=150)
+def test_everything_survives_two_formats_but_for_the_stated_exceptions(
+    tmp_path: Path, table: Table, first: str, second: str
+) -> None:
+    once = round_trip(table, tmp_path, first)
+    assert_equal(once, expect_from(table, first))
+    assert_equal(round_trip(once, tmp_path, second), expect_from(expect_from(table, first), second))
+
 
 # Identifiers
 

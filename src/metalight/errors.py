@@ -17,6 +17,8 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     └── MissingExtraError an optional part is not installed
 """
 
+_LONGEST_FLAW = 300
+
 
 class MetalightError(Exception):
     """Something that the user can mend; its text says what, where, and what to do next."""
@@ -68,6 +70,13 @@ class RunError(MetalightError):
 
 class MissingExtraError(MetalightError):
     """An optional part of metalight is not installed."""
+
+
+def quote_flaw(error: BaseException) -> str:
+    """What another library says of a damaged file, on one line and without a stop, to stand inside a sentence."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    text = " ".join(text.split()).rstrip(".:; ") or type(error).__name__
+    return text if len(text) <= _LONGEST_FLAW else text[:_LONGEST_FLAW] + "…"
 
 
 def name_nearest(word: str, known: list[str]) -> str:

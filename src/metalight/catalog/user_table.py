@@ -103,7 +103,7 @@ def _map_columns(
 ) -> Table:
     """The user's columns under our names and in our order; `spelt` has the table's own spelling of each name."""
     frame = user_table.frame
-    sources = {"object_id": spelt[object_id], **{target: spelt[target] for target in targets}}
+    sources = {"object_id": spelt[object_id]}
     mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, spelt[object_id], path=path))]
     mapped += [(target, require_numbers(user_table, spelt[target], path=path)) for target in targets]
     for ours, name in (("file_name", file_name), ("split_name", split)):
@@ -120,6 +120,7 @@ def _map_columns(
                 "table."
             )
         columns[name] = values
+    sources |= {target: spelt[target] for target in targets}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 
 SUFFIX = ".gz"
 SIGNATURE = b"\x1f\x8b"
@@ -32,7 +32,7 @@ def open_compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
         TableError: The file is damaged or cut short, or its content is suspiciously large.
     """
     largest = max(_ALWAYS_READ, _LARGEST_RATIO * path.stat().st_size)
-    with tempfile.TemporaryFile() as content:
+    with tempfile.NamedTemporaryFile() as content:
         try:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
                 while chunk := stream.read(_AT_ONCE):
@@ -45,10 +45,11 @@ def open_compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
         except EOFError:
             raise TableError(f"{path} is cut short; copy or download it again.") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            flaw = str(error).rstrip(".")
-            raise TableError(f"{path} cannot be unpacked: {flaw}. Copy or download it again.") from error
-        content.seek(0)
-        yield content  # type: ignore[misc]
+            raise TableError(f"{path} cannot be unpacked: {quote_flaw(error)}. Copy or download it again.") from error
+        content.flush()
+        # Opened anew, as astropy refuses to read a file that may be written.
+        with Path(content.name).open("rb") as unpacked:
+            yield unpacked
 
 
 def write_compressed(content: BinaryIO, file: BinaryIO) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column
 from metalight.tables.columns import check_names
 from metalight.tables.csv_metadata import load_csv_metadata
@@ -46,8 +46,9 @@ def load_csv(file: BinaryIO, path: Path) -> Table:
         rows = read_rows(file, len(names), ",")
         columns = {name: _infer_column(rows[place]) for place, name in enumerate(names)}
     except (pa.ArrowException, ValueError, csv.Error) as error:
-        flaw = str(error).rstrip(".")
-        raise TableError(f"{path} cannot be read as CSV: {flaw}. Correct it, or export it again.") from error
+        raise TableError(
+            f"{path} cannot be read as CSV: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
     info = load_csv_metadata(path)
     return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
 
@@ -62,7 +63,7 @@ def save_csv(table: Table, file: BinaryIO) -> None:
         rows = build_arrow_table(table.frame)
         write_rows(rows, file)
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"CSV cannot hold it: {error}") from error
+        raise TableError(f"CSV cannot hold it: {quote_flaw(error)}") from error
 
 
 def write_rows(rows: pa.Table, file: BinaryIO) -> None:

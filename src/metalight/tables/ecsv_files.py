@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.csv_files import read_line, read_rows, split_names, write_rows
@@ -59,8 +59,9 @@ def load_ecsv(file: BinaryIO, path: Path) -> Table:
         fields = read_rows(file, len(names), delimiter)
         columns = {column["name"]: _cast(fields[place], column) for place, column in enumerate(described)}
     except (pa.ArrowException, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
-        flaw = str(error).splitlines()[0].rstrip(".")
-        raise TableError(f"{path} cannot be read as ECSV: {flaw}. Correct it, or export it again.") from error
+        raise TableError(
+            f"{path} cannot be read as ECSV: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
     info = {column["name"]: ColumnInfo(column["unit"], column["description"]) for column in described}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
 
@@ -89,7 +90,7 @@ def save_ecsv(table: Table, file: BinaryIO) -> None:
         file.write(("\n".join(lines) + "\n").encode())
         write_rows(rows, file)
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"ECSV cannot hold it: {error}") from error
+        raise TableError(f"ECSV cannot hold it: {quote_flaw(error)}") from error
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metalight.atomic import replace_file
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables import compressed
 from metalight.tables.csv_metadata import name_metadata, save_csv_metadata
 from metalight.tables.missing import replace_sentinels
@@ -146,8 +146,8 @@ def _load_file(path: Path) -> Table:
             with compressed.open_compressed(file, path) as content:
                 return _load_content(form, content, path)
     except (OSError, MemoryError) as error:
-        flaw = str(error) or "it asks for more memory than there is"
-        raise TableError(f"{path} cannot be read as {form.name}: {flaw.rstrip('.')}. Make the file again.") from error
+        flaw = "it asks for more memory than there is" if isinstance(error, MemoryError) else quote_flaw(error)
+        raise TableError(f"{path} cannot be read as {form.name}: {flaw}. Make the file again.") from error
 
 
 @contextlib.contextmanager

@@ -15,13 +15,18 @@ import numpy.typing as npt
 import pandas as pd
 from astropy.io import fits
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.described import dump_info, parse_info
 from metalight.tables.missing import build_integers, build_text
 from metalight.tables.table import ColumnInfo, Table
 
 _INFO_KEYWORD = "MLINFO"
+_ERRORS_OF_DAMAGE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, fits.VerifyError),
+    NameError,  # of astropy, where the offset of 64-bit integers is not 2**63
+)
+"""What astropy raises for damaged headers."""
 
 
 def load_fits(file: BinaryIO, path: Path) -> Table:
@@ -48,9 +53,8 @@ def load_fits(file: BinaryIO, path: Path) -> Table:
                 if stored is not None and stored.fileinfo()["datLoc"] + stored.size > _measure(file):
                     raise TableError(f"{path} is cut short; copy or download it again.")
                 table = _read_table(stored, path) if stored is not None else None
-        except (OSError, ValueError, TypeError, LookupError, AttributeError, fits.VerifyError) as error:
-            flaw = str(error).rstrip(".")
-            raise TableError(f"{path} cannot be read as FITS: {flaw}. Make the file again.") from error
+        except _ERRORS_OF_DAMAGE as error:
+            raise TableError(f"{path} cannot be read as FITS: {quote_flaw(error)}. Make the file again.") from error
     if any("truncated" in str(warning.message) for warning in caught):
         raise TableError(f"{path} is cut short; copy or download it again.")
     if table is None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column, is_one_value_a_row
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.table import ColumnInfo, Table
@@ -30,8 +30,8 @@ def load_parquet(file: BinaryIO, path: Path) -> Table:
         check_names(stored.column_names, path)
         refuse_columns([field.name for field in stored.schema if not is_one_value_a_row(field.type)], path)
         frame = pd.DataFrame({field.name: build_column(stored[field.name]) for field in stored.schema})
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise TableError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}. Make the file again.") from error
+    except (pa.ArrowException, ValueError) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {quote_flaw(error)}. Make the file again.") from error
     info = {field.name: _read_info(field) for field in stored.schema}
     return Table(frame, {name: described for name, described in info.items() if described != ColumnInfo()})
 
@@ -47,7 +47,7 @@ def save_parquet(table: Table, file: BinaryIO) -> None:
         fields = [field.with_metadata(_build_metadata(table.info.get(field.name))) for field in rows.schema]
         pq.write_table(rows.cast(pa.schema(fields)), file, write_page_checksum=True)
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"Parquet cannot hold it: {error}") from error
+        raise TableError(f"Parquet cannot hold it: {quote_flaw(error)}") from error
 
 
 def _read_info(field: pa.Field) -> ColumnInfo:

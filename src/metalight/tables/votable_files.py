@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.described import dump_info
@@ -50,8 +50,9 @@ def load_votable(file: BinaryIO, path: Path) -> Table:
         refuse_columns([field.name for field in found.fields if not field.is_one_value_a_row()], path)
         columns = {field.name: _read_column(field) for field in found.fields}
     except (pa.ArrowException, ValueError) as error:
-        flaw = str(error).splitlines()[0].rstrip(".")
-        raise TableError(f"{path} cannot be read as VOTable: {flaw}. Correct it, or export it again.") from error
+        raise TableError(
+            f"{path} cannot be read as VOTable: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
     info = {
         field.name: found.info.get(field.name, ColumnInfo(field.unit, field.description.strip()))
         for field in found.fields
@@ -86,7 +87,7 @@ def save_votable(table: Table, file: BinaryIO) -> None:
             file.writelines(b"<TR>" + line.encode() + b"</TR>\n" for line in lines)
         file.write(b"</TABLEDATA>\n</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n")
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"VOTable cannot hold it: {error}") from error
+        raise TableError(f"VOTable cannot hold it: {quote_flaw(error)}") from error
 
 
 def _read_column(field: Field) -> "pd.Series[Any]":
