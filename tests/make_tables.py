@@ -64,7 +64,7 @@ UNITS = (
     "no such unit!",
     "10**-17 \\ 'x' \"y\"",
     "\x01",
-    "\u2028",
+    "a\u2028b",
 )
 DESCRIPTIONS = ("", "12 + log10(O/H), median", "a: b # c", "two\nlines", "<b> & 'c' \"d\"", "é ≥ β 😀", "~", "- x")
 _texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=6).map(str.rstrip)

@@ -44,7 +44,7 @@ from metalight.tables import (
 
 
 @given(table=tables(), first=st.sampled_from([*SUFFIXES, *PACKED]), second=st.sampled_from([*SUFFIXES, *PACKED]))
-@settings(relaxed, max_examples=150)
+@settings(relaxed, max_examples=100)
 def test_everything_survives_two_formats_but_for_the_stated_exceptions(
     tmp_path: Path, table: Table, first: str, second: str
 ) -> None:

@@ -46,6 +46,14 @@ def _build_reader(datatype: str, arraysize: str) -> _Reader:
             return form.unpack(raw)[0], after
 
         return read_number
+    if datatype == "bit":
+
+        def read_bit(content: bytes, place: int) -> tuple[Any, int]:
+            # A bit is the highest of its byte by the standard, and another one by astropy.
+            raw, after = _take(content, place, 1)
+            return "1" if raw != b"\0" else "0", after
+
+        return read_bit
     width = 2 if datatype == "unicodeChar" else 1
     encoding = "utf-16-be" if datatype == "unicodeChar" else "utf-8"
     if arraysize.endswith("*"):

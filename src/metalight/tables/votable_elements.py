@@ -21,13 +21,13 @@ LARGE_INTEGERS = "uint64"
 _AT_ONCE = 1 << 20
 _ROWS_AT_ONCE = 65536
 _KINDS = {
-    "boolean": pa.bool_(),
+    **dict.fromkeys(("boolean", "bit"), pa.bool_()),  # astropy writes booleans as bits
     **dict.fromkeys(("unsignedByte", "short", "int", "long"), pa.int64()),
     "float": pa.float32(),
     "double": pa.float64(),
     **dict.fromkeys(("char", "unicodeChar"), pa.string()),
 }
-_OTHER_TYPES = ("bit", "floatComplex", "doubleComplex")
+_OTHER_TYPES = ("floatComplex", "doubleComplex")
 _SERIALISATIONS = ("TABLEDATA", "BINARY", "BINARY2", "FITS")
 _BOOLEANS = {**dict.fromkeys("tT1", True), **dict.fromkeys("fF0", False), "true": True, "false": False} | {
     "True": True,
