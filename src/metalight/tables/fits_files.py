@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 
 from metalight.errors import TableError, quote_flaw
 from metalight.tables.columns import check_names, refuse_columns
@@ -69,6 +70,13 @@ def save_fits(table: Table, file: BinaryIO) -> None:
         TableError: FITS cannot hold a column: its name or text is not ASCII, or its type is not numbers, booleans or
             text.
     """
+    with warnings.catch_warnings():
+        # Names of other signs than letters and digits are only advised against, and read back as they are.
+        warnings.simplefilter("ignore", VerifyWarning)
+        _build_unit(table).writeto(file)
+
+
+def _build_unit(table: Table) -> fits.BinTableHDU:
     columns = [_build_column(name, table.frame[name], table.info.get(name)) for name in table.frame.columns]
     unit = fits.BinTableHDU.from_columns(columns, nrows=len(table.frame))
     stored = unit.data.view(np.ndarray)
@@ -82,7 +90,7 @@ def save_fits(table: Table, file: BinaryIO) -> None:
             unit.header[f"{_INFO_KEYWORD}{place}"] = dump_info(name, info)
         if _is_header_text(info.description):
             unit.header[f"TCOMM{place}"] = info.description
-    unit.writeto(file)
+    return unit
 
 
 def _measure(file: BinaryIO) -> int:
