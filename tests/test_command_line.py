@@ -185,7 +185,7 @@ def test_bad_catalogues_end_with_one_sentence(sample: Path) -> None:
     assert "no file" in refuse_run(sample, "--set", f"catalog.path={sample}/nowhere.csv")
     message = refuse_run(sample, "--set", 'catalog.targets=["oh_p5"]')
     assert "has no column 'oh_p5', which [catalog] targets names. Did you mean 'oh_p50'?" in message
-    assert "Did you mean 'objID'?" in refuse_run(sample, "--set", "catalog.object_id=objid")
+    assert "Did you mean 'objID'?" in refuse_run(sample, "--set", "catalog.object_id=object")
     write(catalog + catalog.splitlines()[1] + "\n")
     assert str(FIRST_ID) in refuse_run(sample)
     write(catalog.replace(str(FIRST_ID), f"{float(FIRST_ID)}"))

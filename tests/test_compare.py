@@ -220,6 +220,14 @@ def test_tables_in_any_order_and_format_are_paired_by_identifier(tables: Path, s
     assert shown == expected.replace("B: b.csv", f"B: c.{suffix}")
 
 
+def test_columns_may_be_named_in_another_case(tables: Path) -> None:
+    named = succeed("compare", tables / "a.csv", tables / "b.csv", *NAMED)
+    shouted = [word if word.startswith("--") else word.upper() for word in NAMED]
+    assert succeed("compare", tables / "a.csv", tables / "b.csv", *shouted) == named
+    truth = ["--truth-table", tables / "a.csv", "--truth-table-id", "ID"]
+    assert "oh of 60 galaxies" in succeed("compare", tables / "a.csv", tables / "b.csv", *NAMED, *truth)
+
+
 def test_exchanging_a_and_b_changes_the_signs(tables: Path) -> None:
     columns = SideColumns("id", "oh", "guess")
     a, b = tables / "a.csv", tables / "b.csv"

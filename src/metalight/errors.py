@@ -20,6 +20,8 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
 
 import errno
 
+_LONGEST_FLAW = 300
+
 _OF_THE_PLACE = frozenset(
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR", "EEXIST")
@@ -86,6 +88,13 @@ class InUseError(MetalightError):
 
 class MissingExtraError(MetalightError):
     """An optional part of metalight is not installed."""
+
+
+def quote_flaw(error: BaseException) -> str:
+    """What another library says of a damaged file, on one line and without a stop, to stand inside a sentence."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    text = " ".join(text.split()).rstrip(".:; ") or type(error).__name__
+    return text if len(text) <= _LONGEST_FLAW else text[:_LONGEST_FLAW] + "…"
 
 
 def name_nearest(word: str, known: list[str]) -> str:

@@ -20,7 +20,16 @@ from metalight.evaluation import (
 )
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
 from metalight.pipeline.sides import Side, SideColumns, Split, load_side, name_sides
-from metalight.tables import ColumnInfo, Table, find_column, load_table, require_numbers, require_object_ids, save_table
+from metalight.tables import (
+    ColumnInfo,
+    Table,
+    find_column,
+    load_table,
+    match_columns,
+    require_numbers,
+    require_object_ids,
+    save_table,
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def compare(
     A galaxy that is a training galaxy of either run is not compared.
 
     Args:
-        path_a: A run folder, or a table of predictions (CSV, Parquet or FITS).
+        path_a: A run folder, or a table of predictions in any format of `load_table`.
         path_b: The other.
         target: What is compared; empty: every target that both have.
         split: Which galaxies of a run.
@@ -244,10 +253,10 @@ def _refuse_idle_options(a: Side, b: Side, split: Split, given: SideColumns, giv
 def _check_truth_columns(a: Side, b: Side, given: SideColumns, given_b: SideColumns) -> None:
     """Refuse a name of a true column that no table has; one of the two may lack it, as new predictions do."""
     for option, name, sides in (
-        ("--truth", given.truth, [side for side in (a, b) if side.columns.truth == given.truth]),
+        ("--truth", given.truth, [side for side in (a, b)[: 1 if given_b.truth else 2] if side.run is None]),
         ("--truth-b", given_b.truth, [b]),
     ):
-        if name and sides and not any(name in side.table.frame.columns for side in sides):
+        if name and sides and not any(match_columns(side.table, name) for side in sides):
             find_column(sides[0].table, name, path=sides[0].table_path, role=option)
 
 
@@ -302,10 +311,12 @@ def _list_truths(name: str, a: tuple[Side, str], b: tuple[Side, str], sides: tup
 
 def _load_truths(source: TruthTable, column: str) -> KnownTruth:
     table = load_table(source.path)
-    for role, name in (("--truth-table-id", source.object_id), ("--truth", column)):
+    ids_column, truth_column = (
         find_column(table, name, path=source.path, role=role)
-    object_ids = require_object_ids(table, source.object_id, path=source.path)
-    return KnownTruth(str(source.path), object_ids, require_numbers(table, column, path=source.path))
+        for role, name in (("--truth-table-id", source.object_id), ("--truth", column))
+    )
+    object_ids = require_object_ids(table, ids_column, path=source.path)
+    return KnownTruth(str(source.path), object_ids, require_numbers(table, truth_column, path=source.path))
 
 
 def _load_training_ids(side: Side) -> npt.NDArray[np.int64]:

@@ -79,7 +79,7 @@ def predict_images(
     Args:
         model_path: A saved model, or a run that has trained one.
         images: A folder of images, or a run whose decoded images are used.
-        output: CSV, Parquet or FITS.
+        output: The table to write, in any format of `save_table`.
         views: Test-time views whose predictions are averaged.
         catalog: Which galaxies of the folder to predict; without it, every file that is named by an identifier.
         framing: What the user says of the images; empty: what the folder states, or else that of the model.
@@ -115,7 +115,7 @@ def predict_images(
         ) from error
     predicted, refused = outcome.predicted, outcome.refused
     save_table(build_prediction_table(model.config, outcome.object_ids, predicted), output)
-    refused_path = output.with_name(f"{output.stem}_refused.csv")
+    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
     if len(refused):
         save_refused(refused, refused_path)
     else:
@@ -141,6 +141,11 @@ def _state_origin(images: Path, framing: str, source: str) -> _Stated:
         return _Stated(framing or cutouts.framing, source or cutouts.source, run)
     origin = load_origin(images)
     return _Stated(framing or origin.framing, source or origin.source, None)
+
+
+def _name_stem(output: Path) -> str:
+    """The file's name without its suffix, and without `.gz` after it."""
+    return Path(output.stem).stem if output.suffix.lower() == ".gz" else output.stem
 
 
 def _note_origin(stated: _Stated, config: Any) -> str:

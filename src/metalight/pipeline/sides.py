@@ -1,6 +1,6 @@
 """The two sides of a comparison: each a run, or a table of predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,15 @@ import numpy.typing as npt
 from metalight.catalog import describe_column
 from metalight.errors import EvaluationError, RunError, TableError, name_nearest
 from metalight.run import RunFolder, name_predicted
-from metalight.tables import ColumnInfo, Table, find_column, load_table, require_numbers, require_object_ids
+from metalight.tables import (
+    ColumnInfo,
+    Table,
+    find_column,
+    load_table,
+    match_columns,
+    require_numbers,
+    require_object_ids,
+)
 
 Split = Literal["test", "validation"]
 """The sets of a run that are predicted."""
@@ -86,7 +94,7 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
 
     Args:
         letter: Which side it is.
-        path: A run folder, or a CSV, Parquet or FITS file.
+        path: A run folder, or a table in any format of `load_table`.
         split: Which galaxies of a run.
         columns: What the user says of the columns of a table; a run's are known.
 
@@ -105,6 +113,7 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
         table_path = _find_predictions(run, split)
         table = load_table(table_path, missing_values=())
     object_id = find_column(table, columns.object_id or "object_id", path=table_path, role=_name_option("id", letter))
+    columns = _spell_columns(table, table_path, columns, letter)
     return Side(
         letter=letter,
         path=path,
@@ -144,12 +153,21 @@ def _find_predictions(run: RunFolder, split: Split) -> Path:
     return path
 
 
+def _spell_columns(table: Table, path: Path, columns: SideColumns, letter: str) -> SideColumns:
+    """The user's names as the table spells them; one of true values that it lacks stays, for the other side's sake."""
+    predicted, truth = columns.predicted, columns.truth
+    if predicted:
+        predicted = find_column(table, predicted, path=path, role=_name_option("predicted", letter))
+    if match_columns(table, truth):
+        truth = find_column(table, truth, path=path, role=_name_option("truth", letter))
+    return replace(columns, predicted=predicted, truth=truth)
+
+
 def _find_targets(table: Table, path: Path, columns: SideColumns, letter: str) -> dict[str, str]:
     """Columns of predictions by target. One that the user named is of the target whose truth was named with it."""
     ending = name_predicted("")
     names = [str(name) for name in table.frame.columns]
     if columns.predicted:
-        find_column(table, columns.predicted, path=path, role=_name_option("predicted", letter))
         return {columns.truth or columns.predicted.removesuffix(ending): columns.predicted}
     if columns.truth and name_predicted(columns.truth) in names:
         return {columns.truth: name_predicted(columns.truth)}
