@@ -1,6 +1,6 @@
 """The user's own table as the catalogue: columns mapped by name, galaxies without a target refused and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class Catalog:
     """The galaxies that can be used, and those that cannot, with the reason."""
 
     table: Table
-    """Columns object_id (int64); the targets under the user's names (float64, all finite); file_name and split_name
+    """Columns object_id (int64); the targets as `targets` spells them (float64, all finite); file_name and split_name
     if they were asked for (text); then all other columns of the user, unchanged. Rows in the user's order."""
 
     refused: pd.DataFrame
@@ -51,14 +51,14 @@ def load_catalog(
     split: str = "",
     missing_values: Sequence[float] = SENTINELS,
 ) -> Catalog:
-    """The galaxies of a CSV, Parquet or FITS table.
+    """The galaxies of a table in any format of `load_table`.
 
     A galaxy is refused for the first of `targets` that is missing or infinite.
 
     Args:
         path: The table, one row a galaxy.
         object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
-        targets: Columns to learn to predict.
+        targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
         missing_values: Numbers that stand for "not measured".
@@ -72,11 +72,11 @@ def load_catalog(
     _check_roles(roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
-        for role, name in roles:
-            find_column(user_table, name, path=path, role=role)
+        spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in roles}
+        _check_roles([(role, spelt[name]) for role, name in roles])
         if user_table.frame.empty:
             raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
-        table = _map_columns(user_table, path, object_id, targets, file_name, split)
+        table = _map_columns(user_table, path, spelt, object_id, targets, file_name, split)
     except CatalogError:
         raise
     except TableError as error:
@@ -93,18 +93,24 @@ def _check_roles(roles: list[tuple[str, str]]) -> None:
 
 
 def _map_columns(
-    user_table: Table, path: Path, object_id: str, targets: Sequence[str], file_name: str, split: str
+    user_table: Table,
+    path: Path,
+    spelt: Mapping[str, str],
+    object_id: str,
+    targets: Sequence[str],
+    file_name: str,
+    split: str,
 ) -> Table:
-    """The user's columns under our names and in our order."""
+    """The user's columns under our names and in our order; `spelt` has the table's own spelling of each name."""
     frame = user_table.frame
-    sources = {"object_id": object_id}
-    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, object_id, path=path))]
-    mapped += [(target, require_numbers(user_table, target, path=path)) for target in targets]
+    sources = {"object_id": spelt[object_id]}
+    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, spelt[object_id], path=path))]
+    mapped += [(target, require_numbers(user_table, spelt[target], path=path)) for target in targets]
     for ours, name in (("file_name", file_name), ("split_name", split)):
         if name:
-            sources[ours] = name
-            mapped.append((ours, _require_text(user_table, name, path)))
-    used = {object_id, *targets, file_name, split}
+            sources[ours] = spelt[name]
+            mapped.append((ours, _require_text(user_table, spelt[name], path)))
+    used = set(spelt.values())
     mapped += [(name, frame[name]) for name in frame.columns if name not in used]
     columns: dict[str, Any] = {}
     for name, values in mapped:
@@ -114,6 +120,7 @@ def _map_columns(
                 "table."
             )
         columns[name] = values
+    sources |= {target: spelt[target] for target in targets}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
 

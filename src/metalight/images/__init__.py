@@ -3,16 +3,30 @@
 from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
+from metalight.images.reading import (
+    ImageForm,
+    ReadImages,
+    check_any_usable,
+    divide_into_parts,
+    read_images,
+    refuse_duplicates,
+)
 
 __all__ = [
+    "ImageForm",
     "Pixels",
     "PixelsReport",
+    "ReadImages",
     "build_pixels",
+    "check_any_usable",
     "crop_square",
     "decode_image",
+    "divide_into_parts",
     "find_flaw",
     "is_grey",
     "load_pixels",
+    "read_images",
+    "refuse_duplicates",
     "resize_area",
     "take_channels",
 ]
