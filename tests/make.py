@@ -63,6 +63,7 @@ def make_config(
     hidden_features: int = TINY.hidden_features,
     side: int = 16,
     channels: tuple[str, ...] = ("i", "r", "g"),
+    enlarged_to: int = 0,
     num_targets: int = 1,
     seed: int = 0,
 ) -> ModelConfig:
@@ -71,7 +72,9 @@ def make_config(
         backbone=backbone,
         hidden_features=hidden_features,
         dropout=TINY.dropout,
-        images=ImageDescription(side=side, framing="petrosian", source="simulated", channels=channels),
+        images=ImageDescription(
+            side=side, framing="petrosian", source="simulated", channels=channels, enlarged_to=enlarged_to
+        ),
         targets=tuple(
             TargetDescription(name=name, unit="dex", description=name, mean=8.9, scale=0.2)
             for name in ("oh_p50", "lgm_tot_p50")[:num_targets]

@@ -93,6 +93,21 @@ def test_every_family_learns_in_all_layer_groups_and_comes_back_from_disk(backbo
     assert len(np.unique(both[0])) == 8
 
 
+@pytest.mark.parametrize("backbone", SMALLEST)
+def test_images_of_one_pixel_are_learnt_by_every_family(backbone: str, tmp_path: Path) -> None:
+    network, data = fit_a_step(backbone, 1)
+    config = make_config(backbone=backbone, hidden_features=8, side=1, enlarged_to=network.enlarged_to)
+    save_model(SavedModel(network, config), tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.config.images.enlarged_to == loaded.network.enlarged_to == network.enlarged_to
+    predicted = [
+        predict_pixels(m, data.pixels, data.rows, data.object_ids, views="eight", device=choose_device("cpu"))
+        for m in (SavedModel(network, config), loaded)
+    ]
+    assert np.isfinite(predicted[0]).all()
+    np.testing.assert_array_equal(predicted[0], predicted[1])
+
+
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_convnext", "test_efficientnet"])
 @given(side=st.integers(1, 200))
 @settings(deadline=None, max_examples=6)
