@@ -189,7 +189,7 @@ def test_nothing_is_read_again_while_nothing_changes(tmp_path: Path, monkeypatch
     folder = write_galaxies(tmp_path / "images", 1, 2)
     (folder / "3.jpg").write_text("words")
     first = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
-    monkeypatch.setattr(pixels_module, "decode_image", None)
+    monkeypatch.setattr(pixels_module, "decode_files", None)
     again = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
     assert (first.is_fresh, again.is_fresh) == (False, True)
     pd.testing.assert_frame_equal(first.refused, again.refused)

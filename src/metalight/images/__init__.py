@@ -1,6 +1,7 @@
 """Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
 
 from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.display import make_display
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
 
@@ -13,5 +14,6 @@ __all__ = [
     "find_flaw",
     "is_grey",
     "load_pixels",
+    "make_display",
     "resize_area",
 ]

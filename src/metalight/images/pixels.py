@@ -2,14 +2,16 @@
 
 A folder of:
 
-- `pixels.npy`: uint8 (galaxy, side, side, 3).
-- `index.parquet`: object_id of each row, the sha256 of its file, its height and width in pixels, whether it is grey.
+- `pixels.npy`: (galaxy, side, side, channel): uint8 with 3 channels, or float32 with 1 to 8, which are fluxes.
+- `index.parquet`: object_id of each row; of its file or files the sha256, height and width in pixels, pixel scale in
+  arcsec (NaN where not known), number of undefined pixels filled; whether the image is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
 - `fingerprint.json`: what it was built from. It is built anew only when that changes.
 """
 
 import hashlib
 import json
+import math
 import re
 import shutil
 from collections import Counter, defaultdict, deque
@@ -23,15 +25,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import PIL
 
 from metalight.atomic import replace_folder
 from metalight.errors import ImageError
-from metalight.images.decode import crop_square, decode_image, resize_area
-from metalight.images.quality import find_flaw, is_grey
+from metalight.image_files import split_path
+from metalight.images.fits_planes import MAX_FITS_BYTES
+from metalight.images.kinds import ImageKind, decode_files, find_kind
 from metalight.progress import Progress, no_progress
+from metalight.recipe import CutoutsSettings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the rules of decoding, checking or resizing change, so that old caches are built anew."""
 
 MAX_FILE_BYTES = 1_000_000_000
@@ -40,6 +43,8 @@ MAX_FILE_BYTES = 1_000_000_000
 _ARRAY, _INDEX, _REFUSED, _FINGERPRINT = "pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"
 _FILES_A_BATCH = 16
 _ROWS_A_COPY = 256
+_OF_FILES = ["sha256", "height", "width", "is_grey", "pixel_scale_arcsec", "num_filled"]
+_ANY_SETTINGS = CutoutsSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +57,9 @@ class Pixels:
     side: int
     """Height and width in pixels."""
 
-    array: npt.NDArray[np.uint8]
-    """(galaxy, side, side, 3), memory-mapped and read-only; channels in the files' order, which is i, r, g."""
+    array: npt.NDArray[Any]
+    """(galaxy, side, side, channel), memory-mapped and read-only; uint8 with 3 channels in the files' order, which is
+    i, r, g, or float32 with the fluxes of the bands asked for, in their order."""
 
     def rows_of(self, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The row of each galaxy.
@@ -93,6 +99,9 @@ class PixelsReport:
     shapes: dict[tuple[int, int], int]
     """How many of the images have which height and width in their files, in pixels."""
 
+    num_filled: int
+    """Galaxies of whose image some pixels were undefined, and filled."""
+
 
 def build_pixels(
     folder: Path,
@@ -100,6 +109,7 @@ def build_pixels(
     cache: Path,
     *,
     side: int,
+    settings: CutoutsSettings = _ANY_SETTINGS,
     progress: Progress = no_progress,
     num_threads: int = 2,
 ) -> PixelsReport:
@@ -113,11 +123,13 @@ def build_pixels(
             keep this order.
         cache: Folder to make, or to replace if it was built from other files.
         side: Height and width of the decoded images in pixels.
+        settings: Which bands of FITS files, which field, and what their fluxes become.
         progress: Shows how many files are read.
         num_threads: Files decoded at the same time.
 
     Raises:
-        ImageError: No image can be used, the disk is too full, or `cache` is something else.
+        ImageError: No image can be used, the images are of another kind than the settings or of two kinds, the disk is
+            too full, or `cache` is something else.
         ValueError: A galaxy is there twice.
     """
     if found["object_id"].duplicated().any():
@@ -125,17 +137,18 @@ def build_pixels(
     if found.empty:
         raise ImageError(f"There are no images in {folder} to decode.")
     _check_replaceable(cache)
-    fingerprint = _compute_fingerprint(found, side)
+    kind = find_kind(folder, found, side, settings)
+    fingerprint = _compute_fingerprint(found, kind)
     if _is_built(cache, fingerprint):
         return _report(cache, is_fresh=True)
     with replace_folder(cache) as building:
-        outcomes = _decode_all(folder, found, building / "all.npy", side, progress, num_threads)
+        outcomes = _decode_all(folder, found, building / "all.npy", kind, progress, num_threads)
         _refuse_duplicates(outcomes)
         kept = np.flatnonzero(outcomes["reason"] == "")
         if len(kept) == 0:
             raise ImageError(_explain_none_usable(folder, outcomes))
         _keep_rows(building / "all.npy", building / _ARRAY, outcomes["row"].to_numpy()[kept])
-        index = outcomes.iloc[kept][["object_id", "sha256", "height", "width", "is_grey"]]
+        index = outcomes.iloc[kept][["object_id", *_OF_FILES]]
         index.reset_index(drop=True).to_parquet(building / _INDEX)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
@@ -157,8 +170,9 @@ def load_pixels(cache: Path) -> Pixels:
         object_ids = index["object_id"].to_numpy(dtype=np.int64)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ImageError(_explain_broken(cache)) from error
-    side = array.shape[1] if array.ndim == 4 else 0
-    if array.dtype != np.uint8 or array.shape != (len(object_ids), side, side, 3):
+    side, num_channels = array.shape[2:] if array.ndim == 4 else (0, 0)
+    is_known = num_channels == 3 if array.dtype == np.uint8 else array.dtype == np.float32 and 1 <= num_channels <= 8
+    if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
     return Pixels(object_ids=object_ids, side=side, array=array)
 
@@ -183,16 +197,15 @@ def _check_replaceable(cache: Path) -> None:
         )
 
 
-def _compute_fingerprint(found: pd.DataFrame, side: int) -> dict[str, Any]:
+def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]:
     listing = hashlib.sha256()
     columns = (found[name].tolist() for name in ("object_id", "path", "num_bytes", "modified_ns"))
     for row in zip(*columns, strict=True):
         listing.update(json.dumps(row).encode())
     return {
         "format_version": FORMAT_VERSION,
-        "side": side,
         "files_sha256": listing.hexdigest(),
-        "pillow": PIL.__version__,
+        **kind.describe(),
     }
 
 
@@ -216,6 +229,7 @@ def _report(cache: Path, *, is_fresh: bool) -> PixelsReport:
         is_fresh=is_fresh,
         num_grey=int(index["is_grey"].sum()),
         shapes=dict(shapes.most_common()),
+        num_filled=int((index["num_filled"] > 0).sum()),
     )
 
 
@@ -231,44 +245,50 @@ class _Outcome:
     height: int = 0
     width: int = 0
     is_grey: bool = False
-    pixels: npt.NDArray[np.uint8] | None = None
+    pixel_scale_arcsec: float = math.nan
+    num_filled: int = 0
+    pixels: npt.NDArray[Any] | None = None
 
 
-def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> _Outcome:
+def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> _Outcome:
     outcome = _Outcome(object_id, path)
-    if num_bytes > MAX_FILE_BYTES:
-        outcome.reason = f"is too large: more than {MAX_FILE_BYTES // 1_000_000} MB"
+    max_bytes = MAX_FITS_BYTES if kind.is_fits else MAX_FILE_BYTES
+    if num_bytes > max_bytes:
+        outcome.reason = f"is too large: more than {max_bytes // 1_000_000} MB"
         return outcome
     try:
-        data = (folder / path).read_bytes()
+        files = [(folder / name).read_bytes() for name in split_path(path)]
     except OSError as error:
         outcome.reason, outcome.is_unread = f"cannot be read: {error.strerror}", True
         return outcome
-    if len(data) != num_bytes:
+    if sum(map(len, files)) != num_bytes:
         outcome.reason, outcome.is_unread = "changed since the folder was listed; run again", True
         return outcome
-    outcome.sha256 = hashlib.sha256(data).hexdigest()
+    outcome.sha256 = _hash(files)
     try:
-        pixels = decode_image(data)
+        decoded = decode_files(files, kind)
     except ImageError as error:
         outcome.reason = str(error)
         return outcome
-    outcome.height, outcome.width = pixels.shape[:2]
-    # Checked before resizing, which smooths, but only in the part that is used.
-    square = crop_square(pixels)
-    outcome.reason = find_flaw(square)
-    if not outcome.reason:
-        outcome.is_grey = is_grey(square)
-        outcome.pixels = resize_area(square, side)
+    outcome.height, outcome.width = decoded.shape
+    outcome.is_grey, outcome.pixels = decoded.is_grey, decoded.pixels
+    outcome.pixel_scale_arcsec, outcome.num_filled = decoded.pixel_scale_arcsec, decoded.num_filled
     return outcome
 
 
-def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: int) -> Iterator[list[_Outcome]]:
+def _hash(files: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for data in files:
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _read_in_order(folder: Path, found: pd.DataFrame, kind: ImageKind, num_threads: int) -> Iterator[list[_Outcome]]:
     """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
     rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
 
     def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(folder, *row, side) for row in rows[first : first + _FILES_A_BATCH]]
+        return [_read_one(folder, *row, kind) for row in rows[first : first + _FILES_A_BATCH]]
 
     running: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:
@@ -281,15 +301,15 @@ def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: in
 
 
 def _decode_all(
-    folder: Path, found: pd.DataFrame, path: Path, side: int, progress: Progress, num_threads: int
+    folder: Path, found: pd.DataFrame, path: Path, kind: ImageKind, progress: Progress, num_threads: int
 ) -> pd.DataFrame:
     """Write every usable image to an array file with room for all; a row for each file, `row` being its place there."""
-    array = _create_array(path, len(found), side)
+    array = _create_array(path, (len(found), *kind.row_shape), kind.dtype)
     outcomes: list[_Outcome] = []
     places: list[int] = []
     num_written = 0
     with progress("Decoding images", len(found)) as advance:
-        for batch in _read_in_order(folder, found, side, num_threads):
+        for batch in _read_in_order(folder, found, kind, num_threads):
             for outcome in batch:
                 places.append(num_written if outcome.pixels is not None else -1)
                 if outcome.pixels is not None:
@@ -299,13 +319,13 @@ def _decode_all(
             outcomes.extend(batch)
             advance(len(batch))
     array.flush()
-    columns = ("object_id", "path", "reason", "is_unread", "sha256", "height", "width", "is_grey")
+    columns = ("object_id", "path", "reason", "is_unread", *_OF_FILES)
     frame = pd.DataFrame({name: [getattr(outcome, name) for outcome in outcomes] for name in columns})
     return frame.assign(row=places)
 
 
-def _create_array(path: Path, num_rows: int, side: int) -> np.memmap[Any, np.dtype[np.uint8]]:
-    num_bytes = num_rows * side * side * 3
+def _create_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.memmap[Any, np.dtype[Any]]:
+    num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     num_free = shutil.disk_usage(path.parent).free
     # Writing to a mapped file on a full disk kills the process without a word.
     if num_bytes > num_free:
@@ -313,7 +333,7 @@ def _create_array(path: Path, num_rows: int, side: int) -> np.memmap[Any, np.dty
             f"The decoded images need {num_bytes / 1e9:.1f} GB in {path.parent.parent}, which has "
             f"{num_free / 1e9:.1f} GB free. Make room, or choose a smaller [pixels] side."
         )
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(num_rows, side, side, 3))
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
 def _refuse_duplicates(outcomes: pd.DataFrame) -> None:
@@ -337,7 +357,7 @@ def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
     if len(rows) == len(array):
         source.rename(target)
         return
-    kept = _create_array(target, len(rows), array.shape[1])
+    kept = _create_array(target, (len(rows), *array.shape[1:]), array.dtype)
     for first in range(0, len(rows), _ROWS_A_COPY):
         kept[first : first + _ROWS_A_COPY] = array[rows[first : first + _ROWS_A_COPY]]
     kept.flush()

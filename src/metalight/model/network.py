@@ -19,16 +19,21 @@ LAYER_GROUPS = ("early", "late", "head")
 
 
 class Network(nn.Module):
-    """Images to scaled targets; ImageNet's normalisation of the input is inside."""
+    """Images to scaled targets; the normalisation of the input is inside: ImageNet's, or that of training fluxes."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, num_features: int, num_targets: int, settings: ModelSettings) -> None:
+    def __init__(
+        self, body: nn.Module, num_features: int, num_targets: int, settings: ModelSettings, num_channels: int = 3
+    ) -> None:
         super().__init__()
         config: dict[str, Any] = getattr(body, "default_cfg", {})
-        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1))
+        # ImageNet has no other channels than three; fluxes bring a normalisation of their own.
+        is_known = num_channels == 3
+        mean, std = (config["mean"], config["std"]) if is_known else ([0.0] * num_channels, [1.0] * num_channels)
+        self.register_buffer("mean", torch.tensor(mean).view(1, num_channels, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, num_channels, 1, 1))
         self.body = body
         self.pool = SelectAdaptivePool2d(pool_type="catavgmax", flatten=True)
         hidden = settings.hidden_features
@@ -48,13 +53,21 @@ class Network(nn.Module):
         self.is_body_frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scaled targets (batch, target) of images (batch, 3, side, side) from 0 to 1; `TargetScaling` undoes it."""
+        """Scaled targets (batch, target) of images (batch, channel, side, side); `TargetScaling` undoes it.
+
+        Images are levels from 0 to 1, or fluxes in the unit of those that `set_normalization` was told of.
+        """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_body_frozen):
             features = self.body.forward_features((images - self.mean) / self.std)  # type: ignore[operator]
         # The head stays in float32: bf16 holds a metallicity of 9 only to 0.03 dex.
         with torch.autocast(images.device.type, enabled=False):
             scaled: Tensor = self.head(self.pool(features.float()))
         return scaled
+
+    def set_normalization(self, means: Tensor, stds: Tensor) -> None:
+        """Bring fluxes to a mean of 0 and a spread of 1, by those of the training galaxies' pixels, both (channel,)."""
+        self.mean.copy_(means.view(1, -1, 1, 1))
+        self.std.copy_(stds.view(1, -1, 1, 1))
 
     def freeze_body(self, is_frozen: bool) -> None:
         """Keep the backbone as it is while the head learns, or let all learn."""
@@ -106,27 +119,27 @@ def check_backbone(name: str) -> None:
             raise ModelError(f"[model] backbone: timm has no weights '{tag}' of '{architecture}'.{hint}")
 
 
-def build_network(settings: ModelSettings, num_targets: int) -> Network:
+def build_network(settings: ModelSettings, num_targets: int, num_channels: int = 3) -> Network:
     """A network with random weights, drawn from torch's global generator.
 
     Raises:
         ModelError: The backbone is unknown, or is not made of feature stages that give maps of features.
     """
     check_backbone(settings.backbone)
-    body = timm.create_model(settings.backbone, pretrained=False, num_classes=0, global_pool="")
+    body = timm.create_model(settings.backbone, pretrained=False, num_classes=0, global_pool="", in_chans=num_channels)
     stages = getattr(body, "feature_info", None) or []
     module_names = {name for name, _ in body.named_modules()}
     if len(stages) < 3 or any(stage["module"] not in module_names for stage in list(stages)[-3:]):
         raise ModelError(_explain_unsuited(settings.backbone, "has no three feature stages"))
     try:
         with torch.inference_mode():
-            features = body.eval().forward_features(torch.zeros(2, 3, 64, 64))
+            features = body.eval().forward_features(torch.zeros(2, num_channels, 64, 64))
     except Exception as error:
         # Models with a fixed input size raise errors of many types.
         raise ModelError(_explain_unsuited(settings.backbone, "does not take images of any size")) from error
     if features.ndim != 4 or features.shape[1] != body.num_features:
         raise ModelError(_explain_unsuited(settings.backbone, "does not give maps of features, channels first"))
-    return Network(body.train(), int(body.num_features), num_targets, settings)
+    return Network(body.train(), int(body.num_features), num_targets, settings, num_channels)
 
 
 def _explain_unsuited(name: str, flaw: str) -> str:

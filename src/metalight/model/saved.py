@@ -8,6 +8,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,7 +20,7 @@ from metalight.atomic import replace_folder
 from metalight.errors import ModelError
 from metalight.model.network import Network, build_network
 from metalight.model.scaling import TargetScaling
-from metalight.recipe import AugmentationSettings, Framing, ModelSettings
+from metalight.recipe import AugmentationSettings, CutoutsSettings, Framing, LuptonSettings, ModelSettings
 
 FORMAT_VERSION = 1
 """Raised when older code could no longer read what newer code saves."""
@@ -43,8 +44,50 @@ class ImageDescription(_Record):
     source: str
     """The survey and service that made them."""
 
-    channels: tuple[str, str, str] = ("i", "r", "g")
-    """The bands, in the order of the files' red, green and blue."""
+    channels: tuple[str, ...] = ("i", "r", "g")
+    """The bands, 1 to 8, in order; of pictures, those of red, green and blue."""
+
+    is_fits: bool = False
+    """Whether they are made from FITS files, or else from JPEG and PNG."""
+
+    file_bands: tuple[str, ...] = ()
+    """Of FITS: the bands of a file's planes, where its keywords do not name them."""
+
+    field_arcsec: float = 0.0
+    """Of FITS: side of the square that is used; 0 is all of an image."""
+
+    stretch: Literal["none", "lupton"] = "none"
+    """Of FITS: what fluxes become. Without a stretch the model takes them as they are."""
+
+    lupton: LuptonSettings = LuptonSettings()
+    """How `lupton` maps them."""
+
+    def to_settings(self) -> CutoutsSettings:
+        """The settings by which a folder of such images is read."""
+        return CutoutsSettings(
+            framing=self.framing,
+            source=self.source,
+            bands=self.channels,
+            file_bands=self.file_bands,
+            field_arcsec=self.field_arcsec,
+            stretch=self.stretch,
+            lupton=self.lupton,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: CutoutsSettings, *, side: int, is_fits: bool) -> "ImageDescription":
+        """The images that settings ask for."""
+        return cls(
+            side=side,
+            framing=settings.framing,
+            source=settings.source,
+            channels=settings.bands,
+            is_fits=is_fits,
+            file_bands=settings.file_bands,
+            field_arcsec=settings.field_arcsec,
+            stretch=settings.stretch,
+            lupton=settings.lupton,
+        )
 
 
 class TargetDescription(_Record):
@@ -145,7 +188,7 @@ def load_model(path: Path) -> SavedModel:
         backbone=config.backbone, weights="none", hidden_features=config.hidden_features, dropout=config.dropout
     )
     with torch.random.fork_rng(devices=[]):
-        network = build_network(settings, len(config.targets))
+        network = build_network(settings, len(config.targets), len(config.images.channels))
     try:
         state = load_file(folder / _WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -200,7 +243,7 @@ A `{config.backbone}` network with the head of Wu & Boada (2019), made by metali
 
 - **Images it takes:** {images.side} × {images.side} pixels (other sizes are resampled), channels
   {", ".join(images.channels)}, framing `{images.framing}`, source `{images.source}`. It refuses images of another
-  framing or source unless told otherwise.
+  framing or source unless told otherwise.{_describe_fluxes(images)}
 - **Training:** {training.num_galaxies} galaxies ({training.num_validation} for validation), {training.epochs} epochs,
   optimizer {training.optimizer}, loss {training.loss}, seed {training.seed}, {training.precision}, starting weights:
   {training.starting_weights}.
@@ -210,6 +253,22 @@ A `{config.backbone}` network with the head of Wu & Boada (2019), made by metali
 
 A prediction is only as good as the likeness of its galaxy to the training galaxies.
 """
+
+
+def _describe_fluxes(images: ImageDescription) -> str:
+    """What a model of FITS files makes of them, as a line of the card; nothing for other models."""
+    if not images.is_fits:
+        return ""
+    field = f"the central {images.field_arcsec:g} arcsec" if images.field_arcsec else "the whole central square"
+    planes = f", planes {', '.join(images.file_bands)} unless keywords name them" if images.file_bands else ""
+    lupton = images.lupton
+    values = "fluxes as they are, in the unit of the training files"
+    if images.stretch == "lupton":
+        values = (
+            f"fluxes mapped to levels (Lupton et al. 2004) with q = {lupton.q:g}, stretch = {lupton.stretch:g}, "
+            f"minimum = {list(lupton.minimum)}, scale = {list(lupton.scale)}"
+        )
+    return f"\n- **FITS files:** {field}{planes}; {values}."
 
 
 def _format_rmse(rmse: float | None) -> str:

@@ -1,6 +1,7 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +11,13 @@ import pandas as pd
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
+from metalight.image_files import has_fits
 from metalight.images import build_pixels, load_pixels
 from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder
-from metalight.tables import require_writable, save_table
+from metalight.tables import load_table, require_writable, save_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,13 @@ def predict_images(
     """
     require_writable(output)
     from metalight.model import choose_device, load_model
-    from metalight.prediction import build_prediction_table, check_images_match, predict_pixels
+    from metalight.prediction import (
+        build_prediction_table,
+        check_files_match,
+        check_images_match,
+        check_mapping_matches,
+        predict_pixels,
+    )
 
     processor = choose_device(device)
     model = load_model(model_path)
@@ -94,12 +102,15 @@ def predict_images(
         check_images_match(model.config.images, framing=stated.framing, source=stated.source)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.stem}-") as scratch:
         if stated.run is not None:
+            check_mapping_matches(model.config.images, _describe_run(stated.run))
             pixels = load_pixels(stated.run.pixels)
             refused = pd.DataFrame({"object_id": [], "path": [], "reason": []})
         else:
-            found = _find(images, catalog)
-            cache = Path(scratch) / "pixels"
-            report = build_pixels(images, found.found, cache, side=model.config.images.side, progress=progress)
+            taken = model.config.images
+            found = _find(images, catalog, taken.channels)
+            check_files_match(taken, are_fits=has_fits(found.found["path"].tolist()))
+            cache, settings = Path(scratch) / "pixels", taken.to_settings()
+            report = build_pixels(images, found.found, cache, side=taken.side, settings=settings, progress=progress)
             pixels = load_pixels(cache)
             refused = pd.concat([found.refused, report.refused], ignore_index=True)
         predicted = predict_pixels(
@@ -150,12 +161,21 @@ def _note_origin(stated: _Stated, config: Any) -> str:
     return f"The images do not state their {' and '.join(unknown)}: taken to be the model's, {trained_on}."
 
 
-def _find(images: Path, catalog: CatalogOfImages | None) -> FoundCutouts:
+def _describe_run(run: RunFolder) -> Any:
+    """What the decoded images of a run are, as a model describes those it takes."""
+    from metalight.model import ImageDescription
+
+    recipe = load_recipe(str(run.recipe))
+    are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
+    return ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
+
+
+def _find(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
     if catalog is None:
-        return list_cutouts(images)
+        return list_cutouts(images, bands=bands)
     galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=(), file_name=catalog.file_name)
     file_names = list_file_names(galaxies.table) if catalog.file_name else None
-    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names)
+    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names, bands=bands)
 
 
 def _summarise(predicted: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:

@@ -1,7 +1,14 @@
 """Recipes: TOML files of settings, one section a stage, checked before anything runs."""
 
 from metalight.recipe.base import Settings
-from metalight.recipe.data import CatalogSettings, CutoutsSettings, Framing, PixelsSettings, SplitsSettings
+from metalight.recipe.data import (
+    CatalogSettings,
+    CutoutsSettings,
+    Framing,
+    LuptonSettings,
+    PixelsSettings,
+    SplitsSettings,
+)
 from metalight.recipe.learning import (
     WORDS_FOR_WEIGHTS,
     AugmentationSettings,
@@ -20,6 +27,7 @@ __all__ = [
     "CutoutsSettings",
     "EvaluationSettings",
     "Framing",
+    "LuptonSettings",
     "ModelSettings",
     "PixelsSettings",
     "PredictionSettings",

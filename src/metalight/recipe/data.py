@@ -1,5 +1,6 @@
 """Settings of the stages that make the data: catalogue, cutouts, pixels, splits."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -34,11 +35,40 @@ class CatalogSettings(Settings):
         return self
 
 
+class LuptonSettings(Settings):
+    """Fluxes to the levels of a colour picture that keeps colours in bright parts: Lupton et al. 2004, PASP 116, 133.
+
+    With I the mean of the three bands' scale · flux − minimum, each of them is multiplied by
+    25.5 · arcsinh(q · I / stretch) / (arcsinh(q / 10) · I), which is astropy's form. The defaults are for SDSS in
+    nanomaggies a pixel of 0.396 arcsec: the scales and the curve, arcsinh(20 I) / √20, are those by which the Legacy
+    Surveys' viewer shows SDSS, above a black sky.
+    """
+
+    q: Annotated[float, Field(gt=0, le=1e10)] = 4.6
+    """Softening: the larger, the sooner bright parts are compressed."""
+
+    stretch: Annotated[float, Field(gt=0)] = 0.23
+    """Scaled flux of the linear part, in the files' unit."""
+
+    minimum: tuple[float, ...] = (0.0,)
+    """Scaled flux that is black: one for all bands, or one each."""
+
+    scale: tuple[Annotated[float, Field(gt=0)], ...] = (1.0, 1.5, 2.5)
+    """Factor of each band's flux: one for all bands, or one each; the defaults are those of i, r, g."""
+
+    @model_validator(mode="after")
+    def _three_bands_fit(self) -> "LuptonSettings":
+        for name, values in (("minimum", self.minimum), ("scale", self.scale)):
+            if len(values) not in (1, 3):
+                raise ValueError(f"{name} needs 1 or 3 numbers, not {len(values)}")
+        return self
+
+
 class CutoutsSettings(Settings):
-    """Where the images are, and how they frame their galaxies."""
+    """Where the images are, how they frame their galaxies, and what their values become."""
 
     folder: str = ""
-    """Folder of JPEG or PNG images."""
+    """Folder of JPEG or PNG images, or of FITS files."""
 
     framing: Framing = "petrosian"
     """Field of an image: `petrosian` is 5.05 petroR90_r (what the paper's images are), `fixed` is 37.9 arcsec,
@@ -46,6 +76,49 @@ class CutoutsSettings(Settings):
 
     source: str = "sdss"
     """The survey and service that made the images. A model refuses images of another source."""
+
+    bands: tuple[str, ...] = ("i", "r", "g")
+    """The channels in order: of JPEG and PNG, what red, green and blue are; of FITS, the bands to take, 1 to 8."""
+
+    file_bands: tuple[str, ...] = ()
+    """The bands of a FITS file's planes in order, where its keywords do not name them."""
+
+    field_arcsec: Annotated[float, Field(ge=0)] = 0.0
+    """Side of the central square of a FITS image that is used, by the pixel scale of its WCS; 0 takes all of it."""
+
+    stretch: Literal["none", "lupton"] = "none"
+    """What the fluxes of FITS become: `none` keeps them, `lupton` maps three bands to red, green and blue."""
+
+    lupton: LuptonSettings = LuptonSettings()
+    """How `lupton` maps them."""
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> "CutoutsSettings":
+        check_bands("bands", self.bands)
+        if self.file_bands:
+            check_bands("file_bands", self.file_bands)
+            lacking = [band for band in self.bands if band not in self.file_bands]
+            if lacking:
+                raise ValueError(f"file_bands lacks {lacking[0]}, which bands asks for")
+        if self.stretch == "lupton" and len(self.bands) != 3:
+            raise ValueError(f'stretch = "lupton" maps three bands, and bands has {len(self.bands)}')
+        return self
+
+
+def check_bands(what: str, bands: tuple[str, ...]) -> None:
+    """Refuse what cannot be names of bands.
+
+    Raises:
+        ValueError: There are none, more than 8 (for `bands`) or 64, one twice, or one that no file could be named by.
+    """
+    most = 8 if what == "bands" else 64
+    if not 1 <= len(bands) <= most:
+        raise ValueError(f"{what} needs 1 to {most} names, not {len(bands)}")
+    if len({band.casefold() for band in bands}) != len(bands):
+        raise ValueError(f"{what} has a name twice, in capital or small letters")
+    for band in bands:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+'_-]{0,15}", band):
+            raise ValueError(f"{what} has '{band}', which is no name of a band, such as g or F814W")
 
 
 class PixelsSettings(Settings):

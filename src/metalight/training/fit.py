@@ -23,6 +23,7 @@ from metalight.model import Network, TargetScaling, build_network, choose_precis
 from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training.batches import EpochBatches, Rows, divide_into_batches
+from metalight.training.normalization import measure_fluxes
 from metalight.training.task import Phase, TrainingTask
 
 
@@ -36,8 +37,9 @@ class TrainingData:
     targets: npt.NDArray[np.float64]
     """(galaxy, target) in physical units, finite."""
 
-    pixels: npt.NDArray[np.uint8]
-    """(row, side, side, 3), memory-mapped: the decoded images of these galaxies and of others."""
+    pixels: npt.NDArray[Any]
+    """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others; uint8 levels, or
+    float32 fluxes."""
 
     rows: npt.NDArray[np.intp]
     """(galaxy,) the row of each galaxy in `pixels`."""
@@ -93,8 +95,10 @@ def fit_network(
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
         torch.manual_seed(settings.seed)
-        network = build_network(model_settings, training.targets.shape[1])
+        network = build_network(model_settings, training.targets.shape[1], training.pixels.shape[3])
         load_weights(network, model_settings.backbone, model_settings.weights)
+        if training.pixels.dtype == np.float32:
+            network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
         history: list[dict[str, Any]] = []
         validation_rmse: list[float] = []
