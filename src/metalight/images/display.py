@@ -14,7 +14,8 @@ def make_display(pixels: npt.NDArray[Any], bands: Sequence[str]) -> tuple[npt.ND
     """Pictures (galaxy, side, side, 3) of some galaxies, and what was done to show them; nothing if they are pictures.
 
     Of fluxes, three bands become red, green and blue: of more than three the first, the middle and the last; of one or
-    two the first, in grey. Each band of each galaxy goes from its 5th to its 99.8th percentile, through arcsinh.
+    two the first, in grey. Each band goes from the 5th to the 99.8th percentile of these galaxies, through arcsinh: so
+    colours can be compared from galaxy to galaxy.
 
     Args:
         pixels: (galaxy, side, side, channel), uint8 with 3 channels or float32.
@@ -25,7 +26,7 @@ def make_display(pixels: npt.NDArray[Any], bands: Sequence[str]) -> tuple[npt.ND
     num = pixels.shape[3]
     chosen = [0, num // 2, num - 1] if num >= 3 else [0, 0, 0]
     fluxes = pixels[..., chosen].astype(np.float64)
-    low, high = np.percentile(fluxes, _SHOWN_PERCENTILES, axis=(1, 2), keepdims=True)
+    low, high = np.percentile(fluxes, _SHOWN_PERCENTILES, axis=(0, 1, 2), keepdims=True)
     parts = ((fluxes - low) / np.where(high > low, high - low, 1.0)).clip(0, 1)
     levels = (255 * np.arcsinh(_SOFTENING * parts) / np.arcsinh(_SOFTENING)).round().astype(np.uint8)
     names = ", ".join(bands[place] for place in chosen) if num >= 3 else bands[0]

@@ -205,13 +205,13 @@ def load_model(path: Path) -> SavedModel:
 
 def _load_config(path: Path) -> ModelConfig:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        version = values["format_version"]
+        text = path.read_text(encoding="utf-8")
+        version = json.loads(text)["format_version"]
         if version != FORMAT_VERSION:
             raise ModelError(
                 f"{path} has the format version {version}, and this metalight reads {FORMAT_VERSION}; update metalight."
             )
-        return ModelConfig.model_validate(values)
+        return ModelConfig.model_validate_json(text)  # as JSON, whose lists strict settings take for tuples
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         setting = ".".join(str(part) for part in problem["loc"])
