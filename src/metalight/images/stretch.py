@@ -16,15 +16,16 @@ def stretch_lupton(fluxes: npt.NDArray[np.floating], settings: LuptonSettings) -
     bands goes through arcsinh, each band keeps its share of it, and where one would be brighter than white all three
     are dimmed together. astropy's own function is not called, because importing it imports matplotlib.
     """
+    # The order of the steps is astropy's too: another one would differ in the last bit, and so by a level now and then.
     scaled = fluxes.astype(np.float64) * np.array(settings.scale) - np.array(settings.minimum)
     intensity = (scaled[..., 0] + scaled[..., 1] + scaled[..., 2]) / 3.0
-    slope = _FRACTION * 255.0 / np.arcsinh(_FRACTION * settings.q)
+    slope = _FRACTION / np.arcsinh(_FRACTION * settings.q)
     is_lit = intensity > 0
     safe = np.where(is_lit, intensity, 1.0)
     factor = np.where(is_lit, np.arcsinh(safe * (settings.q / settings.stretch)) * slope / safe, 0.0)
-    levels = (scaled * factor[..., np.newaxis]).clip(min=0)
-    brightest = levels.max(axis=-1, keepdims=True)
-    dimmed: npt.NDArray[np.float64] = np.where(
-        brightest >= 255.0, levels * 255.0 / np.maximum(brightest, 255.0), levels
+    parts = (scaled * factor[..., np.newaxis]).clip(min=0)
+    brightest = parts.max(axis=-1, keepdims=True)
+    picture: npt.NDArray[np.uint8] = (np.where(brightest > 1, parts / brightest.clip(min=1), parts) * 255).astype(
+        np.uint8
     )
-    return dimmed.astype(np.uint8)
+    return picture

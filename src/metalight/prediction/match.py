@@ -3,6 +3,7 @@
 from metalight.errors import PredictionError
 from metalight.model import ImageDescription
 
+
 def check_files_match(trained_on: ImageDescription, *, are_fits: bool) -> None:
     """Refuse FITS files for a model of JPEG or PNG, and the other way round.
 
