@@ -88,7 +88,11 @@ def _read_name(file: ImageFile, bands: Sequence[str]) -> tuple[str, str]:
     stem = cut_suffix(path.name)
     if not file.is_fits:
         return stem, ""
-    if stem in bands and path.parent.name:
-        return path.parent.name, stem
+    folder = path.parent.name
+    if stem in bands and folder:
+        return folder, stem
     both = _ID_AND_BAND.fullmatch(stem)
-    return (both[1], both[2]) if both else (stem, "")
+    if both:
+        return both[1], both[2]
+    # In the folder of a galaxy, a file of a band that is not asked for.
+    return (folder, stem) if folder.isdigit() and not stem.isdigit() else (stem, "")
