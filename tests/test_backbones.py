@@ -200,13 +200,7 @@ def test_grey_images_are_learnt_as_one_band_and_colour_is_refused(sample: Path) 
 
 def test_bands_that_no_image_file_has_are_refused(sample: Path) -> None:
     message = refuse_run(sample, "--set", 'cutouts.bands=["i", "r"]')
-    assert "has no 2 channels: JPEG and PNG images have one or three" in message
-    for bands, flaw in (
-        ('["r", "r"]', "no band may be named twice"),
-        ("[]", "cutouts.bands = [] does not fit"),
-        (str(list("abcdefghi")), "does not fit"),
-    ):
-        assert flaw in refuse_run(sample, "--set", f"cutouts.bands={bands}", status=2)
+    assert "[cutouts] bands names 2, and such images have 3 in colour or 1 in grey" in message
 
 
 def test_a_model_refuses_a_run_of_other_bands(finished: Path, copy: Path) -> None:

@@ -16,7 +16,12 @@ _DPI = 72
 
 
 def draw_example_grid(
-    examples: pd.DataFrame, images: npt.NDArray[np.uint8], *, path_stem: Path, name: str = "12 + log(O/H)"
+    examples: pd.DataFrame,
+    images: npt.NDArray[np.uint8],
+    *,
+    path_stem: Path,
+    name: str = "12 + log(O/H)",
+    note: str = "",
 ) -> list[Path]:
     """Draw and save the paper's figure 1, as PNG and PDF, and the examples as CSV.
 
@@ -26,6 +31,7 @@ def draw_example_grid(
             (examples, side, side, 1), shown grey.
         path_stem: Where to write, without a suffix.
         name: What is predicted, for the caption.
+        note: How the images are shown, for the caption; empty if as they are.
 
     Returns:
         The paths written.
@@ -40,11 +46,11 @@ def draw_example_grid(
             f"images must be uint8 of shape ({len(examples)}, side, side, 3 or 1), not {images.dtype} of {images.shape}"
         )
     with use_style():
-        paths = save_figure(build_figure(examples, images, name), path_stem, dpi=_DPI)
+        paths = save_figure(build_figure(examples, images, name, note), path_stem, dpi=_DPI)
     return [*paths, save_numbers(examples, path_stem)]
 
 
-def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: str) -> Figure:
+def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: str, note: str = "") -> Figure:
     """The figure, 4 inches a galaxy: 20 × 28 for the paper's 7 rows of 5."""
     rows = examples["row"].to_numpy()
     columns = examples.groupby("row").cumcount().to_numpy()
@@ -76,6 +82,8 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
         )
         text.set(color="white", ha="right", va="bottom", path_effects=[withStroke(linewidth=3, foreground="black")])
     figure.text(0.5, 0.3 / height, f"true / predicted {name}", fontsize=24, ha="center", va="bottom")
+    if note:
+        figure.text(0.5, 0.08 / height, note, fontsize=12, ha="center", va="bottom")
     return figure
 
 

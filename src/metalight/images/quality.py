@@ -25,6 +25,14 @@ def find_flaw(pixels: npt.NDArray[np.uint8]) -> str:
     return f"is blank: its pixels differ by less than {MIN_LEVELS} of 255 levels"
 
 
+def find_flux_flaw(plane: npt.NDArray[np.float32]) -> str:
+    """Why the fluxes (row, column) of one band cannot be used, to be read after their name; empty if they can.
+
+    One value all over is no sky: the survey has no data there, or a step on the way has lost them.
+    """
+    return "is blank: every pixel has the same value" if plane.min() == plane.max() else ""
+
+
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
     """Whether all channels of an image (height, width, channel) are equal: it holds no colour to learn from."""
     return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in range(1, pixels.shape[-1]))

@@ -28,7 +28,7 @@ SIDE_STEP_PX = 32
 
 
 class Network(nn.Module):
-    """Images to scaled targets; ImageNet's normalisation of the input is inside."""
+    """Images to scaled targets; the normalisation of the input is inside: ImageNet's, or that of training fluxes."""
 
     mean: Tensor
     std: Tensor
@@ -61,9 +61,9 @@ class Network(nn.Module):
         self.is_body_frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scaled targets (batch, target) of images (batch, channel, side, side) from 0 to 1.
+        """Scaled targets (batch, target) of images (batch, channel, side, side); `TargetScaling` undoes the scaling.
 
-        `TargetScaling` undoes the scaling.
+        Images are levels from 0 to 1, or fluxes in the unit of those that `set_normalization` was told of.
         """
         if images.shape[-1] < self.enlarged_to:
             images = functional.interpolate(images, size=self.enlarged_to, mode="nearest-exact")
@@ -73,6 +73,11 @@ class Network(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             scaled: Tensor = self.head(self.pool(features.float()))
         return scaled
+
+    def set_normalization(self, means: Tensor, stds: Tensor) -> None:
+        """Bring fluxes to a mean of 0 and a spread of 1, by those of the training galaxies' pixels, both (channel,)."""
+        self.mean.copy_(means.view(1, -1, 1, 1))
+        self.std.copy_(stds.view(1, -1, 1, 1))
 
     def freeze_body(self, is_frozen: bool) -> None:
         """Keep the backbone as it is while the head learns, or let all learn."""

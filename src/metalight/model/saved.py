@@ -12,6 +12,7 @@ from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import to_json
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
@@ -31,7 +32,19 @@ from metalight.model_files import (
     load_description,
     shorten,
 )
-from metalight.recipe import AugmentationSettings, Bands, Fraction, Framing, HiddenFeatures, ModelSettings, Side
+from metalight.recipe import (
+    AugmentationSettings,
+    CutoutsSettings,
+    FieldArcsec,
+    Fraction,
+    Framing,
+    HiddenFeatures,
+    LuptonSettings,
+    ModelSettings,
+    Side,
+    Stretch,
+    check_bands,
+)
 
 MAX_TARGETS = 1000
 """Properties that one model predicts; more are taken for damage."""
@@ -65,12 +78,62 @@ class ImageDescription(_Record):
     source: str
     """The survey and service that made them."""
 
-    channels: Bands = ("i", "r", "g")
-    """The bands, in the order of the pixels' channels: of colour files, red, green and blue."""
+    channels: tuple[str, ...] = ("i", "r", "g")
+    """The bands, 1 to 8, in the order of the pixels' channels: of colour pictures, red, green and blue."""
+
+    is_fits: bool = False
+    """Whether they are made from FITS files, or else from JPEG and PNG."""
+
+    file_bands: tuple[str, ...] = ()
+    """Of FITS: the bands of a file's planes, where its keywords do not name them."""
+
+    field_arcsec: FieldArcsec = 0.0
+    """Of FITS: side of the square that is used; 0 is all of an image."""
+
+    stretch: Stretch = "none"
+    """Of FITS: what fluxes become. Without a stretch the model takes them as they are."""
+
+    lupton: LuptonSettings = LuptonSettings()
+    """How `lupton` maps them."""
 
     enlarged_to: Annotated[int, Field(ge=0, le=2048)] = 0
     """Side in pixels that the network enlarges them to, by nearest neighbour, as its backbone takes none so small; 0
     where they stay as they are."""
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> "ImageDescription":
+        check_bands(self.channels, self.file_bands, self.stretch)
+        return self
+
+    def to_settings(self) -> CutoutsSettings:
+        """The settings by which a folder of such images is read."""
+        return CutoutsSettings(
+            framing=self.framing,
+            source=self.source,
+            bands=self.channels,
+            file_bands=self.file_bands,
+            field_arcsec=self.field_arcsec,
+            stretch=self.stretch,
+            lupton=self.lupton,
+        )
+
+    @classmethod
+    def from_settings(
+        cls, settings: CutoutsSettings, *, side: int, is_fits: bool, enlarged_to: int = 0
+    ) -> "ImageDescription":
+        """The images that settings ask for."""
+        return cls(
+            side=side,
+            framing=settings.framing,
+            source=settings.source,
+            channels=settings.bands,
+            is_fits=is_fits,
+            file_bands=settings.file_bands,
+            field_arcsec=settings.field_arcsec,
+            stretch=settings.stretch,
+            lupton=settings.lupton,
+            enlarged_to=enlarged_to,
+        )
 
 
 class TargetDescription(_Record):
@@ -231,7 +294,8 @@ def _explain_misfit(folder: Path, flaw: str) -> str:
 def _load_config(folder: Path) -> ModelConfig:
     values = load_description(folder)
     try:
-        return ModelConfig.model_validate(values)
+        # As JSON, whose lists strict settings take for tuples.
+        return ModelConfig.model_validate_json(to_json(values))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         setting = shorten(".".join(str(part) for part in problem["loc"])) or "as a whole"
@@ -264,7 +328,7 @@ A `{config.backbone}` network with the head of Wu & Boada (2019), made by metali
 
 - **Images it takes:** {images.side} × {images.side} pixels (other sizes are resampled{enlarged}), channels
   {", ".join(images.channels)}, framing `{images.framing}`, source `{images.source}`. It refuses images of another
-  framing or source unless told otherwise.
+  framing or source unless told otherwise.{_describe_fluxes(images)}
 - **Training:** {training.num_galaxies} galaxies ({training.num_validation} for validation), {training.epochs} epochs,
   optimizer {training.optimizer}, loss {training.loss}, seed {training.seed}, {training.precision}, starting weights:
   {training.starting_weights}.
@@ -274,6 +338,22 @@ A `{config.backbone}` network with the head of Wu & Boada (2019), made by metali
 
 A prediction is only as good as the likeness of its galaxy to the training galaxies.
 """
+
+
+def _describe_fluxes(images: ImageDescription) -> str:
+    """What a model of FITS files makes of them, as a line of the card; nothing for other models."""
+    if not images.is_fits:
+        return ""
+    field = f"the central {images.field_arcsec:g} arcsec" if images.field_arcsec else "the whole central square"
+    planes = f", planes {', '.join(images.file_bands)} unless keywords name them" if images.file_bands else ""
+    lupton = images.lupton
+    values = "fluxes as they are, in the unit of the training files"
+    if images.stretch == "lupton":
+        values = (
+            f"fluxes mapped to levels (Lupton et al. 2004) with q = {lupton.q:g}, stretch = {lupton.stretch:g}, "
+            f"minimum = {list(lupton.minimum)}, scale = {list(lupton.scale)}"
+        )
+    return f"\n- **FITS files:** {field}{planes}; {values}."
 
 
 def _format_rmse(rmse: float | None) -> str:

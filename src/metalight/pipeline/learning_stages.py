@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
-from metalight.images import load_pixels
+from metalight.image_files import has_fits
+from metalight.images import load_pixels, make_display
 from metalight.model_files import check_starting_weights
 from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
@@ -93,6 +94,7 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
 
     recipe = job.recipe
     info = load_table(job.run.catalog, missing_values=()).info
+    paths = load_table(job.run.cutouts, missing_values=()).frame["path"].tolist()
     names = recipe.catalog.targets
     of_targets = [info.get(name, ColumnInfo()) for name in names]
     scaling = fitted.scaling
@@ -100,11 +102,10 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
         backbone=recipe.model.backbone,
         hidden_features=recipe.model.hidden_features,
         dropout=recipe.model.dropout,
-        images=ImageDescription(
+        images=ImageDescription.from_settings(
+            recipe.cutouts,
             side=recipe.pixels.side,
-            framing=recipe.cutouts.framing,
-            source=recipe.cutouts.source,
-            channels=recipe.cutouts.bands,
+            is_fits=has_fits(paths),
             enlarged_to=fitted.network.enlarged_to,
         ),
         targets=tuple(
@@ -214,10 +215,10 @@ def _perform_figures(job: Job) -> str:
             )
         )
         examples = select_examples(test.frame["object_id"].to_numpy(), true, predicted)
-        images = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
-        stems.append(
-            draw_example_grid(examples, images, path_stem=job.run.figures / f"example_grid{suffix}", name=name)
-        )
+        shown = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
+        images, note = make_display(shown, job.recipe.cutouts.bands)
+        stem = job.run.figures / f"example_grid{suffix}"
+        stems.append(draw_example_grid(examples, images, path_stem=stem, name=name, note=note))
     return ", ".join(str(path) for paths in stems for path in paths if path.suffix == ".png")
 
 

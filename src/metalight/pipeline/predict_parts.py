@@ -8,13 +8,13 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.images import ImageForm, Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
+from metalight.images import Pixels, check_any_usable, divide_into_parts, find_kind, read_images, refuse_duplicates
 from metalight.progress import Progress, part_of
 from metalight.unfinished import go_on_with
 
@@ -108,7 +108,7 @@ def predict_folder(
         ImageError: No image can be used.
         InUseError: Another process is making the same output.
     """
-    form = ImageForm(model.config.images.side, len(model.config.images.channels))
+    kind = find_kind(folder, found, model.config.images.side, model.config.images.to_settings())
     files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
     with (
         go_on_with(output, identify_prediction(model, how, files)) as work,
@@ -116,7 +116,7 @@ def predict_folder(
     ):
 
         def predict(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], form)
+            read = read_images(folder, found[part], kind)
             usable = np.flatnonzero(read.outcomes["reason"] == "")
             object_ids = read.outcomes["object_id"].to_numpy()[usable]
             predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
@@ -125,7 +125,7 @@ def predict_folder(
             return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
 
         parts = []
-        for number, part in enumerate(divide_into_parts(len(found), form)):
+        for number, part in enumerate(divide_into_parts(len(found), kind)):
             if work.has(number):
                 advance(part.stop - part.start)
             # A file that could not be read is tried again.
@@ -156,7 +156,7 @@ def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) 
 
 def _predict(
     model: "SavedModel",
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     rows: npt.NDArray[np.intp],
     object_ids: npt.NDArray[np.int64],
     how: HowToPredict,

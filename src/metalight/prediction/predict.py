@@ -1,7 +1,7 @@
 """A network over many galaxies, a batch at a time."""
 
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from metalight.errors import PredictionError
-from metalight.model import ModelConfig, SavedModel, build_test_views, to_unit_range
+from metalight.model import ImageDescription, ModelConfig, SavedModel, build_test_views, to_unit_range
 from metalight.progress import Progress, no_progress
 from metalight.run import name_predicted
 from metalight.tables import ColumnInfo, Table
@@ -17,7 +17,7 @@ from metalight.tables import ColumnInfo, Table
 
 def predict_pixels(
     model: SavedModel,
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     rows: npt.NDArray[np.intp],
     object_ids: npt.NDArray[np.int64],
     *,
@@ -46,21 +46,10 @@ def predict_pixels(
         progress: Shows how many galaxies are done.
 
     Raises:
-        PredictionError: The images have another side or number of channels than the model takes, or a prediction is
-            not finite.
+        PredictionError: The images have another side or other channels than the model takes, or a prediction is not
+            finite.
     """
-    side = model.config.images.side
-    if pixels.shape[1] != side:
-        raise PredictionError(
-            f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {side}; "
-            f"decode them with [pixels] side = {side}."
-        )
-    channels = model.config.images.channels
-    if pixels.shape[3] != len(channels):
-        raise PredictionError(
-            f"The decoded images have {pixels.shape[3]} channels, but the model takes {len(channels)} "
-            f"({', '.join(channels)}); take images of these bands."
-        )
+    _check_pixels(pixels, model.config.images)
     network = model.network.to(device).to(memory_format=torch.channels_last)
     network.eval()
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
@@ -69,7 +58,14 @@ def predict_pixels(
         for first in range(0, len(rows), batch_size):
             batch = slice(first, first + batch_size)
             images = to_unit_range(torch.from_numpy(pixels[rows[batch]]).to(device))
-            of_views = build_test_views(images, object_ids[batch], views, seed=seed, settings=model.config.augmentation)
+            of_views = build_test_views(
+                images,
+                object_ids[batch],
+                views,
+                seed=seed,
+                settings=model.config.augmentation,
+                flux_spread=network.std if pixels.dtype == np.float32 else None,
+            )
             total = torch.stack([network(view.contiguous(memory_format=torch.channels_last)) for view in of_views])
             scaled[batch] = total.mean(dim=0).float().cpu().numpy()
             advance(len(images))
@@ -89,6 +85,21 @@ def build_prediction_table(
         frame[name] = predicted[:, column]
         info[name] = ColumnInfo(target.unit, f"predicted {target.description or target.name}")
     return Table(frame, info)
+
+
+def _check_pixels(pixels: npt.NDArray[Any], wanted: ImageDescription) -> None:
+    if pixels.shape[1] != wanted.side:
+        raise PredictionError(
+            f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {wanted.side}; "
+            f"decode them with [pixels] side = {wanted.side}."
+        )
+    takes_fluxes = wanted.is_fits and wanted.stretch == "none"
+    if pixels.shape[3] != len(wanted.channels) or (pixels.dtype == np.float32) != takes_fluxes:
+        values, taken = ("fluxes" if is_flux else "levels" for is_flux in (pixels.dtype == np.float32, takes_fluxes))
+        raise PredictionError(
+            f"The decoded images have {values} of {pixels.shape[3]} bands, but the model takes {taken} of "
+            f"{len(wanted.channels)}: {', '.join(wanted.channels)}. Decode them with the [cutouts] settings of its run."
+        )
 
 
 def _check_finite(predicted: npt.NDArray[np.float64], object_ids: npt.NDArray[np.int64]) -> None:

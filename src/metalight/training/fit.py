@@ -25,6 +25,7 @@ from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training.batches import EpochBatches, Rows, divide_into_batches
 from metalight.training.checkpoints import Checkpoint, keep_only, load_last_checkpoint, save_checkpoint
+from metalight.training.normalization import measure_fluxes
 from metalight.training.task import Phase, TrainingTask
 
 
@@ -38,8 +39,9 @@ class TrainingData:
     targets: npt.NDArray[np.float64]
     """(galaxy, target) in physical units, finite."""
 
-    pixels: npt.NDArray[np.uint8]
-    """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others."""
+    pixels: npt.NDArray[Any]
+    """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others; uint8 levels, or
+    float32 fluxes."""
 
     rows: npt.NDArray[np.intp]
     """(galaxy,) the row of each galaxy in `pixels`."""
@@ -115,6 +117,8 @@ def fit_network(
         side, num_channels = training.pixels.shape[2:]
         network = build_network(model_settings, training.targets.shape[1], num_channels, side=side)
         starting_weights = load_weights(network, model_settings.backbone, model_settings.weights)
+        if training.pixels.dtype == np.float32:
+            network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
         state = _State(network, _describe_environment(device, precision), checkpoints)
         resumed = state.restore()
