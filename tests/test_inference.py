@@ -120,6 +120,19 @@ def test_images_shared_out_over_threads_keep_their_order(precision: str, num_thr
     assert not torch.is_inference_mode_enabled()
 
 
+def test_bf16_does_not_round_the_faint_sky() -> None:
+    """Images that differ by half a level of 255 in their sky are told apart, as in float32."""
+    network = make_network()
+    sky = torch.full((1, 3, 32, 32), 4 / 255)
+    images = torch.cat([sky, sky + 0.5 / 255])
+    with open_inference(network, side=32, device=CPU, precision="float32") as compute:
+        exact = compute(images).diff(dim=0).abs()
+    with open_inference(network, side=32, device=CPU, precision="bf16") as compute:
+        first = next(layer for layer in compute.body.modules() if isinstance(layer, nn.Conv2d))  # type: ignore[attr-defined]
+        assert first.weight.dtype == torch.float32
+        assert compute(images).diff(dim=0).abs() > 0.2 * exact > 0
+
+
 def test_prediction_leaves_the_network_as_it_was() -> None:
     network = make_network()
     before = copy.deepcopy(network.state_dict())

@@ -103,10 +103,31 @@ class _FeaturesOf(nn.Module):
 
 
 def _convert_to_bf16(network: Network) -> None:
-    """Keep the weights of the backbone's products as autocast would round them for every batch."""
-    for layer in network.body.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.to(torch.bfloat16)
+    """Let the products of the backbone be of bf16, all but those of its first convolution.
+
+    Once normalised, the sky of an image lies near −2, where numbers of bf16 are 1/128 apart: a whole level of 255. With
+    the first convolution in float32 the rounding of predictions is a quarter of what it was, for a tenth of the time.
+    """
+    layers = [(name, layer) for name, layer in network.body.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    first = next((name for name, layer in layers if isinstance(layer, nn.Conv2d)), "")
+    for name, layer in layers:
+        if name == first:
+            network.body.set_submodule(name, _InFloat32(layer))
+        else:
+            layer.to(torch.bfloat16)  # as autocast would round the weights for every batch
+
+
+class _InFloat32(nn.Module):
+    """A layer that mixed precision leaves alone."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            result: Tensor = self.layer(images.float())
+        return result
 
 
 def _has_512_bits() -> bool:
