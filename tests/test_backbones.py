@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from call import refuse, refuse_run, run, succeed
-from make import make_blobs, make_config
+from make import make_blobs, make_config, predict_pixels
 from metalight.errors import ModelError
 from metalight.model import (
     LAYER_GROUPS,
@@ -22,8 +22,8 @@ from metalight.model import (
     choose_device,
     load_model,
     save_model,
+    to_unit_range,
 )
-from metalight.prediction import predict_pixels
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training import TrainingData, fit_network
 
@@ -86,11 +86,17 @@ def test_every_family_learns_in_all_layer_groups_and_comes_back_from_disk(backbo
     model = SavedModel(network, make_config(backbone=backbone, hidden_features=8, side=32))
     save_model(model, tmp_path / "model")
     both = [
-        predict_pixels(m, data.pixels, data.rows, data.object_ids, views="none", device=choose_device("cpu"))
+        predict_pixels(m, data.pixels, data.rows, data.object_ids, views="none")
         for m in (model, load_model(tmp_path / "model"))
     ]
     np.testing.assert_array_equal(both[0], both[1])
     assert len(np.unique(both[0])) == 8
+    # As fast as the processor can is the same function.
+    with torch.inference_mode():
+        plain = model.config.scaling.to_physical(network(to_unit_range(torch.from_numpy(data.pixels))).numpy())
+    np.testing.assert_allclose(both[0], plain, atol=1e-4)
+    in_bf16 = predict_pixels(model, data.pixels, data.rows, data.object_ids, views="none", precision="bf16")
+    np.testing.assert_allclose(in_bf16, plain, atol=0.03)
 
 
 @pytest.mark.parametrize("backbone", SMALLEST)
@@ -101,7 +107,7 @@ def test_images_of_one_pixel_are_learnt_by_every_family(backbone: str, tmp_path:
     loaded = load_model(tmp_path / "model")
     assert loaded.config.images.enlarged_to == loaded.network.enlarged_to == network.enlarged_to
     predicted = [
-        predict_pixels(m, data.pixels, data.rows, data.object_ids, views="eight", device=choose_device("cpu"))
+        predict_pixels(m, data.pixels, data.rows, data.object_ids, views="eight")
         for m in (SavedModel(network, config), loaded)
     ]
     assert np.isfinite(predicted[0]).all()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 from safetensors.torch import save as serialize
 
-from make import TINY, make_blobs, make_model
+from make import TINY, make_blobs, make_model, predict_pixels
 from metalight.errors import ModelError
 from metalight.model import (
     LAYER_GROUPS,
@@ -155,19 +155,16 @@ _PREDICT = """
 import sys, numpy as np, torch
 from pathlib import Path
 from metalight.model import load_model
-from metalight.prediction import predict_pixels
+from metalight.prediction import open_predictor
 pixels = np.load(sys.argv[2])
 ids = np.arange(len(pixels))
-predicted = predict_pixels(
-    load_model(Path(sys.argv[1])), pixels, ids, ids, views="paper", device=torch.device("cpu")
-)
+with open_predictor(load_model(Path(sys.argv[1])), device=torch.device("cpu")) as predictor:
+    predicted = predictor.predict(pixels, ids, ids, views="paper")
 np.save(sys.argv[3], predicted)
 """
 
 
 def test_a_saved_model_predicts_the_same_numbers_in_a_new_process(tmp_path: Path) -> None:
-    from metalight.prediction import predict_pixels
-
     model = make_model()
     save_model(model, tmp_path / "model")
     pixels, _ = make_blobs(5, 16)
@@ -175,7 +172,7 @@ def test_a_saved_model_predicts_the_same_numbers_in_a_new_process(tmp_path: Path
     arguments = [str(tmp_path / name) for name in ("model", "pixels.npy", "predicted.npy")]
     subprocess.run([sys.executable, "-c", _PREDICT, *arguments], check=True)
     ids = np.arange(len(pixels))
-    here = predict_pixels(model, pixels, ids, ids, views="paper", device=torch.device("cpu"))
+    here = predict_pixels(model, pixels, ids, ids, views="paper")
     np.testing.assert_array_equal(np.load(tmp_path / "predicted.npy"), here)
 
 
@@ -212,9 +209,9 @@ def test_damaged_models_are_refused_by_file(tmp_path: Path) -> None:
         ({"images": {**images, "side": 10**9}}, r"images\.side: Input should be less than or equal to 1024"),
         ({"images": {**images, "channels": ["r", "r", "r"]}}, "images: bands has a name twice"),
         ({"images": {**images, "channels": []}}, "images: bands needs 1 to 8 names, not 0"),
-            ({"images": {**images, "channels": ["r"], "stretch": "lupton"}}, "maps three bands, and bands has 1"),
-            ({"images": {**images, "lupton": {"scale": [1, 2]}}}, r"images\.lupton: scale needs 1 or 3 numbers"),
-            ({"images": {**images, "field_arcsec": -1}}, r"images\.field_arcsec: Input should be greater"),
+        ({"images": {**images, "channels": ["r"], "stretch": "lupton"}}, "maps three bands, and bands has 1"),
+        ({"images": {**images, "lupton": {"scale": [1, 2]}}}, r"images\.lupton: scale needs 1 or 3 numbers"),
+        ({"images": {**images, "field_arcsec": -1}}, r"images\.field_arcsec: Input should be greater"),
         ({"targets": []}, "targets: .* at least 1"),
         ({"targets": config["targets"] * 2}, "two targets have the same name"),
         ({"targets": [{**config["targets"][0], "scale": 0}]}, r"targets\.0\.scale: Input should be greater than 0"),

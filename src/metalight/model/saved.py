@@ -105,6 +105,11 @@ class ImageDescription(_Record):
         check_bands(self.channels, self.file_bands, self.stretch)
         return self
 
+    @property
+    def takes_fluxes(self) -> bool:
+        """Whether the network takes fluxes, or else levels."""
+        return self.is_fits and self.stretch == "none"
+
     def to_settings(self) -> CutoutsSettings:
         """The settings by which a folder of such images is read."""
         return CutoutsSettings(

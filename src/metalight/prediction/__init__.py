@@ -1,12 +1,13 @@
 """Prediction: a saved model and decoded images to properties in physical units."""
 
 from metalight.prediction.match import check_files_match, check_images_match, check_mapping_matches
-from metalight.prediction.predict import build_prediction_table, predict_pixels
+from metalight.prediction.predict import Predictor, build_prediction_table, open_predictor
 
 __all__ = [
+    "Predictor",
     "build_prediction_table",
     "check_files_match",
     "check_images_match",
     "check_mapping_matches",
-    "predict_pixels",
+    "open_predictor",
 ]
