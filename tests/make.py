@@ -57,11 +57,27 @@ def make_model(side: int = 16, num_targets: int = 1, seed: int = 0) -> SavedMode
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(TINY, num_targets).eval()
-    config = ModelConfig(
-        backbone=TINY.backbone,
-        hidden_features=TINY.hidden_features,
+    return SavedModel(network, make_config(side=side, num_targets=num_targets, seed=seed))
+
+
+def make_config(
+    *,
+    backbone: str = TINY.backbone,
+    hidden_features: int = TINY.hidden_features,
+    side: int = 16,
+    channels: tuple[str, ...] = ("i", "r", "g"),
+    enlarged_to: int = 0,
+    num_targets: int = 1,
+    seed: int = 0,
+) -> ModelConfig:
+    """What is told of a model that was hardly trained."""
+    return ModelConfig(
+        backbone=backbone,
+        hidden_features=hidden_features,
         dropout=TINY.dropout,
-        images=ImageDescription(side=side, framing="petrosian", source="simulated"),
+        images=ImageDescription(
+            side=side, framing="petrosian", source="simulated", channels=channels, enlarged_to=enlarged_to
+        ),
         targets=tuple(
             TargetDescription(name=name, unit="dex", description=name, mean=8.9, scale=0.2)
             for name in ("oh_p50", "lgm_tot_p50")[:num_targets]
@@ -80,12 +96,11 @@ def make_model(side: int = 16, num_targets: int = 1, seed: int = 0) -> SavedMode
             versions={},
         ),
     )
-    return SavedModel(network, config)
 
 
 def predict_pixels(
     model: SavedModel,
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     rows: npt.NDArray[np.intp],
     object_ids: npt.NDArray[np.int64],
     *,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from call import QUICK, call, change_catalog, list_performed, refuse, refuse_run, run, succeed
 from make import FIRST_ID
@@ -229,10 +230,17 @@ def test_bad_settings_end_with_one_sentence_and_status_2(sample: Path) -> None:
     assert not (sample / "run").exists()
 
 
+def save_other_weights(folder: Path) -> Path:
+    save_file({"weight": np.zeros(3, dtype=np.float32)}, folder / "other.safetensors")
+    return folder / "other.safetensors"
+
+
 def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None:
     for setting, message in (
         ("model.backbone=resnet35", "has no model 'resnet35'"),
+        ("model.backbone=vit_tiny_patch16_224", "does not take images of any size"),
         ("model.weights=nowhere.safetensors", "There is no weights file nowhere.safetensors"),
+        (f"model.weights={save_other_weights(sample)}", "are not those of the backbone 'test_resnet'"),
     ):
         assert message in refuse_run(sample, "--set", setting)
         assert not (sample / "run/catalog.parquet").exists()

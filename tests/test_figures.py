@@ -270,7 +270,7 @@ def test_the_grid_of_real_galaxies_is_a_file_of_a_reasonable_size(shared_folder:
 def test_images_that_do_not_fit_the_examples_are_refused(tmp_path: Path) -> None:
     examples, images = make_examples()
     for wrong in (images[:-1], images.astype(float), images[..., 0]):
-        with pytest.raises(ValueError, match=r"images must be uint8 of shape \(35, side, side, 3\)"):
+        with pytest.raises(ValueError, match=r"images must be uint8 of shape \(35, side, side, 3 or 1\)"):
             draw_example_grid(examples, wrong, path_stem=tmp_path / "grid")
     with pytest.raises(ValueError, match="no example"):
         draw_example_grid(examples[:0], images[:0], path_stem=tmp_path / "grid")

@@ -1,6 +1,7 @@
 """Promises of the network, its layer groups and weights, its saved form, and scaled targets."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load
+from safetensors.torch import save as serialize
 
 from make import TINY, make_blobs, make_model, predict_pixels
 from metalight.errors import ModelError
@@ -24,7 +25,6 @@ from metalight.model import (
     choose_device,
     choose_precision,
     load_model,
-    load_weights,
     save_model,
     to_unit_range,
 )
@@ -130,60 +130,6 @@ def test_checking_a_backbone_passes_the_paper_s() -> None:
     check_backbone("resnet34.tv_in1k")
 
 
-def write_weights(path: Path, **changes: torch.Tensor) -> dict[str, torch.Tensor]:
-    tensors = timm.create_model("test_resnet", pretrained=False).state_dict()
-    save_file({**tensors, **changes}, path)
-    return dict(tensors)
-
-
-def test_weights_come_from_a_local_file_without_the_classifier(tmp_path: Path) -> None:
-    tensors = write_weights(tmp_path / "weights.safetensors")
-    network = build_network(TINY, 1)
-    load_weights(network, "test_resnet", str(tmp_path / "weights.safetensors"))
-    state = network.body.state_dict()
-    assert all(torch.equal(state[name], tensors[name]) for name in state)
-    assert len(state) == len([name for name in tensors if not name.startswith("fc.")])
-
-
-def test_files_that_are_not_weights_of_the_backbone_are_refused(tmp_path: Path) -> None:
-    network = build_network(TINY, 1)
-    path = tmp_path / "weights.safetensors"
-    with pytest.raises(ModelError, match="There is no weights file"):
-        load_weights(network, "test_resnet", str(path))
-    path.write_text("not weights")
-    with pytest.raises(ModelError, match="not a whole safetensors file"):
-        load_weights(network, "test_resnet", str(path))
-    write_weights(path, extra=torch.zeros(1))
-    with pytest.raises(ModelError, match="'extra' is no part of it"):
-        load_weights(network, "test_resnet", str(path))
-    write_weights(path, **{"conv1.0.weight": torch.zeros(1)})
-    with pytest.raises(ModelError, match=r"not those of the backbone 'test_resnet': 'conv1.0.weight' has the shape"):
-        load_weights(network, "test_resnet", str(path))
-    save_file({"conv1.0.weight": torch.zeros(1)}, path)
-    with pytest.raises(ModelError, match="more are lacking"):
-        load_weights(network, "test_resnet", str(path))
-
-
-def test_a_hub_out_of_reach_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    # A port where nothing listens: the connection is refused at once.
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}")
-    with pytest.raises(ModelError, match=r"cannot be reached. Download model.safetensors of timm/resnet34.tv_in1k"):
-        load_weights(build_network(ModelSettings(), 1), "resnet34.tv_in1k", "hub")
-
-
-def test_real_imagenet_weights_fit(shared_folder: Path) -> None:
-    path = shared_folder / "weights/resnet18_imagenet.safetensors"
-    network = build_network(ModelSettings(backbone="resnet18.tv_in1k"), 1)
-    load_weights(network, "resnet18.tv_in1k", str(path))
-    assert torch.equal(network.body.state_dict()["conv1.weight"], load_file(path)["conv1.weight"])
-    with pytest.raises(ModelError, match="not those of the backbone 'resnet34"):
-        load_weights(build_network(ModelSettings(), 1), "resnet34.tv_in1k", str(path))
-
-
 def test_a_saved_model_comes_back_whole(tmp_path: Path) -> None:
     model = make_model(num_targets=2)
     save_model(model, tmp_path / "run/model")
@@ -254,10 +200,52 @@ def test_damaged_models_are_refused_by_file(tmp_path: Path) -> None:
     change("config.json", json.dumps({**config, "format_version": 99}).encode(), "version 99.*update metalight")
     change("config.json", json.dumps({**config, "secret": 1}).encode(), "damaged: secret")
     change("config.json", json.dumps({**config, "hidden_features": 8}).encode(), r"do not fit config\.json")
+    change("config.json", b" " * 2_000_000, "more than 1,000,000 bytes")
+    change("config.json", b"[" * 100_000, "config.json cannot be read")
+    images = config["images"]
+    for changed, message in (
+        ({"hidden_features": 10**9}, "hidden_features: Input should be less than or equal to 65536"),
+        ({"dropout": [float("nan"), 0.5]}, r"dropout\.0: Input should be a finite number"),
+        ({"images": {**images, "side": 10**9}}, r"images\.side: Input should be less than or equal to 1024"),
+        ({"images": {**images, "channels": ["r", "r", "r"]}}, "images: bands has a name twice"),
+        ({"images": {**images, "channels": []}}, "images: bands needs 1 to 8 names, not 0"),
+        ({"images": {**images, "channels": ["r"], "stretch": "lupton"}}, "maps three bands, and bands has 1"),
+        ({"images": {**images, "lupton": {"scale": [1, 2]}}}, r"images\.lupton: scale needs 1 or 3 numbers"),
+        ({"images": {**images, "field_arcsec": -1}}, r"images\.field_arcsec: Input should be greater"),
+        ({"targets": []}, "targets: .* at least 1"),
+        ({"targets": config["targets"] * 2}, "two targets have the same name"),
+        ({"targets": [{**config["targets"][0], "scale": 0}]}, r"targets\.0\.scale: Input should be greater than 0"),
+        ({"format_version": "1"}, "it has no format_version"),
+    ):
+        change("config.json", json.dumps({**config, **changed}).encode(), message)
+    tensors = load(whole["model.safetensors"])
+    name = "head.6.bias"
+    for state, message in (
+        ({**tensors, "extra": torch.zeros(1)}, r"do not fit config\.json beside them: 'extra' is surplus"),
+        ({**tensors, name: torch.zeros(2)}, r"'head\.6\.bias' is F32 \[2\] instead of F32 \[1\]"),
+        ({**tensors, name: torch.zeros(1, dtype=torch.float64)}, r"'head\.6\.bias' is F64 \[1\] instead of F32"),
+        ({**tensors, name: torch.full((1,), float("inf"))}, r"no finite numbers in 'head\.6\.bias'"),
+        ({key: tensors[key] for key in tensors if key != name}, r"'head\.6\.bias' is lacking"),
+    ):
+        change("model.safetensors", serialize(state), message)
+    torch.save(tensors, folder / "pickle")
+    change("model.safetensors", (folder / "pickle").read_bytes(), "is a pickle, which may run code")
     change("model.safetensors", whole["model.safetensors"][:1000], "missing or damaged")
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="missing or damaged"):
         load_model(folder)
+
+
+def test_what_a_description_claims_takes_no_memory(tmp_path: Path) -> None:
+    save_model(make_model(), tmp_path / "model")
+    path = tmp_path / "model/config.json"
+    config = json.loads(path.read_text())
+    # A real network of these would take 1.3 GB.
+    path.write_text(json.dumps({**config, "backbone": "resnet152", "hidden_features": 65_536}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"do not fit config\.json"):
+        load_model(tmp_path / "model")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
 
 
 def test_saving_never_replaces_a_folder_of_something_else(tmp_path: Path) -> None:

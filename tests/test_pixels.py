@@ -18,7 +18,7 @@ from PIL import Image
 
 from metalight.cutouts import find_cutouts
 from metalight.errors import ImageError
-from metalight.images import build_pixels, load_pixels
+from metalight.images import ImageKind, build_pixels, load_pixels
 from metalight.images import pixels as pixels_module
 from metalight.images import reading as reading_module
 from metalight.progress import Progress
@@ -191,7 +191,7 @@ def test_nothing_is_read_again_while_nothing_changes(tmp_path: Path, monkeypatch
     folder = write_galaxies(tmp_path / "images", 1, 2)
     (folder / "3.jpg").write_text("words")
     first = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
-    monkeypatch.setattr(reading_module, "decode_image", None)
+    monkeypatch.setattr(reading_module, "decode_files", None)
     again = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
     assert (first.is_fresh, again.is_fresh) == (False, True)
     pd.testing.assert_frame_equal(first.refused, again.refused)
@@ -309,9 +309,9 @@ def test_an_interrupted_decode_reads_only_what_is_left(tmp_path: Path, monkeypat
     read: list[int] = []
     read_one = reading_module._read_one
 
-    def note(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> object:
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
         read.append(object_id)
-        return read_one(folder, object_id, path, num_bytes, side)
+        return read_one(folder, object_id, path, num_bytes, kind)
 
     monkeypatch.setattr(reading_module, "_read_one", note)
     build_pixels(folder, found, tmp_path / "pixels", side=SIDE)
@@ -419,5 +419,5 @@ def test_the_fingerprint_says_what_the_cache_was_built_from(tmp_path: Path) -> N
     folder = write_galaxies(tmp_path / "images", 1, 2)
     build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
     fingerprint = json.loads((tmp_path / "pixels/fingerprint.json").read_text())
-    assert set(fingerprint) == {"format_version", "side", "files_sha256", "pillow", "is_complete"}
+    assert set(fingerprint) == {"format_version", "side", "num_channels", "files_sha256", "pillow", "is_complete"}
     assert fingerprint["side"] == SIDE

@@ -27,7 +27,7 @@ class Views(StrEnum):
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved model, or a run that has trained one.")],
-    images: Annotated[Path, typer.Option(help="A folder of JPEG or PNG images, or a run.")],
+    images: Annotated[Path, typer.Option(help="A folder of JPEG, PNG or FITS images, or a run.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Table to write: .csv, .ecsv, .vot, .fits or .parquet.")
     ],

@@ -1,10 +1,9 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
-from metalight.cutouts.folder import IMAGE_SUFFIXES, FoundCutouts, find_cutouts, list_cutouts
+from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, compute_folder_digest, load_origin
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "ORIGIN_FILE",
     "FoundCutouts",
     "ImageOrigin",

@@ -1,12 +1,13 @@
-"""Which image file belongs to which galaxy, from a folder of JPEG and PNG files.
+"""Which image file belongs to which galaxy, from a folder of JPEG and PNG files, or of FITS files.
 
 A file belongs to a galaxy if its name without the suffix is exactly the decimal `object_id`, or if a column of the
-catalogue names it. Sub-folders are searched too; linked sub-folders are not, and links that lead out of the folder
-are refused. Wherever it is in doubt whose image a file is, every galaxy concerned is refused: one galaxy's image is
-never used with another's label.
+catalogue names it; `galaxy_files` says how the FITS files of single bands are named. Sub-folders are searched too;
+linked sub-folders are not, and links that lead out of the folder are refused. Wherever it is in doubt whose image a
+file is, every galaxy concerned is refused: one galaxy's image is never used with another's label.
 """
 
-import os
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from metalight.cutouts.galaxy_files import (
+    NO_IMAGE_FILE,
+    Candidate,
+    choose_bands,
+    choose_files,
+    group_by_name,
+)
+from metalight.cutouts.scan import ImageFile, as_text, find_path_flaw, scan_files
 from metalight.errors import ImageError
+from metalight.image_files import IMAGE_SUFFIXES, join_paths
+from metalight.recipe import CutoutsSettings
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-"""Suffixes of image files, in any case."""
-
-NO_IMAGE_FILE = "no image file"
-"""Why a galaxy without a file is refused."""
-
+_DEFAULT_BANDS = CutoutsSettings().bands
+_ANY_BAND = "{band}"
 _LARGEST_OBJECT_ID = 2**63 - 1
 
 
@@ -32,7 +39,11 @@ class FoundCutouts:
     """The image files of galaxies, and the galaxies or files that are left out."""
 
     found: pd.DataFrame
-    """Columns object_id, path (relative to the folder, with `/`), num_bytes, modified_ns; one row a galaxy."""
+    """Columns object_id, path (relative to the folder, with `/`), num_bytes, modified_ns; one row a galaxy.
+
+    Of a galaxy with a file for each band, `path` is theirs as of `image_files.join_paths`, `num_bytes` their sum, and
+    `modified_ns` a number that changes whenever one of them does.
+    """
 
     refused: pd.DataFrame
     """Columns object_id, path (empty where there is none), reason. From `list_cutouts` the `object_id` is nullable:
@@ -43,22 +54,32 @@ class FoundCutouts:
 
 
 def find_cutouts(
-    folder: Path, object_ids: npt.NDArray[np.int64], file_names: Sequence[str | None] | None = None
+    folder: Path,
+    object_ids: npt.NDArray[np.int64],
+    file_names: Sequence[str | None] | None = None,
+    *,
+    bands: Sequence[str] = _DEFAULT_BANDS,
 ) -> FoundCutouts:
     """Each galaxy's image file, in the order of `object_ids`, and why a galaxy has none.
 
     Args:
-        folder: Folder of JPEG and PNG files, searched with its sub-folders.
+        folder: Folder of image files, searched with its sub-folders.
         object_ids: The galaxies, each once.
-        file_names: One path relative to `folder` for each galaxy; without it, files are found by `object_id`.
+        file_names: One path relative to `folder` for each galaxy; without it, files are found by `object_id`. Where
+            each band is a file of its own, `{band}` stands for the band.
+        bands: The bands wanted of FITS files.
 
     Raises:
         ImageError: The folder cannot be read, has no image files, or has none for these galaxies.
         ValueError: An identifier is there twice, is not an integer, or the two arguments differ in length.
     """
     ids = _check_ids(object_ids, file_names)
-    files = _scan(folder)
-    candidates = _match_ids(ids, files) if file_names is None else _match_names(ids, file_names, files)
+    files = scan_files(folder)
+    if file_names is None:
+        groups = group_by_name(files, bands)
+        candidates = [choose_files(groups.get(str(object_id)), bands) for object_id in ids]
+    else:
+        candidates = _match_names(ids, file_names, files, bands)
     sorted_out = _SortedOut(folder)
     for object_id, candidate in zip(ids, candidates, strict=True):
         sorted_out.add(object_id, candidate)
@@ -68,76 +89,34 @@ def find_cutouts(
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), len(files) - len(used))
 
 
-def list_cutouts(folder: Path) -> FoundCutouts:
+def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> FoundCutouts:
     """Every image file of a folder whose name is an `object_id`, by increasing `object_id`, and why others are not.
 
     Args:
-        folder: Folder of JPEG and PNG files, searched with its sub-folders.
+        folder: Folder of image files, searched with its sub-folders.
+        bands: The bands wanted of FITS files; files of other bands are unused.
 
     Raises:
         ImageError: The folder cannot be read, has no image files, or none that is named by an identifier.
     """
-    by_id: dict[int, list[_File]] = defaultdict(list)
+    files = scan_files(folder)
+    groups = group_by_name(files, bands)
     sorted_out = _SortedOut(folder)
-    for file in _scan(folder):
-        flaw = _name_flaw(file.stem)
+    flaws = {name: _name_flaw(name) for name in groups}
+    for name, flaw in flaws.items():
         if flaw:
-            sorted_out.refused.append((None, file.path, flaw))
-        else:
-            by_id[int(file.stem)].append(file)
-    for object_id in sorted(by_id):
-        candidate = _choose(by_id[object_id])
+            sorted_out.refused += [(None, file.path, flaw) for file in groups[name].list_all()]
+    for name in sorted((name for name, flaw in flaws.items() if not flaw), key=int):
+        candidate = choose_files(groups[name], bands)
+        if not candidate.reason:
+            sorted_out.add(int(name), candidate)
         # Without a catalogue the rows are files: of two files for one galaxy, both are listed.
-        for file in candidate.files:
-            sorted_out.add(object_id, _Candidate((file,), candidate.reason))
+        for file in candidate.files if candidate.reason else ():
+            sorted_out.add(int(name), Candidate((file,), candidate.reason))
     if not sorted_out.found:
-        _, path, reason = sorted_out.refused[0]
-        raise ImageError(
-            f"None of the {len(sorted_out.refused)} image files in {folder} can be used: {path} {reason}. "
-            "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
-        )
-    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), 0)
-
-
-def scan_images(folder: Path) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time of change in ns of every image file of a folder, sorted by path.
-
-    Files that vanish in between, or links to nothing, count as of size -1.
-
-    Raises:
-        ImageError: The folder cannot be read, or has no image files.
-    """
-    listing = []
-    for file in _scan(folder):
-        try:
-            status = file.entry.stat()
-            listing.append((file.path, status.st_size, status.st_mtime_ns))
-        except OSError:
-            listing.append((file.path, -1, 0))
-    return listing
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """An image file: its path relative to the folder, as text that any table can hold, and its directory entry."""
-
-    path: str
-    entry: os.DirEntry[str]
-    is_utf8: bool
-
-    @property
-    def stem(self) -> str:
-        return PurePosixPath(self.entry.name).stem
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """The files that may be a galaxy's image; a reason if none may be used."""
-
-    files: tuple[_File, ...] = ()
-    reason: str = ""
-    named: str = ""
-    """What the catalogue calls the file, for a galaxy that has none."""
+        raise ImageError(_explain_none_named(folder, len(files), sorted_out.refused))
+    used = sum(len(group.list_all()) for group in groups.values())
+    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), len(files) - used)
 
 
 class _SortedOut:
@@ -148,22 +127,23 @@ class _SortedOut:
         self.found: list[tuple[int, str, int, int]] = []
         self.refused: list[tuple[int | None, str, str]] = []
 
-    def add(self, object_id: int, candidate: _Candidate) -> None:
+    def add(self, object_id: int, candidate: Candidate) -> None:
         path = candidate.files[0].path if candidate.files else candidate.named
         if candidate.reason:
             self.refused.append((object_id, path, candidate.reason))
             return
-        (file,) = candidate.files
-        flaw = _path_flaw(file, self._root)
+        flaw = next((flaw for flaw in (find_path_flaw(file, self._root) for file in candidate.files) if flaw), "")
         if not flaw:
             try:
-                status = file.entry.stat()
+                stats = [file.entry.stat() for file in candidate.files]
             except OSError as error:
                 flaw = f"cannot be read: {error.strerror}"
         if flaw:
             self.refused.append((object_id, path, flaw))
-        else:
-            self.found.append((object_id, path, status.st_size, status.st_mtime_ns))
+            return
+        joined = join_paths([file.path for file in candidate.files])
+        num_bytes = sum(status.st_size for status in stats)
+        self.found.append((object_id, joined, num_bytes, _combine([status.st_mtime_ns for status in stats])))
 
     def found_frame(self) -> pd.DataFrame:
         frame = pd.DataFrame(self.found, columns=["object_id", "path", "num_bytes", "modified_ns"])
@@ -188,83 +168,28 @@ def _check_ids(object_ids: npt.NDArray[np.int64], file_names: Sequence[str | Non
     return ids
 
 
-def _scan(folder: Path) -> list[_File]:
-    """The image files of a folder and its sub-folders, sorted by path; one directory listing each, no `stat`."""
-    if not folder.exists():
-        raise ImageError(f"There is no folder {folder}; check [cutouts] folder.")
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is a file, not a folder of images; check [cutouts] folder.")
-    files: list[_File] = []
-    waiting = [(str(folder), "")]
-    while waiting:
-        directory, prefix = waiting.pop()
-        try:
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append((entry.path, f"{prefix}{entry.name}/"))
-                    elif _is_image(entry):
-                        path = prefix + entry.name
-                        files.append(_File(_as_text(path), entry, is_utf8=_as_text(path) == path))
-        except OSError as error:
-            raise ImageError(f"The folder {directory} cannot be read: {error.strerror}.") from error
-    if not files:
-        raise ImageError(f"{folder} holds no image files; their names must end with {', '.join(IMAGE_SUFFIXES)}.")
-    return sorted(files, key=lambda file: file.path)
+def _combine(modified_ns: list[int]) -> int:
+    """One number for the times of several files: it also tells when two of them have changed places."""
+    if len(modified_ns) == 1:
+        return modified_ns[0]
+    digest = hashlib.sha256(json.dumps(modified_ns).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    # Reading a pipe or a device would hang; a link is judged later, by where it leads.
-    is_plain = entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir())
-    return is_plain and entry.name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _as_text(path: str) -> str:
-    # Bytes of a name that are not UTF-8 arrive as lone surrogates, which no table can store.
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _path_flaw(file: _File, root: Path) -> str:
-    """Why a file cannot be used because of its path or of where it leads; empty if it can."""
-    if not file.is_utf8:
-        return "has a path that is not UTF-8"
-    if not file.entry.is_symlink():
-        return ""
-    target = Path(file.entry.path).resolve()
-    if not target.is_relative_to(root):
-        return "is a link that leads out of the folder"
-    return "" if target.is_file() else "is a link to nothing that can be read"
-
-
-def _choose(files: list[_File]) -> _Candidate:
-    """The one file of a galaxy; a reason against all of them if there are more."""
-    reason = NO_IMAGE_FILE if not files else ""
-    if len(files) > 1:
-        reason = f"has {len(files)} image files, and which is right cannot be known: " + " and ".join(
-            file.path for file in files[:3]
-        )
-    return _Candidate(tuple(files), reason)
-
-
-def _match_ids(ids: list[int], files: list[_File]) -> list[_Candidate]:
-    by_stem: dict[str, list[_File]] = defaultdict(list)
-    for file in files:
-        by_stem[file.stem].append(file)
-    return [_choose(by_stem.get(str(object_id), [])) for object_id in ids]
-
-
-def _match_names(ids: list[int], names: Sequence[str | None], files: list[_File]) -> list[_Candidate]:
+def _match_names(
+    ids: list[int], names: Sequence[str | None], files: list[ImageFile], bands: Sequence[str]
+) -> list[Candidate]:
     # Names are looked up in the listing, never opened: nothing outside the folder can be reached by a name.
     by_path = {file.path: file for file in files if file.is_utf8}
-    candidates = [_find_name(name, by_path.get) for name in names]
+    candidates = [_find_name(name, by_path.get, bands) for name in names]
     users: dict[str, list[int]] = defaultdict(list)
     for object_id, candidate in zip(ids, candidates, strict=True):
         for file in candidate.files:
             users[file.path].append(object_id)
     for row, (object_id, candidate) in enumerate(zip(ids, candidates, strict=True)):
-        others = [other for file in candidate.files for other in users[file.path] if other != object_id]
+        others = sorted({other for file in candidate.files for other in users[file.path]} - {object_id})
         if others:
-            candidates[row] = _Candidate(candidate.files, f"is named for galaxy {others[0]} too{_and_more(others)}")
+            candidates[row] = Candidate(candidate.files, f"is named for galaxy {others[0]} too{_and_more(others)}")
     return candidates
 
 
@@ -272,17 +197,20 @@ def _and_more(others: list[int]) -> str:
     return f", and for {len(others) - 1} more" if len(others) > 1 else ""
 
 
-def _find_name(name: str | None, find: Callable[[str], _File | None]) -> _Candidate:
+def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands: Sequence[str]) -> Candidate:
     if not isinstance(name, str) or not name.strip():
-        return _Candidate(reason="the catalogue names no file")
+        return Candidate(reason="the catalogue names no file")
     path = PurePosixPath(name)
-    named = _as_text(name)
+    named = as_text(name)
     if path.is_absolute() or ".." in path.parts:
-        return _Candidate(reason="the file's name must be a path inside the folder, without '..'", named=named)
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        return _Candidate(reason=f"the file's name does not end with {', '.join(IMAGE_SUFFIXES)}", named=named)
+        return Candidate(reason="the file's name must be a path inside the folder, without '..'", named=named)
+    if not name.lower().endswith(IMAGE_SUFFIXES):
+        return Candidate(reason=f"the file's name does not end with {', '.join(IMAGE_SUFFIXES)}", named=named)
+    if _ANY_BAND in name:
+        found = {band: find(str(path).replace(_ANY_BAND, band)) for band in bands}
+        return choose_bands({band: [file] for band, file in found.items() if file is not None}, bands)
     file = find(str(path))
-    return _Candidate((file,)) if file else _Candidate(reason=NO_IMAGE_FILE, named=named)
+    return Candidate((file,)) if file else Candidate(reason=NO_IMAGE_FILE, named=named)
 
 
 def _name_flaw(stem: str) -> str:
@@ -296,8 +224,21 @@ def _name_flaw(stem: str) -> str:
     return ""
 
 
+def _explain_none_named(folder: Path, num_files: int, refused: list[tuple[int | None, str, str]]) -> str:
+    if not refused:
+        return (
+            f"None of the {num_files} image files in {folder} is of a band that [cutouts] bands names; name those of "
+            "the folder there."
+        )
+    _, path, reason = refused[0]
+    return (
+        f"None of the {len(refused)} image files in {folder} can be used: {path} {reason}. "
+        "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
+    )
+
+
 def _explain_none_found(
-    folder: Path, ids: list[int], files: list[_File], refused: list[tuple[int | None, str, str]]
+    folder: Path, ids: list[int], files: list[ImageFile], refused: list[tuple[int | None, str, str]]
 ) -> str:
     other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
     if other:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from metalight.cutouts.folder import scan_images
+from metalight.cutouts.scan import scan_images
 from metalight.errors import ImageError
 from metalight.recipe import Framing
 

@@ -16,15 +16,22 @@ _DPI = 72
 
 
 def draw_example_grid(
-    examples: pd.DataFrame, images: npt.NDArray[np.uint8], *, path_stem: Path, name: str = "12 + log(O/H)"
+    examples: pd.DataFrame,
+    images: npt.NDArray[np.uint8],
+    *,
+    path_stem: Path,
+    name: str = "12 + log(O/H)",
+    note: str = "",
 ) -> list[Path]:
     """Draw and save the paper's figure 1, as PNG and PDF, and the examples as CSV.
 
     Args:
         examples: As of `metalight.evaluation.select_examples`: columns row, title, object_id, truth, predicted.
-        images: Their images in the same order, shape (examples, side, side, 3), shown as they are.
+        images: Their images in the same order, shape (examples, side, side, 3), shown as they are; or
+            (examples, side, side, 1), shown grey.
         path_stem: Where to write, without a suffix.
         name: What is predicted, for the caption.
+        note: How the images are shown, for the caption; empty if as they are.
 
     Returns:
         The paths written.
@@ -34,16 +41,16 @@ def draw_example_grid(
     """
     if len(examples) == 0:
         raise ValueError("there is no example to draw")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or len(images) != len(examples):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or len(images) != len(examples):
         raise ValueError(
-            f"images must be uint8 of shape ({len(examples)}, side, side, 3), not {images.dtype} of {images.shape}"
+            f"images must be uint8 of shape ({len(examples)}, side, side, 3 or 1), not {images.dtype} of {images.shape}"
         )
     with use_style():
-        paths = save_figure(build_figure(examples, images, name), path_stem, dpi=_DPI)
+        paths = save_figure(build_figure(examples, images, name, note), path_stem, dpi=_DPI)
     return [*paths, save_numbers(examples, path_stem)]
 
 
-def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: str) -> Figure:
+def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: str, note: str = "") -> Figure:
     """The figure, 4 inches a galaxy: 20 × 28 for the paper's 7 rows of 5."""
     rows = examples["row"].to_numpy()
     columns = examples.groupby("row").cumcount().to_numpy()
@@ -66,7 +73,7 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
         row = int(np.searchsorted(row_numbers, rows[place]))
         axes = figure.add_subplot(grid[row, int(columns[place])])
         # Not resampled in the PDF, which then holds the very pixels.
-        axes.imshow(images[place], interpolation="none")
+        axes.imshow(np.broadcast_to(images[place], (*images.shape[1:3], 3)), interpolation="none")
         axes.set(xticks=[], yticks=[])
         if columns[place] == 0:
             axes.set_ylabel(examples["title"].iloc[place], fontsize=21, labelpad=12)
@@ -75,6 +82,8 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
         )
         text.set(color="white", ha="right", va="bottom", path_effects=[withStroke(linewidth=3, foreground="black")])
     figure.text(0.5, 0.3 / height, f"true / predicted {name}", fontsize=24, ha="center", va="bottom")
+    if note:
+        figure.text(0.5, 0.08 / height, note, fontsize=12, ha="center", va="bottom")
     return figure
 
 

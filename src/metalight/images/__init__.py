@@ -1,6 +1,8 @@
 """Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
 
-from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
+from metalight.images.display import make_display
+from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
 from metalight.images.reading import (
@@ -12,6 +14,7 @@ from metalight.images.reading import (
 )
 
 __all__ = [
+    "ImageKind",
     "Pixels",
     "PixelsReport",
     "ReadImages",
@@ -21,9 +24,12 @@ __all__ = [
     "decode_image",
     "divide_into_parts",
     "find_flaw",
+    "find_kind",
     "is_grey",
     "load_pixels",
+    "make_display",
     "read_images",
     "refuse_duplicates",
     "resize_area",
+    "take_channels",
 ]

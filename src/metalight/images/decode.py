@@ -24,6 +24,7 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from metalight.errors import ImageError
+from metalight.images.quality import is_grey
 
 MAX_PIXELS = 100_000_000
 """Images with more pixels are refused: no cutout is so large, and decoding one could take all memory."""
@@ -70,8 +71,23 @@ def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
         raise ImageError("is damaged: it does not decode") from error
 
 
+def take_channels(pixels: npt.NDArray[np.uint8], num_channels: int) -> npt.NDArray[np.uint8]:
+    """An image (height, width, 3) as one of so many channels, as a view; one channel is kept of a grey image.
+
+    Raises:
+        ImageError: It has another number of channels; with a short reason, to be read after the file's name.
+    """
+    if num_channels == pixels.shape[2]:
+        return pixels
+    if num_channels != 1:
+        raise ImageError(f"has no {num_channels} channels: JPEG and PNG images have one or three")
+    if not is_grey(pixels):
+        raise ImageError("is in colour, where one band is wanted")
+    return pixels[:, :, :1]
+
+
 def crop_square(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The largest central square of an image (height, width, 3), as a view.
+    """The largest central square of an image (height, width, channel), as a view.
 
     A cutout is centred on its galaxy. Where the margins differ by an odd number, the square lies half a pixel nearer
     to the first row or column.
@@ -83,13 +99,13 @@ def crop_square(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def resize_area(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """The central square of an image, resampled by area to (side, side, 3).
+    """The central square of an image, resampled by area to (side, side, channel).
 
     Each new pixel is the mean of the area it covers, weighted by overlap and rounded once to whole levels: the light
     of a galaxy is kept. Enlarging by a whole factor repeats pixels. An image of the right size is returned unchanged.
 
     Args:
-        pixels: (height, width, 3).
+        pixels: (height, width, channel).
         side: New height and width in pixels.
     """
     if side < 1:
@@ -100,13 +116,13 @@ def resize_area(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint
     if square.shape[0] % side == 0:
         # The common case, and the fast one: the means of whole blocks. Pillow's are off by a level now and then.
         factor = square.shape[0] // side
-        sums = square.reshape(side, factor, side, factor, 3).sum(axis=(1, 3), dtype=np.uint32)
+        sums = square.reshape(side, factor, side, factor, -1).sum(axis=(1, 3), dtype=np.uint32)
         block_means: npt.NDArray[np.uint8] = ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)
         return block_means
     # Pillow's box filter takes whole pixels by their centres: for other factors it is no mean over areas.
     weights = _compute_overlap(square.shape[0], side)
-    resized = np.empty((side, side, 3), dtype=np.uint8)
-    for channel in range(3):
+    resized = np.empty((side, side, square.shape[2]), dtype=np.uint8)
+    for channel in range(square.shape[2]):
         means = weights @ square[:, :, channel].astype(np.float32) @ weights.T
         resized[:, :, channel] = np.floor(means + 0.5).clip(0, 255)
     return resized

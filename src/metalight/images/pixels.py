@@ -2,14 +2,16 @@
 
 A folder of:
 
-- `pixels.npy`: uint8 (galaxy, side, side, 3).
-- `index.parquet`: object_id of each row, the sha256 of its file, its height and width in pixels, whether it is grey.
+- `pixels.npy`: (galaxy, side, side, channel): uint8 with 1 or 3 channels, or float32 with 1 to 8, which are fluxes.
+- `index.parquet`: object_id of each row; of its file or files the sha256, height and width in pixels, pixel scale in
+  arcsec (NaN where not known), number of undefined pixels filled; whether the image is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
 - `fingerprint.json`: what it was built from. It is built anew only when that changes.
 """
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections import Counter
@@ -21,20 +23,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import PIL
 
 from metalight.atomic import replace_file, replace_folder
 from metalight.errors import ImageError
+from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
+from metalight.recipe import MAX_BANDS, CutoutsSettings
 from metalight.unfinished import UnfinishedWork, go_on_with
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the rules of decoding, checking or resizing change, so that old caches are built anew."""
 
 _ARRAY, _INDEX, _REFUSED, _FINGERPRINT = "pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"
 _ALL = "all.npy"
 _ROWS_A_COPY = 256
+_OF_FILES = ["sha256", "height", "width", "is_grey", "pixel_scale_arcsec", "num_filled"]
+_ANY_SETTINGS = CutoutsSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +52,9 @@ class Pixels:
     side: int
     """Height and width in pixels."""
 
-    array: npt.NDArray[np.uint8]
-    """(galaxy, side, side, 3), memory-mapped and read-only; channels in the files' order, which is i, r, g."""
+    array: npt.NDArray[Any]
+    """(galaxy, side, side, channel), memory-mapped and read-only: uint8 levels with 3 channels in the files' order,
+    which is i, r, g, or with one; or float32 with the fluxes of the bands asked for, in their order."""
 
     def rows_of(self, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The row of each galaxy.
@@ -88,6 +94,9 @@ class PixelsReport:
     shapes: dict[tuple[int, int], int]
     """How many of the images have which height and width in their files, in pixels."""
 
+    num_filled: int
+    """Galaxies of whose image some pixels were undefined, and filled."""
+
 
 def build_pixels(
     folder: Path,
@@ -95,6 +104,7 @@ def build_pixels(
     cache: Path,
     *,
     side: int,
+    settings: CutoutsSettings = _ANY_SETTINGS,
     progress: Progress = no_progress,
     num_threads: int = 2,
 ) -> PixelsReport:
@@ -108,11 +118,13 @@ def build_pixels(
             keep this order.
         cache: Folder to make, or to replace if it was built from other files.
         side: Height and width of the decoded images in pixels.
+        settings: Which bands there are or are wanted; of FITS also which field, and what fluxes become.
         progress: Shows how many files are read.
         num_threads: Files decoded at the same time.
 
     Raises:
-        ImageError: No image can be used, the disk is too full, or `cache` is something else.
+        ImageError: No image can be used, the images are of another kind than the settings or of two kinds, the disk is
+            too full, or `cache` is something else.
         ValueError: A galaxy is there twice.
     """
     if found["object_id"].duplicated().any():
@@ -120,13 +132,14 @@ def build_pixels(
     if found.empty:
         raise ImageError(f"There are no images in {folder} to decode.")
     _check_replaceable(cache)
-    fingerprint = _compute_fingerprint(found, side)
+    kind = find_kind(folder, found, side, settings)
+    fingerprint = _compute_fingerprint(found, kind)
     if _is_built(cache, fingerprint):
         return _report(cache, is_fresh=True)
     identity = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
     try:
         with go_on_with(cache, identity, needed=[_ALL]) as work:
-            outcomes = _decode_all(folder, found, work, side, progress, num_threads)
+            outcomes = _decode_all(folder, found, work, kind, progress, num_threads)
             _build_cache(folder, cache, outcomes, work, fingerprint)
     except OSError as error:
         raise ImageError(
@@ -143,7 +156,7 @@ def _build_cache(
     check_any_usable(folder, outcomes)
     kept = np.flatnonzero(outcomes["reason"] == "")
     with replace_folder(cache) as building:
-        index = outcomes.iloc[kept][["object_id", "sha256", "height", "width", "is_grey"]]
+        index = outcomes.iloc[kept][["object_id", *_OF_FILES]]
         index.reset_index(drop=True).to_parquet(building / _INDEX)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
@@ -165,8 +178,10 @@ def load_pixels(cache: Path) -> Pixels:
         object_ids = index["object_id"].to_numpy(dtype=np.int64)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ImageError(_explain_broken(cache)) from error
-    side = array.shape[1] if array.ndim == 4 else 0
-    if array.dtype != np.uint8 or array.shape != (len(object_ids), side, side, 3):
+    side, num_channels = array.shape[2:] if array.ndim == 4 else (0, 0)
+    is_flux = array.dtype == np.float32
+    is_known = 1 <= num_channels <= MAX_BANDS if is_flux else array.dtype == np.uint8 and num_channels in (1, 3)
+    if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
     return Pixels(object_ids=object_ids, side=side, array=array)
 
@@ -191,16 +206,15 @@ def _check_replaceable(cache: Path) -> None:
         )
 
 
-def _compute_fingerprint(found: pd.DataFrame, side: int) -> dict[str, Any]:
+def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]:
     listing = hashlib.sha256()
     columns = (found[name].tolist() for name in ("object_id", "path", "num_bytes", "modified_ns"))
     for row in zip(*columns, strict=True):
         listing.update(json.dumps(row).encode())
     return {
         "format_version": FORMAT_VERSION,
-        "side": side,
         "files_sha256": listing.hexdigest(),
-        "pillow": PIL.__version__,
+        **kind.describe(),
     }
 
 
@@ -224,25 +238,26 @@ def _report(cache: Path, *, is_fresh: bool) -> PixelsReport:
         is_fresh=is_fresh,
         num_grey=int(index["is_grey"].sum()),
         shapes=dict(shapes.most_common()),
+        num_filled=int((index["num_filled"] > 0).sum()),
     )
 
 
 def _decode_all(
-    folder: Path, found: pd.DataFrame, work: UnfinishedWork, side: int, progress: Progress, num_threads: int
+    folder: Path, found: pd.DataFrame, work: UnfinishedWork, kind: ImageKind, progress: Progress, num_threads: int
 ) -> pd.DataFrame:
     """Write every usable image to its row of an array file with room for all; gives what became of each file."""
     array = work.folder / _ALL
     if not array.is_file():
-        _create_array(array, len(found), side)
+        _create_array(array, (len(found), *kind.row_shape), kind.dtype)
     parts: list[pd.DataFrame] = []
     with progress("Decoding images", len(found)) as advance:
 
         def decode(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], side, num_threads=num_threads, advance=advance)
+            read = read_images(folder, found[part], kind, num_threads=num_threads, advance=advance)
             _write_rows(array, part.start, read.pixels)
             return read.outcomes
 
-        for number, part in enumerate(divide_into_parts(len(found), side)):
+        for number, part in enumerate(divide_into_parts(len(found), kind)):
             if work.has(number):
                 advance(part.stop - part.start)
             # A file that could not be read is tried again.
@@ -251,9 +266,9 @@ def _decode_all(
     return pd.concat(parts, ignore_index=True)
 
 
-def _create_array(path: Path, num_rows: int, side: int) -> None:
-    """Make an array file with room for that many images."""
-    num_bytes = num_rows * side * side * 3
+def _create_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    """Make an array file with room for a row an image."""
+    num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     num_free = shutil.disk_usage(path.parent).free
     if num_bytes > num_free:
         raise ImageError(
@@ -261,10 +276,10 @@ def _create_array(path: Path, num_rows: int, side: int) -> None:
             f"{num_free / 1e9:.1f} GB free. Make room, or choose a smaller [pixels] side."
         )
     with replace_file(path) as temporary:
-        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(num_rows, side, side, 3))
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
 
 
-def _write_rows(path: Path, first: int, rows: npt.NDArray[np.uint8]) -> None:
+def _write_rows(path: Path, first: int, rows: npt.NDArray[Any]) -> None:
     """Put images into an array file, from the row `first` on."""
     array = np.load(path, mmap_mode="r")
     # Not through the map: on a disk that fills up, that would kill the process without a word.
@@ -281,7 +296,7 @@ def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
     if len(rows) == len(array):
         source.rename(target)
         return
-    _create_array(target, len(rows), array.shape[1])
+    _create_array(target, (len(rows), *array.shape[1:]), array.dtype)
     for first in range(0, len(rows), _ROWS_A_COPY):
         _write_rows(target, first, array[rows[first : first + _ROWS_A_COPY]])
     source.unlink()

@@ -9,7 +9,7 @@ image into one that may differ by a level or two; even the noise of an empty sky
 
 
 def find_flaw(pixels: npt.NDArray[np.uint8]) -> str:
-    """Why an image (height, width, 3) cannot be used, to be read after its name; empty if it can.
+    """Why an image (height, width, channel) cannot be used, to be read after its name; empty if it can.
 
     Each channel is judged by itself: an image of one colour is blank whatever the colour.
     """
@@ -25,9 +25,17 @@ def find_flaw(pixels: npt.NDArray[np.uint8]) -> str:
     return f"is blank: its pixels differ by less than {MIN_LEVELS} of 255 levels"
 
 
+def find_flux_flaw(plane: npt.NDArray[np.float32]) -> str:
+    """Why the fluxes (row, column) of one band cannot be used, to be read after their name; empty if they can.
+
+    One value all over is no sky: the survey has no data there, or a step on the way has lost them.
+    """
+    return "is blank: every pixel has the same value" if plane.min() == plane.max() else ""
+
+
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether the three channels of an image (height, width, 3) are equal: it holds no colour to learn from."""
-    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
+    """Whether all channels of an image (height, width, channel) are equal: it holds no colour to learn from."""
+    return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in range(1, pixels.shape[-1]))
 
 
 def _num_levels(flat: npt.NDArray[np.uint8]) -> int:

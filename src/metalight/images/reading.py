@@ -4,20 +4,23 @@ What is wrong with a file is a reason that stands in its row, not an error: the 
 """
 
 import hashlib
+import math
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import ImageError
-from metalight.images.decode import crop_square, decode_image, resize_area
-from metalight.images.quality import find_flaw, is_grey
+from metalight.image_files import split_path
+from metalight.images.fits_planes import MAX_FITS_BYTES
+from metalight.images.kinds import ImageKind, decode_files
 
 MAX_FILE_BYTES = 1_000_000_000
 """Larger files are refused unread."""
@@ -32,17 +35,18 @@ class ReadImages:
     """What became of some files."""
 
     outcomes: pd.DataFrame
-    """One row a file, in order: object_id, path, reason (why it cannot be used; empty if it can), is_unread (whether it
-    may be readable another time), sha256, height, width (in the file, in pixels), is_grey."""
+    """One row a galaxy, in order: object_id, path, reason (why it cannot be used; empty if it can), is_unread (whether
+    it may be readable another time); of its file or files sha256, height, width (in pixels), pixel_scale_arcsec (NaN
+    where not known), num_filled (undefined pixels that were filled); is_grey."""
 
-    pixels: npt.NDArray[np.uint8]
-    """(file, side, side, 3): zeros where there is a reason."""
+    pixels: npt.NDArray[Any]
+    """(galaxy, side, side, channel), of the kind's type: zeros where there is a reason."""
 
 
 def read_images(
     folder: Path,
     found: pd.DataFrame,
-    side: int,
+    kind: ImageKind,
     *,
     num_threads: int = 2,
     advance: Callable[[int], None] = lambda steps: None,
@@ -52,13 +56,13 @@ def read_images(
     Args:
         folder: Folder of the files.
         found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
-        side: Height and width of the decoded images in pixels.
+        kind: What they are, and what they are brought to.
         num_threads: Files decoded at the same time.
         advance: Told how many more files are done.
     """
-    pixels = np.zeros((len(found), side, side, 3), dtype=np.uint8)
+    pixels = np.zeros((len(found), *kind.row_shape), dtype=kind.dtype)
     outcomes: list[_Outcome] = []
-    for batch in _read_in_order(folder, found, side, num_threads):
+    for batch in _read_in_order(folder, found, kind, num_threads):
         for outcome in batch:
             if outcome.pixels is not None:
                 pixels[len(outcomes)] = outcome.pixels
@@ -69,10 +73,10 @@ def read_images(
     return ReadImages(frame.astype(_COLUMNS), pixels)
 
 
-def divide_into_parts(num_files: int, side: int) -> list[slice]:
+def divide_into_parts(num_files: int, kind: ImageKind) -> list[slice]:
     """The files in parts whose decoded images fit in memory, and which are not much work to do again."""
-    size = max(64, min(_MOST_FILES_A_PART, _LARGEST_PART_BYTES // (side * side * 3)))
-    size -= size % 64  # whole batches of most sizes
+    size = max(_FILES_A_BATCH, min(_MOST_FILES_A_PART, _LARGEST_PART_BYTES // kind.num_bytes))
+    size -= size % (64 if size > 64 else _FILES_A_BATCH)  # whole batches of most sizes
     return [slice(first, min(first + size, num_files)) for first in range(0, num_files, size)]
 
 
@@ -121,6 +125,8 @@ _COLUMNS = {
     "height": "int64",
     "width": "int64",
     "is_grey": "bool",
+    "pixel_scale_arcsec": "float64",
+    "num_filled": "int64",
 }
 
 
@@ -136,44 +142,50 @@ class _Outcome:
     height: int = 0
     width: int = 0
     is_grey: bool = False
-    pixels: npt.NDArray[np.uint8] | None = None
+    pixel_scale_arcsec: float = math.nan
+    num_filled: int = 0
+    pixels: npt.NDArray[Any] | None = None
 
 
-def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> _Outcome:
+def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> _Outcome:
     outcome = _Outcome(object_id, path)
-    if num_bytes > MAX_FILE_BYTES:
-        outcome.reason = f"is too large: more than {MAX_FILE_BYTES // 1_000_000} MB"
+    max_bytes = MAX_FITS_BYTES if kind.is_fits else MAX_FILE_BYTES
+    if num_bytes > max_bytes:
+        outcome.reason = f"is too large: more than {max_bytes // 1_000_000} MB"
         return outcome
     try:
-        data = (folder / path).read_bytes()
+        files = [(folder / name).read_bytes() for name in split_path(path)]
     except OSError as error:
         outcome.reason, outcome.is_unread = f"cannot be read: {error.strerror}", True
         return outcome
-    if len(data) != num_bytes:
+    if sum(map(len, files)) != num_bytes:
         outcome.reason, outcome.is_unread = "changed since the folder was listed; run again", True
         return outcome
-    outcome.sha256 = hashlib.sha256(data).hexdigest()
+    outcome.sha256 = _hash(files)
     try:
-        pixels = decode_image(data)
+        decoded = decode_files(files, kind)
     except ImageError as error:
         outcome.reason = str(error)
         return outcome
-    outcome.height, outcome.width = pixels.shape[:2]
-    # Checked before resizing, which smooths, but only in the part that is used.
-    square = crop_square(pixels)
-    outcome.reason = find_flaw(square)
-    if not outcome.reason:
-        outcome.is_grey = is_grey(square)
-        outcome.pixels = resize_area(square, side)
+    outcome.height, outcome.width = decoded.shape
+    outcome.is_grey, outcome.pixels = decoded.is_grey, decoded.pixels
+    outcome.pixel_scale_arcsec, outcome.num_filled = decoded.pixel_scale_arcsec, decoded.num_filled
     return outcome
 
 
-def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: int) -> Iterator[list[_Outcome]]:
+def _hash(files: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for data in files:
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _read_in_order(folder: Path, found: pd.DataFrame, kind: ImageKind, num_threads: int) -> Iterator[list[_Outcome]]:
     """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
     rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
 
     def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(folder, *row, side) for row in rows[first : first + _FILES_A_BATCH]]
+        return [_read_one(folder, *row, kind) for row in rows[first : first + _FILES_A_BATCH]]
 
     running: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:

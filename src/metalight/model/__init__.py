@@ -2,7 +2,7 @@
 
 from metalight.model.hardware import DEVICES, Precision, choose_device, choose_precision, name_device
 from metalight.model.inference import open_inference
-from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone
+from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
 from metalight.model.saved import (
     ImageDescription,
     ModelConfig,
@@ -14,7 +14,7 @@ from metalight.model.saved import (
 )
 from metalight.model.scaling import TargetScaling
 from metalight.model.views import NUM_DRAWS, TestViews, apply_dihedral, augment, build_test_views, to_unit_range
-from metalight.model.weights import check_weights, load_weights
+from metalight.model.weights import check_weights_fit, load_weights
 
 __all__ = [
     "DEVICES",
@@ -34,7 +34,7 @@ __all__ = [
     "build_network",
     "build_test_views",
     "check_backbone",
-    "check_weights",
+    "check_weights_fit",
     "choose_device",
     "choose_precision",
     "load_model",
@@ -43,4 +43,5 @@ __all__ = [
     "open_inference",
     "save_model",
     "to_unit_range",
+    "try_network",
 ]

@@ -67,8 +67,9 @@ def rebuild_network(network: Network, *, side: int, has_winograd: bool) -> Netwo
     except Exception:  # tracing fails with errors of many types
         return rebuilt
     num_channels = network.mean.shape[1]
-    trial = torch.rand(_NUM_TRIALS, num_channels, side, side, generator=torch.Generator().manual_seed(0))
-    trial = trial.contiguous(memory_format=torch.channels_last)
+    noise = torch.randn(_NUM_TRIALS, num_channels, side, side, generator=torch.Generator().manual_seed(0))
+    # In the range that the network knows, also if that is of fluxes.
+    trial = (network.mean + network.std * noise).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         change = (rebuilt(trial) - network(trial)).abs().max()
     return rebuilt if change <= LARGEST_CHANGE else copy.deepcopy(network)

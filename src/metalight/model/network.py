@@ -4,12 +4,14 @@ The paper, section 3.1, and the authors' code: ResNet-34 without its last layers
 side; batch norm, dropout, a hidden linear layer, ReLU, batch norm, dropout, a linear layer to the targets.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import timm
 import torch
 from timm.layers import SelectAdaptivePool2d
 from torch import Tensor, nn
+from torch.nn import functional
 
 from metalight.errors import ModelError, name_nearest
 from metalight.recipe import ModelSettings
@@ -18,17 +20,28 @@ LAYER_GROUPS = ("early", "late", "head")
 """Parts of the network with a learning rate each, from the input on."""
 
 
+SMALL_SIDE_PX = 64
+"""From this side on every backbone has maps of features left to pool, unless it is made for certain sides."""
+
+SIDE_STEP_PX = 32
+"""What a backbone makes of one pixel of its last maps: some take only multiples of it."""
+
+
 class Network(nn.Module):
-    """Images to scaled targets; ImageNet's normalisation of the input is inside."""
+    """Images to scaled targets; the normalisation of the input is inside: ImageNet's, or that of training fluxes."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, num_features: int, num_targets: int, settings: ModelSettings) -> None:
+    def __init__(self, body: nn.Module, num_targets: int, settings: ModelSettings, num_channels: int) -> None:
         super().__init__()
-        config: dict[str, Any] = getattr(body, "default_cfg", {})
-        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1))
+        config: Any = body.pretrained_cfg
+        num_features = int(body.num_features)  # type: ignore[arg-type]
+        self.register_buffer("mean", _spread_over_channels(config["mean"], num_channels))
+        self.register_buffer("std", _spread_over_channels(config["std"], num_channels))
+        self.enlarged_to = 0
+        """Side in pixels that smaller images are enlarged to, by nearest neighbour; 0: images stay as they are."""
+
         self.body = body
         self.pool = SelectAdaptivePool2d(pool_type="catavgmax", flatten=True)
         hidden = settings.hidden_features
@@ -48,13 +61,23 @@ class Network(nn.Module):
         self.is_body_frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scaled targets (batch, target) of images (batch, 3, side, side) from 0 to 1; `TargetScaling` undoes it."""
+        """Scaled targets (batch, target) of images (batch, channel, side, side); `TargetScaling` undoes the scaling.
+
+        Images are levels from 0 to 1, or fluxes in the unit of those that `set_normalization` was told of.
+        """
+        if images.shape[-1] < self.enlarged_to:
+            images = functional.interpolate(images, size=self.enlarged_to, mode="nearest-exact")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_body_frozen):
             features = self.body.forward_features((images - self.mean) / self.std)  # type: ignore[operator]
         # The head stays in float32: bf16 holds a metallicity of 9 only to 0.03 dex.
         with torch.autocast(images.device.type, enabled=False):
             scaled: Tensor = self.head(self.pool(features.float()))
         return scaled
+
+    def set_normalization(self, means: Tensor, stds: Tensor) -> None:
+        """Bring fluxes to a mean of 0 and a spread of 1, by those of the training galaxies' pixels, both (channel,)."""
+        self.mean.copy_(means.view(1, -1, 1, 1))
+        self.std.copy_(stds.view(1, -1, 1, 1))
 
     def freeze_body(self, is_frozen: bool) -> None:
         """Keep the backbone as it is while the head learns, or let all learn."""
@@ -106,27 +129,96 @@ def check_backbone(name: str) -> None:
             raise ModelError(f"[model] backbone: timm has no weights '{tag}' of '{architecture}'.{hint}")
 
 
-def build_network(settings: ModelSettings, num_targets: int) -> Network:
+def build_network(
+    settings: ModelSettings, num_targets: int, num_channels: int = 3, *, side: int = SMALL_SIDE_PX
+) -> Network:
     """A network with random weights, drawn from torch's global generator.
 
+    Args:
+        settings: The backbone and the head.
+        num_targets: Properties to predict.
+        num_channels: Bands of an image.
+        side: Of the images, in pixels. If it is too small for the backbone, the network enlarges them.
+
     Raises:
-        ModelError: The backbone is unknown, or is not made of feature stages that give maps of features.
+        ModelError: The backbone is unknown, is not made of feature stages that give maps of features, or does not
+            take images of this side.
+    """
+    enlarged_to = try_network(settings, num_targets, num_channels, side=side).enlarged_to
+    return assemble_network(settings, num_targets, num_channels, enlarged_to=enlarged_to)
+
+
+def try_network(settings: ModelSettings, num_targets: int, num_channels: int, *, side: int) -> Network:
+    """A network whose tensors have shapes and no numbers (on torch's device "meta"), which costs next to nothing.
+
+    Raises:
+        ModelError: As of `build_network`.
+    """
+    network = assemble_network(settings, num_targets, num_channels, device="meta")
+    network.enlarged_to = _find_side(network.body, settings.backbone, num_channels, side)
+    return network
+
+
+def assemble_network(
+    settings: ModelSettings, num_targets: int, num_channels: int, *, device: str = "cpu", enlarged_to: int = 0
+) -> Network:
+    """A network as `build_network` makes it, without trying which images its backbone takes.
+
+    Raises:
+        ModelError: The backbone is unknown or has no three feature stages.
     """
     check_backbone(settings.backbone)
-    body = timm.create_model(settings.backbone, pretrained=False, num_classes=0, global_pool="")
-    stages = getattr(body, "feature_info", None) or []
-    module_names = {name for name, _ in body.named_modules()}
-    if len(stages) < 3 or any(stage["module"] not in module_names for stage in list(stages)[-3:]):
-        raise ModelError(_explain_unsuited(settings.backbone, "has no three feature stages"))
-    try:
-        with torch.inference_mode():
-            features = body.eval().forward_features(torch.zeros(2, 3, 64, 64))
-    except Exception as error:
-        # Models with a fixed input size raise errors of many types.
-        raise ModelError(_explain_unsuited(settings.backbone, "does not take images of any size")) from error
-    if features.ndim != 4 or features.shape[1] != body.num_features:
-        raise ModelError(_explain_unsuited(settings.backbone, "does not give maps of features, channels first"))
-    return Network(body.train(), int(body.num_features), num_targets, settings)
+    with torch.device(device):
+        try:
+            body = timm.create_model(
+                settings.backbone, pretrained=False, num_classes=0, global_pool="", in_chans=num_channels
+            )
+        except Exception as error:
+            # Models with heads of their own kind raise errors of many types.
+            raise ModelError(_explain_unsuited(settings.backbone, "cannot be made without its own pooling")) from error
+        stages = getattr(body, "feature_info", None) or []
+        module_names = {name for name, _ in body.named_modules()}
+        if len(stages) < 3 or any(stage["module"] not in module_names for stage in list(stages)[-3:]):
+            raise ModelError(_explain_unsuited(settings.backbone, "has no three feature stages"))
+        network = Network(body, num_targets, settings, num_channels)
+    network.enlarged_to = enlarged_to
+    return network
+
+
+def _find_side(body: nn.Module, backbone: str, num_channels: int, side: int) -> int:
+    """The side that images are to be enlarged to before a backbone (on the device "meta") takes them; 0 for none."""
+    for candidate in _list_sides(side):
+        images = torch.zeros(2, num_channels, candidate, candidate, device="meta")
+        try:
+            with torch.inference_mode():
+                features = body.eval().forward_features(images)  # type: ignore[operator]
+        except Exception:
+            # A stage that has no pixel left, or a side of the wrong multiple: errors of many types.
+            continue
+        if features.ndim != 4 or features.shape[1] != body.num_features:
+            raise ModelError(_explain_unsuited(backbone, "does not give maps of features, channels first"))
+        return candidate if candidate > side else 0
+    raise ModelError(_explain_unsuited(backbone, "does not take images of any size"))
+
+
+def _list_sides(side: int) -> list[int]:
+    """Sides to try: the images' own; doubled while small, so that all pixels are repeated alike; the next multiple."""
+    sides = [side]
+    while sides[-1] < SMALL_SIDE_PX:
+        sides.append(2 * sides[-1])
+    return [*sides, -(-side // SIDE_STEP_PX) * SIDE_STEP_PX]
+
+
+def _spread_over_channels(of_colours: Sequence[float], num_channels: int) -> Tensor:
+    """Means or deviations of the colours of ImageNet for other channels, as (1, channel, 1, 1).
+
+    As timm adapts the weights of a stem: the colours are repeated in order; a single channel stands for all of them.
+    """
+    if num_channels == 1:
+        of_channels = [sum(of_colours) / len(of_colours)]
+    else:
+        of_channels = [of_colours[channel % len(of_colours)] for channel in range(num_channels)]
+    return torch.tensor(of_channels).view(1, num_channels, 1, 1)
 
 
 def _explain_unsuited(name: str, flaw: str) -> str:

@@ -29,8 +29,12 @@ TestViews = Literal["none", "paper", "eight"]
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:
-    """uint8 (batch, side, side, 3) as read from files to float32 (batch, 3, side, side) from 0 to 1."""
-    return pixels.permute(0, 3, 1, 2).float() / 255
+    """Pixels (batch, side, side, channel) to float32 (batch, channel, side, side): levels, of uint8, from 0 to 1.
+
+    Fluxes, which are float32 already, have no such range and keep their values.
+    """
+    images = pixels.permute(0, 3, 1, 2)
+    return images if pixels.is_floating_point() else images.float() / 255
 
 
 def apply_dihedral(images: Tensor, symmetry: int) -> Tensor:
@@ -39,18 +43,23 @@ def apply_dihedral(images: Tensor, symmetry: int) -> Tensor:
     return turned.flip(-1) if symmetry >= 4 else turned
 
 
-def augment(images: Tensor, draws: Tensor, settings: AugmentationSettings) -> Tensor:
+def augment(
+    images: Tensor, draws: Tensor, settings: AugmentationSettings, *, flux_spread: Tensor | None = None
+) -> Tensor:
     """One augmented view of each image.
 
     Args:
-        images: (batch, 3, side, side), from 0 to 1.
+        images: (batch, channel, side, side): levels from 0 to 1, or fluxes.
         draws: (batch, NUM_DRAWS) uniform numbers from 0 to 1.
         settings: Which changes are made, and how large.
+        flux_spread: Of fluxes: standard deviation of each channel's training pixels, (1, channel, 1, 1). A shift of
+            brightness is then a part of it, contrast changes about each channel's own mean, and nothing is cut off at
+            black or white, which fluxes do not have.
 
     Returns:
-        (batch, 3, side, side), from 0 to 1.
+        (batch, channel, side, side), levels from 0 to 1 or fluxes.
     """
-    views = _change_light(_zoom_and_turn(images, draws, settings), draws, settings)
+    views = _change_light(_zoom_and_turn(images, draws, settings), draws, settings, flux_spread)
     return _apply_symmetries(views, draws[:, 8]) if settings.dihedral else views
 
 
@@ -61,8 +70,9 @@ def build_test_views(
     *,
     seed: int,
     settings: AugmentationSettings,
+    flux_spread: Tensor | None = None,
 ) -> list[Tensor]:
-    """The views of each galaxy whose predictions are averaged: each of them (batch, 3, side, side).
+    """The views of each galaxy whose predictions are averaged: each of them (batch, channel, side, side).
 
     The augmented views of `paper` depend on the seed and the galaxy alone, not on what stands beside it.
     """
@@ -77,7 +87,7 @@ def build_test_views(
         ]
     )
     by_view = torch.from_numpy(draws).to(images.device).unbind(dim=1)
-    return [images, *(augment(images, of_view, settings) for of_view in by_view)]
+    return [images, *(augment(images, of_view, settings, flux_spread=flux_spread) for of_view in by_view)]
 
 
 def _zoom_and_turn(images: Tensor, draws: Tensor, settings: AugmentationSettings) -> Tensor:
@@ -96,11 +106,14 @@ def _zoom_and_turn(images: Tensor, draws: Tensor, settings: AugmentationSettings
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def _change_light(images: Tensor, draws: Tensor, settings: AugmentationSettings) -> Tensor:
+def _change_light(images: Tensor, draws: Tensor, settings: AugmentationSettings, flux_spread: Tensor | None) -> Tensor:
     brightness = settings.max_brightness * (2 * draws[:, 6] - 1)
     contrast = settings.max_contrast * (2 * draws[:, 7] - 1)
     # As in the authors' code: contrasts of +c and -c are each other's inverse.
     factor = torch.where(contrast >= 0, 1 + contrast, 1 / (1 - contrast)).view(-1, 1, 1, 1)
+    if flux_spread is not None:
+        mean = images.mean(dim=(2, 3), keepdim=True)
+        return (images - mean) * factor + mean + brightness.view(-1, 1, 1, 1) * flux_spread
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return ((images - mean) * factor + mean + brightness.view(-1, 1, 1, 1)).clamp(0, 1)
 

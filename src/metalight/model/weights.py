@@ -1,48 +1,77 @@
-"""Starting weights of a backbone: from the hub, or from a local safetensors file."""
+"""Starting weights of a backbone: from the hub, from a local safetensors file, or from another model of ours."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import timm
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import adapt_input_conv
 from torch import Tensor
 
 from metalight.errors import ModelError
 from metalight.model.network import Network
+from metalight.model_files import check_weights_file, fetch_weights, read_header, shorten
 from metalight.recipe import WORDS_FOR_WEIGHTS
 
-HUB_TIMEOUT_S = 5.0
-"""How long the hub may take to answer at all."""
-
-_HUB_FILE = "model.safetensors"
+_NUM_COLOURS = 3  # channels that timm's weights were trained with
+_BODY = "body."  # begins the names of the backbone's tensors in a network of ours
 
 
-def check_weights(weights: str) -> None:
-    """Refuse starting weights that name a file which is not there; the file is not read.
-
-    Raises:
-        ModelError: There is no such file.
-    """
-    if weights not in WORDS_FOR_WEIGHTS and not Path(weights).is_file():
-        raise ModelError(f"There is no weights file {weights}; give [model] weights the path of a safetensors file.")
-
-
-def load_weights(network: Network, backbone: str, weights: str) -> None:
+def load_weights(network: Network, backbone: str, weights: str) -> str:
     """Fill the backbone of a network with trained weights; its head stays as it is.
+
+    The stem of weights for three colours is adapted to other numbers of channels as timm does: summed for one channel,
+    else repeated and rescaled.
 
     Args:
         network: A network with this backbone.
         backbone: Its name in timm.
-        weights: `hub`, `none` (nothing is done), or the path of a safetensors file.
+        weights: `hub`, `none` (nothing is done), or the path of a safetensors file: weights of timm, or the
+            `model.safetensors` of a model that metalight trained, whose backbone is taken.
+
+    Returns:
+        Where they came from: `hub`, `none`, `file`, or `model` for a model that metalight trained.
 
     Raises:
         ModelError: The hub cannot be reached or has no such weights, or the file is not weights of this backbone.
     """
     if weights == "none":
-        return
-    check_weights(weights)
+        return "none"
     path = _fetch_from_hub(backbone) if weights == "hub" else Path(weights)
-    _fill_body(network, backbone, _load_tensors(path), path)
+    check_weights_file(path)
+    tensors = _load_tensors(path)
+    names = _name_body(list(tensors), backbone)
+    given = {name: tensors[in_file] for name, in_file in names.items()}
+    for name in _list_stem(network):
+        if name in given and _is_of_colours(given[name].shape):
+            given[name] = adapt_input_conv(network.mean.shape[1], given[name])
+    _check_fit(network, backbone, {name: tuple(tensor.shape) for name, tensor in given.items()}, path)
+    network.body.load_state_dict(given, strict=False)
+    return "hub" if weights == "hub" else "model" if _is_ours(list(tensors)) else "file"
+
+
+def check_weights_fit(network: Network, backbone: str, weights: str) -> None:
+    """Refuse a file of weights that is not of a backbone, by its header alone; `hub` and `none` are let through.
+
+    Args:
+        network: A network with this backbone, which may be on the device "meta".
+        backbone: Its name in timm.
+        weights: `hub`, `none`, or the path of a safetensors file.
+
+    Raises:
+        ModelError: The file is not whole, or not weights of this backbone.
+    """
+    if weights in WORDS_FOR_WEIGHTS:
+        return
+    path = Path(weights)
+    check_weights_file(path)
+    forms = read_header(path)
+    shapes = {name: forms[in_file].shape for name, in_file in _name_body(list(forms), backbone).items()}
+    for name in _list_stem(network):
+        if name in shapes and _is_of_colours(shapes[name]):
+            shapes[name] = (shapes[name][0], network.mean.shape[1], *shapes[name][2:])
+    _check_fit(network, backbone, shapes, path)
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
@@ -52,57 +81,60 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"The weights {path} are not a whole safetensors file: {error}.") from error
 
 
-def _fill_body(network: Network, backbone: str, tensors: dict[str, Tensor], path: Path) -> None:
+def _is_ours(names: Sequence[str]) -> bool:
+    """Whether these are the tensors of a network of ours, not of timm's."""
+    return {"mean", "std"} <= set(names) and any(name.startswith(_BODY) for name in names)
+
+
+def _name_body(names: Sequence[str], backbone: str) -> dict[str, str]:
+    """The name in a file of each tensor of a backbone, by its name in timm; the classifier is left out."""
+    if _is_ours(names):
+        return {name.removeprefix(_BODY): name for name in names if name.startswith(_BODY)}
     classifier = timm.get_pretrained_cfg(backbone).classifier or ()
     prefixes = tuple(f"{name}." for name in ((classifier,) if isinstance(classifier, str) else classifier))
-    given = {name: tensor for name, tensor in tensors.items() if not (prefixes and name.startswith(prefixes))}
-    wanted = network.body.state_dict()
+    return {name: name for name in names if not (prefixes and name.startswith(prefixes))}
+
+
+def _list_stem(network: Network) -> list[str]:
+    """The weights that the channels of an image meet first."""
+    stem: str | Sequence[str] = network.body.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr,operator]
+    return [f"{name}.weight" for name in ((stem,) if isinstance(stem, str) else stem)]
+
+
+def _is_of_colours(shape: Sequence[int]) -> bool:
+    return len(shape) == 4 and shape[1] == _NUM_COLOURS
+
+
+def _check_fit(network: Network, backbone: str, given: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.body.state_dict().items()}
     # Older files lack the counters of batch norms, which nothing here reads.
     lacking = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
-    unknown = [name for name in given if name not in wanted]
-    misfits = [name for name in given if name in wanted and given[name].shape != wanted[name].shape]
-    flaw = ""
-    if lacking:
-        flaw = f"'{lacking[0]}' and {len(lacking) - 1} more are lacking" if lacking[1:] else f"'{lacking[0]}' lacks"
-    elif unknown:
-        flaw = f"'{unknown[0]}' is no part of it"
-    elif misfits:
-        shapes = f"{list(given[misfits[0]].shape)} instead of {list(wanted[misfits[0]].shape)}"
-        flaw = f"'{misfits[0]}' has the shape {shapes}"
-    if flaw:
+    surplus = [name for name in given if name not in wanted]
+    misfits = [
+        f"{name} {list(given[name])} instead of {list(wanted[name])}"
+        for name in wanted
+        if name in given and given[name] != wanted[name]
+    ]
+    flaws = [
+        f"{len(names)} {what} ({_list_first(names)})"
+        for what, names in (("are lacking", lacking), ("are surplus", surplus), ("have another shape", misfits))
+        if names
+    ]
+    if flaws:
         raise ModelError(
-            f"The weights {path} are not those of the backbone '{backbone}': {flaw}. "
-            "Check [model] backbone and weights."
+            f"The weights {path} are not those of the backbone '{backbone}': of {len(wanted)} tensors, "
+            f"{'; '.join(flaws)}. Check [model] backbone and weights."
         )
-    network.body.load_state_dict(given, strict=False)
+
+
+def _list_first(names: Sequence[str]) -> str:
+    return ", ".join(shorten(name) for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def _fetch_from_hub(backbone: str) -> Path:
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
-
     repository = timm.get_pretrained_cfg(backbone).hf_hub_id
     if not repository:
         raise ModelError(
             f"The hub has no weights for [model] backbone '{backbone}'; set weights = \"none\" or a safetensors file."
         )
-    cached = huggingface_hub.try_to_load_from_cache(repository, _HUB_FILE)
-    if isinstance(cached, str):
-        return Path(cached)
-    way_out = (
-        f"Download {_HUB_FILE} of {repository} where there is a network, and set [model] weights to its path; "
-        'or set weights = "none".'
-    )
-    try:
-        # Asked once, without the retries that a download would spend half a minute on.
-        huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, _HUB_FILE), timeout=HUB_TIMEOUT_S)
-        return Path(huggingface_hub.hf_hub_download(repository, _HUB_FILE, etag_timeout=HUB_TIMEOUT_S))
-    except HfHubHTTPError as error:
-        raise ModelError(f"The hub refuses the weights of '{backbone}': {_first_line(error)}. {way_out}") from error
-    except Exception as error:
-        # The hub's library lets errors of its HTTP client through, whose type depends on its version.
-        raise ModelError(f"The hub with the weights of '{backbone}' cannot be reached. {way_out}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return fetch_weights(repository, backbone)

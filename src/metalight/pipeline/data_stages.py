@@ -39,7 +39,7 @@ def _perform_cutouts(job: Job) -> str:
     galaxies = load_table(job.run.catalog, missing_values=())
     # A column of the user's that only happens to be called file_name is not asked for.
     file_names = list_file_names(galaxies) if job.recipe.catalog.file_name else None
-    cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names)
+    cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names, bands=settings.bands)
     save_table(Table(cutouts.found, {}), job.run.cutouts)
     save_refused(cutouts.refused, job.run.refused("cutouts"))
     unused = f"; {cutouts.unused:,} images belong to none of them" if cutouts.unused else ""
@@ -48,13 +48,16 @@ def _perform_cutouts(job: Job) -> str:
 
 def _perform_pixels(job: Job) -> str:
     found = load_table(job.run.cutouts, missing_values=()).frame
-    side = job.recipe.pixels.side
-    report = build_pixels(Path(job.recipe.cutouts.folder), found, job.run.pixels, side=side, progress=job.progress)
+    side, settings = job.recipe.pixels.side, job.recipe.cutouts
+    report = build_pixels(
+        Path(settings.folder), found, job.run.pixels, side=side, settings=settings, progress=job.progress
+    )
     save_refused(report.refused, job.run.refused("pixels"))
     (height, width), num_alike = next(iter(report.shapes.items()))
     sizes = f"{num_alike:,} were {width} × {height}"
-    grey = f"; without colour: {report.num_grey:,}" if report.num_grey else ""
-    return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{format_refused(report.refused)}"
+    grey = f"; without colour: {report.num_grey:,}" if report.num_grey and len(settings.bands) > 1 else ""
+    filled = f"; with undefined pixels filled: {report.num_filled:,}" if report.num_filled else ""
+    return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{format_refused(report.refused)}"
 
 
 def _perform_splits(job: Job) -> str:
@@ -116,7 +119,10 @@ DATA_STAGES = (
         "pixels",
         after=("cutouts",),
         perform=_perform_pixels,
-        settings=lambda recipe: recipe.pixels.model_dump(mode="json"),
+        settings=lambda recipe: {
+            **recipe.pixels.model_dump(mode="json"),
+            "cutouts": recipe.cutouts.model_dump(mode="json", exclude={"folder", "framing", "source"}),
+        },
         outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
         cache=lambda run: [run.pixels / "pixels.npy"],
         unfinished=lambda run: [name_unfinished(run.pixels)],

@@ -1,5 +1,6 @@
 """Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
-from metalight.images import load_pixels
+from metalight.image_files import has_fits
+from metalight.images import load_pixels, make_display
+from metalight.model_files import check_starting_weights
 from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.stage import Job, Stage
@@ -25,17 +28,27 @@ SCORED_SETS = ("validation", "test")
 """Sets that are predicted: one to choose settings by, one to judge with."""
 
 
-def check_learning(recipe: Recipe, device: str) -> None:
-    """Refuse a device, a backbone or a weights file that cannot be used, before any long work.
+def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
+    """Refuse a device, a backbone or starting weights that cannot be used, before any long work.
+
+    Args:
+        recipe: What is wanted.
+        device: Name of the processor, or `auto`.
+        is_trained: Whether the model is there already: then no starting weights are needed.
 
     Raises:
         ModelError: One of them cannot be used.
     """
-    from metalight.model import check_backbone, check_weights, choose_device
+    # First what needs no torch, whose import alone takes seconds.
+    model, targets, bands = recipe.model, recipe.catalog.targets, recipe.cutouts.bands
+    if not is_trained:
+        check_starting_weights(model.backbone, model.weights)
+    from metalight.model import check_weights_fit, choose_device, try_network
 
     choose_device(device)
-    check_backbone(recipe.model.backbone)
-    check_weights(recipe.model.weights)
+    if not is_trained:
+        network = try_network(model, len(targets), len(bands), side=recipe.pixels.side)
+        check_weights_fit(network, model.backbone, model.weights)
 
 
 def _perform_training(job: Job) -> str:
@@ -56,6 +69,8 @@ def _perform_training(job: Job) -> str:
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
     save_model(SavedModel(fitted.network, config), job.run.model)
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
+    if enlarged_to := config.images.enlarged_to:
+        line += f"; {config.backbone} takes no images of {config.images.side} px: enlarged to {enlarged_to}"
     if fitted.validation_rmse:
         line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
     return f"{line}; {fitted.resumed}" if fitted.resumed else line
@@ -79,6 +94,7 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
 
     recipe = job.recipe
     info = load_table(job.run.catalog, missing_values=()).info
+    paths = load_table(job.run.cutouts, missing_values=()).frame["path"].tolist()
     names = recipe.catalog.targets
     of_targets = [info.get(name, ColumnInfo()) for name in names]
     scaling = fitted.scaling
@@ -86,7 +102,12 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
         backbone=recipe.model.backbone,
         hidden_features=recipe.model.hidden_features,
         dropout=recipe.model.dropout,
-        images=ImageDescription(side=recipe.pixels.side, framing=recipe.cutouts.framing, source=recipe.cutouts.source),
+        images=ImageDescription.from_settings(
+            recipe.cutouts,
+            side=recipe.pixels.side,
+            is_fits=has_fits(paths),
+            enlarged_to=fitted.network.enlarged_to,
+        ),
         targets=tuple(
             TargetDescription(name=name, unit=known.unit, description=known.description, mean=mean, scale=scale)
             for name, known, mean, scale in zip(names, of_targets, scaling.means, scaling.scales, strict=True)
@@ -101,8 +122,10 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
             optimizer=recipe.training.optimizer,
             loss=recipe.training.loss,
             # The path of a weights file would tell strangers about the machine.
-            starting_weights=recipe.model.weights if recipe.model.weights in WORDS_FOR_WEIGHTS else "file",
-            validation_rmse=dict(zip(names, fitted.validation_rmse, strict=False)),
+            starting_weights=fitted.starting_weights,
+            validation_rmse={
+                name: rmse for name, rmse in zip(names, fitted.validation_rmse, strict=False) if math.isfinite(rmse)
+            },
             versions={
                 "metalight": metalight.__version__,
                 "timm": timm.__version__,
@@ -194,10 +217,10 @@ def _perform_figures(job: Job) -> str:
             )
         )
         examples = select_examples(test.frame["object_id"].to_numpy(), true, predicted)
-        images = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
-        stems.append(
-            draw_example_grid(examples, images, path_stem=job.run.figures / f"example_grid{suffix}", name=name)
-        )
+        shown = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
+        images, note = make_display(shown, job.recipe.cutouts.bands)
+        stem = job.run.figures / f"example_grid{suffix}"
+        stems.append(draw_example_grid(examples, images, path_stem=stem, name=name, note=note))
     return ", ".join(str(path) for paths in stems for path in paths if path.suffix == ".png")
 
 

@@ -1,5 +1,6 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,9 @@ import pandas as pd
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
 from metalight.errors import PredictionError
+from metalight.image_files import has_fits
 from metalight.images import load_pixels
+from metalight.model_files import check_saved_model, find_saved_model
 from metalight.pipeline.predict_parts import (
     HowToPredict,
     PredictedFolder,
@@ -22,10 +25,10 @@ from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, describe_file
-from metalight.tables import require_writable, save_table
+from metalight.tables import load_table, require_writable, save_table
 
 if TYPE_CHECKING:
-    from metalight.model import SavedModel
+    from metalight.model import ImageDescription, SavedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,7 @@ def predict_images(
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
     require_writable(output)
+    check_saved_model(find_saved_model(model_path))  # before torch, whose import alone takes seconds
     from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table, check_images_match
 
@@ -103,7 +107,7 @@ def predict_images(
     model = load_model(model_path)
     stated = _state_origin(images, framing, source)
     if not accept_any:
-        check_images_match(model.config.images, framing=stated.framing, source=stated.source)
+        check_images_match(model.config.images, framing=stated.framing, source=stated.source, bands=stated.bands)
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     try:
         if stated.run is not None:
@@ -132,6 +136,9 @@ def predict_images(
 class _Stated:
     framing: str
     source: str
+    bands: tuple[str, ...]
+    """Known of a run only."""
+
     run: RunFolder | None
 
 
@@ -140,9 +147,9 @@ def _state_origin(images: Path, framing: str, source: str) -> _Stated:
     run = RunFolder(images)
     if run.is_run():
         cutouts = load_recipe(str(run.recipe)).cutouts
-        return _Stated(framing or cutouts.framing, source or cutouts.source, run)
+        return _Stated(framing or cutouts.framing, source or cutouts.source, cutouts.bands, run)
     origin = load_origin(images)
-    return _Stated(framing or origin.framing, source or origin.source, None)
+    return _Stated(framing or origin.framing, source or origin.source, (), None)
 
 
 def _name_stem(output: Path) -> str:
@@ -161,6 +168,9 @@ def _note_origin(stated: _Stated, config: Any) -> str:
 def _predict_run(
     model: "SavedModel", run: RunFolder, how: HowToPredict, output: Path, progress: Progress
 ) -> PredictedFolder:
+    from metalight.prediction import check_mapping_matches
+
+    check_mapping_matches(model.config.images, _describe_run(run))
     pixels = load_pixels(run.pixels)
     index = describe_file(run.pixels / "index.parquet")
     identity = identify_prediction(model, how, [index])
@@ -178,18 +188,30 @@ def _predict_folder(
     output: Path,
     progress: Progress,
 ) -> PredictedFolder:
-    found = _find(images, catalog)
+    from metalight.prediction import check_files_match
+
+    found = _find(images, catalog, model.config.images.channels)
+    check_files_match(model.config.images, are_fits=has_fits(found.found["path"].tolist()))
     outcome = predict_folder(model, images, found.found, how, output=output, progress=progress)
     refused = pd.concat([found.refused, outcome.refused], ignore_index=True)
     return replace(outcome, refused=refused)
 
 
-def _find(images: Path, catalog: CatalogOfImages | None) -> FoundCutouts:
+def _describe_run(run: RunFolder) -> "ImageDescription":
+    """What the decoded images of a run are, as a model describes those it takes."""
+    from metalight.model import ImageDescription
+
+    recipe = load_recipe(str(run.recipe))
+    are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
+    return ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
+
+
+def _find(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
     if catalog is None:
-        return list_cutouts(images)
+        return list_cutouts(images, bands=bands)
     galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=(), file_name=catalog.file_name)
     file_names = list_file_names(galaxies.table) if catalog.file_name else None
-    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names)
+    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names, bands=bands)
 
 
 def _summarise(predicted: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.images import Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
+from metalight.images import Pixels, check_any_usable, divide_into_parts, find_kind, read_images, refuse_duplicates
 from metalight.progress import Progress, part_of
 from metalight.unfinished import go_on_with
 
@@ -115,7 +115,7 @@ def predict_folder(
         ImageError: No image can be used.
         InUseError: Another process is making the same output.
     """
-    side = model.config.images.side
+    kind = find_kind(folder, found, model.config.images.side, model.config.images.to_settings())
     files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
     with (
         go_on_with(output, identify_prediction(model, how, files)) as work,
@@ -124,7 +124,7 @@ def predict_folder(
     ):
 
         def predict(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], side)
+            read = read_images(folder, found[part], kind)
             usable = np.flatnonzero(read.outcomes["reason"] == "")
             object_ids = read.outcomes["object_id"].to_numpy()[usable]
             predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
@@ -133,7 +133,7 @@ def predict_folder(
             return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
 
         parts = []
-        for number, part in enumerate(divide_into_parts(len(found), side)):
+        for number, part in enumerate(divide_into_parts(len(found), kind)):
             if work.has(number):
                 advance(part.stop - part.start)
             # A file that could not be read is tried again.
@@ -170,7 +170,7 @@ def _open_predictor(model: "SavedModel", how: HowToPredict) -> AbstractContextMa
 
 def _predict(
     predictor: "Predictor",
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     rows: npt.NDArray[np.intp],
     object_ids: npt.NDArray[np.int64],
     how: HowToPredict,

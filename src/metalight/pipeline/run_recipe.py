@@ -1,7 +1,7 @@
 """A recipe run from beginning to end, leaving out what is done already."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def run_recipe(
             is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
             if is_new:
                 if not performed:
-                    _check_before_long_work(chosen, job)
+                    _check_before_long_work(chosen, forced, job, records)
                 _bring_up_to_date(stage, job, records, fingerprint)
                 performed.append(stage.name)
             announce(stage.name, records[stage.name], is_new)
@@ -166,6 +166,12 @@ def _check_earlier_stages(stage: Stage, job: Job, records: dict[str, StageRecord
             )
 
 
-def _check_before_long_work(chosen: list[Stage], job: Job) -> None:
+def _check_before_long_work(
+    chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]
+) -> None:
     if any(stage.name in ("training", "prediction") for stage in chosen):
-        check_learning(job.recipe, job.device)
+        training = find_stage("training")
+        is_trained = training not in chosen or (
+            training.name not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
+        )
+        check_learning(job.recipe, job.device, is_trained=is_trained)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 
 from metalight.errors import PredictionError
 from metalight.model import (
+    ImageDescription,
     ModelConfig,
     Precision,
     SavedModel,
@@ -27,15 +29,20 @@ class Predictor:
     """A saved model ready to predict; `open_predictor` makes one."""
 
     def __init__(
-        self, config: ModelConfig, compute: Callable[[torch.Tensor], torch.Tensor], device: torch.device
+        self,
+        config: ModelConfig,
+        compute: Callable[[torch.Tensor], torch.Tensor],
+        device: torch.device,
+        spread: torch.Tensor,
     ) -> None:
         self._config = config
         self._compute = compute
         self._device = device
+        self._flux_spread = spread if config.images.takes_fluxes else None
 
     def predict(
         self,
-        pixels: npt.NDArray[np.uint8],
+        pixels: npt.NDArray[Any],
         rows: npt.NDArray[np.intp],
         object_ids: npt.NDArray[np.int64],
         *,
@@ -50,7 +57,7 @@ class Predictor:
         beside it, beyond the rounding of the precision.
 
         Args:
-            pixels: (row, side, side, 3), of the side that the model takes.
+            pixels: (row, side, side, channel), of the side and the channels that the model takes.
             rows: (galaxy,) rows of `pixels`, in the order wanted.
             object_ids: (galaxy,) their identifiers.
             views: Test-time views: `none`, `paper` (the image and four augmented views; section 3.2), or `eight`.
@@ -59,20 +66,24 @@ class Predictor:
             progress: Shows how many galaxies are done.
 
         Raises:
-            PredictionError: The images have another side than the model takes, or a prediction is not finite.
+            PredictionError: The images have another side or other channels than the model takes, or a prediction is not
+                finite.
         """
         config = self._config
-        if pixels.shape[1] != config.images.side:
-            raise PredictionError(
-                f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {config.images.side}; "
-                f"decode them with [pixels] side = {config.images.side}."
-            )
+        _check_pixels(pixels, config.images)
         scaled = np.empty((len(rows), len(config.targets)), dtype=np.float32)
         with progress("Predicting", len(rows)) as advance:
             for first in range(0, len(rows), batch_size):
                 batch = slice(first, first + batch_size)
                 images = to_unit_range(torch.from_numpy(pixels[rows[batch]]).to(self._device))
-                of_views = build_test_views(images, object_ids[batch], views, seed=seed, settings=config.augmentation)
+                of_views = build_test_views(
+                    images,
+                    object_ids[batch],
+                    views,
+                    seed=seed,
+                    settings=config.augmentation,
+                    flux_spread=self._flux_spread,
+                )
                 total = torch.stack([self._compute(_order_channels_last(view)) for view in of_views])
                 scaled[batch] = total.mean(dim=0).float().cpu().numpy()
                 advance(len(images))
@@ -91,7 +102,7 @@ def open_predictor(model: SavedModel, *, device: torch.device, precision: Precis
         precision: `bf16` computes the backbone in mixed precision.
     """
     with open_inference(model.network, side=model.config.images.side, device=device, precision=precision) as compute:
-        yield Predictor(model.config, compute, device)
+        yield Predictor(model.config, compute, device, model.network.std)
 
 
 def build_prediction_table(
@@ -105,6 +116,21 @@ def build_prediction_table(
         frame[name] = predicted[:, column]
         info[name] = ColumnInfo(target.unit, f"predicted {target.description or target.name}")
     return Table(frame, info)
+
+
+def _check_pixels(pixels: npt.NDArray[Any], wanted: ImageDescription) -> None:
+    if pixels.shape[1] != wanted.side:
+        raise PredictionError(
+            f"The decoded images are {pixels.shape[1]} pixels wide, but the model takes {wanted.side}; "
+            f"decode them with [pixels] side = {wanted.side}."
+        )
+    are_fluxes = pixels.dtype == np.float32
+    if pixels.shape[3] != len(wanted.channels) or are_fluxes != wanted.takes_fluxes:
+        values, taken = ("fluxes" if is_flux else "levels" for is_flux in (are_fluxes, wanted.takes_fluxes))
+        raise PredictionError(
+            f"The decoded images have {values} of {pixels.shape[3]} bands, but the model takes {taken} of "
+            f"{len(wanted.channels)}: {', '.join(wanted.channels)}. Decode them with the [cutouts] settings of its run."
+        )
 
 
 def _order_channels_last(view: torch.Tensor) -> torch.Tensor:

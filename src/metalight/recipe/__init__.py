@@ -1,11 +1,25 @@
 """Recipes: TOML files of settings, one section a stage, checked before anything runs."""
 
 from metalight.recipe.base import Settings
-from metalight.recipe.data import CatalogSettings, CutoutsSettings, Framing, PixelsSettings, SplitsSettings
+from metalight.recipe.data import (
+    MAX_BANDS,
+    CatalogSettings,
+    CutoutsSettings,
+    FieldArcsec,
+    Framing,
+    LuptonSettings,
+    PixelsSettings,
+    Side,
+    SplitsSettings,
+    Stretch,
+    check_bands,
+)
 from metalight.recipe.learning import (
     WORDS_FOR_WEIGHTS,
     AugmentationSettings,
     EvaluationSettings,
+    Fraction,
+    HiddenFeatures,
     ModelSettings,
     PredictionSettings,
     TrainingSettings,
@@ -14,19 +28,27 @@ from metalight.recipe.load import dump_recipe, list_presets, load_recipe, show_p
 from metalight.recipe.recipe import Recipe
 
 __all__ = [
+    "MAX_BANDS",
     "WORDS_FOR_WEIGHTS",
     "AugmentationSettings",
     "CatalogSettings",
     "CutoutsSettings",
     "EvaluationSettings",
+    "FieldArcsec",
+    "Fraction",
     "Framing",
+    "HiddenFeatures",
+    "LuptonSettings",
     "ModelSettings",
     "PixelsSettings",
     "PredictionSettings",
     "Recipe",
     "Settings",
+    "Side",
     "SplitsSettings",
+    "Stretch",
     "TrainingSettings",
+    "check_bands",
     "dump_recipe",
     "list_presets",
     "load_recipe",

@@ -1,5 +1,6 @@
 """Settings of the stages that make the data: catalogue, cutouts, pixels, splits."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,6 +8,15 @@ from pydantic import Field, model_validator
 from metalight.recipe.base import Settings
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
+Side = Annotated[int, Field(ge=1, le=1024)]
+
+FieldArcsec = Annotated[float, Field(ge=0)]
+Stretch = Literal["none", "lupton"]
+
+MAX_BANDS = 8
+"""That a network takes at once."""
+
+_MAX_PLANES = 64
 
 
 class CatalogSettings(Settings):
@@ -35,11 +45,40 @@ class CatalogSettings(Settings):
         return self
 
 
+class LuptonSettings(Settings):
+    """Fluxes to the levels of a colour picture that keeps colours in bright parts: Lupton et al. 2004, PASP 116, 133.
+
+    With I the mean of the three bands' scale · flux − minimum, each of them is multiplied by
+    25.5 · arcsinh(q · I / stretch) / (arcsinh(q / 10) · I), which is astropy's form. The defaults are for SDSS in
+    nanomaggies a pixel of 0.396 arcsec: the scales and the curve, arcsinh(20 I) / √20, are those by which the Legacy
+    Surveys' viewer shows SDSS, above a black sky.
+    """
+
+    q: Annotated[float, Field(gt=0, le=1e10)] = 4.6
+    """Softening: the larger, the sooner bright parts are compressed."""
+
+    stretch: Annotated[float, Field(gt=0)] = 0.23
+    """Scaled flux of the linear part, in the files' unit."""
+
+    minimum: tuple[float, ...] = (0.0,)
+    """Scaled flux that is black: one for all bands, or one each."""
+
+    scale: tuple[Annotated[float, Field(gt=0)], ...] = (1.0, 1.5, 2.5)
+    """Factor of each band's flux: one for all bands, or one each; the defaults are those of i, r, g."""
+
+    @model_validator(mode="after")
+    def _three_bands_fit(self) -> "LuptonSettings":
+        for name, values in (("minimum", self.minimum), ("scale", self.scale)):
+            if len(values) not in (1, 3):
+                raise ValueError(f"{name} needs 1 or 3 numbers, not {len(values)}")
+        return self
+
+
 class CutoutsSettings(Settings):
-    """Where the images are, and how they frame their galaxies."""
+    """Where the images are, how they frame their galaxies, and what their values become."""
 
     folder: str = ""
-    """Folder of JPEG or PNG images."""
+    """Folder of JPEG or PNG images, or of FITS files."""
 
     framing: Framing = "petrosian"
     """Field of an image: `petrosian` is 5.05 petroR90_r (what the paper's images are), `fixed` is 37.9 arcsec,
@@ -48,11 +87,64 @@ class CutoutsSettings(Settings):
     source: str = "sdss"
     """The survey and service that made the images. A model refuses images of another source."""
 
+    bands: tuple[str, ...] = ("i", "r", "g")
+    """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
+    FITS, the bands to take, 1 to 8."""
+
+    file_bands: tuple[str, ...] = ()
+    """The bands of a FITS file's planes in order, where its keywords do not name them."""
+
+    field_arcsec: FieldArcsec = 0.0
+    """Side of the central square of a FITS image that is used, by the pixel scale of its WCS; 0 takes all of it."""
+
+    stretch: Stretch = "none"
+    """What the fluxes of FITS become: `none` keeps them, `lupton` maps three bands to red, green and blue."""
+
+    lupton: LuptonSettings = LuptonSettings()
+    """How `lupton` maps them."""
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> "CutoutsSettings":
+        check_bands(self.bands, self.file_bands, self.stretch)
+        return self
+
+
+def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: Stretch) -> None:
+    """Refuse bands that cannot be read or stretched.
+
+    Args:
+        bands: Those to take.
+        file_bands: Those of a file's planes; may be empty.
+        stretch: What becomes of them.
+
+    Raises:
+        ValueError: There are too few or too many, one twice, one that no file could be named by, or one to take that
+            files lack; or the stretch does not take as many.
+    """
+    _check_names("bands", bands, MAX_BANDS)
+    if file_bands:
+        _check_names("file_bands", file_bands, _MAX_PLANES)
+        lacking = [band for band in bands if band not in file_bands]
+        if lacking:
+            raise ValueError(f"file_bands lacks {lacking[0]}, which bands asks for")
+    if stretch == "lupton" and len(bands) != 3:
+        raise ValueError(f'stretch = "lupton" maps three bands, and bands has {len(bands)}')
+
+
+def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:
+    if not 1 <= len(bands) <= most:
+        raise ValueError(f"{what} needs 1 to {most} names, not {len(bands)}")
+    if len({band.casefold() for band in bands}) != len(bands):
+        raise ValueError(f"{what} has a name twice, in capital or small letters")
+    for band in bands:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+'_-]{0,15}", band):
+            raise ValueError(f"{what} has '{band[:50]}', which is no name of a band, such as g or F814W")
+
 
 class PixelsSettings(Settings):
     """The decoded images."""
 
-    side: Annotated[int, Field(ge=1, le=1024)] = 128
+    side: Side = 128
     """Side of the decoded images in pixels; other sizes are resampled by area. The paper, section 2: 128."""
 
 

@@ -8,6 +8,7 @@ from metalight.recipe.base import Settings
 
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+HiddenFeatures = Annotated[int, Field(ge=1, le=65_536)]
 
 WORDS_FOR_WEIGHTS = ("hub", "none")
 """Values of `weights` that are no files."""
@@ -20,9 +21,10 @@ class ModelSettings(Settings):
     """Name of a timm model with feature stages; the paper, section 3.1: ResNet-34 trained on ImageNet."""
 
     weights: str = "hub"
-    """Starting weights of the backbone: `hub` (downloaded by timm), `none` (random), or a safetensors file."""
+    """Starting weights of the backbone: `hub` (fetched once, then taken from the hub's cache), `none` (random), or a
+    safetensors file: weights of timm, or the model.safetensors of a model trained before."""
 
-    hidden_features: Annotated[int, Field(ge=1)] = 512
+    hidden_features: HiddenFeatures = 512
     """Width of the head's hidden layer; the authors' code."""
 
     dropout: tuple[Fraction, Fraction] = (0.25, 0.5)

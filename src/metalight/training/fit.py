@@ -25,6 +25,7 @@ from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training.batches import EpochBatches, Rows, divide_into_batches
 from metalight.training.checkpoints import Checkpoint, keep_only, load_last_checkpoint, save_checkpoint
+from metalight.training.normalization import measure_fluxes
 from metalight.training.task import Phase, TrainingTask
 
 
@@ -38,8 +39,9 @@ class TrainingData:
     targets: npt.NDArray[np.float64]
     """(galaxy, target) in physical units, finite."""
 
-    pixels: npt.NDArray[np.uint8]
-    """(row, side, side, 3), memory-mapped: the decoded images of these galaxies and of others."""
+    pixels: npt.NDArray[Any]
+    """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others; uint8 levels, or
+    float32 fluxes."""
 
     rows: npt.NDArray[np.intp]
     """(galaxy,) the row of each galaxy in `pixels`."""
@@ -61,6 +63,8 @@ class FittedModel:
     """Of each target after the last epoch, in its unit; empty without validation galaxies."""
 
     precision: str
+    starting_weights: str
+    """Where they came from, as `load_weights` tells it."""
 
     resumed: str = ""
     """How a training that was interrupted before went on, for people; empty if it was not."""
@@ -110,8 +114,11 @@ def fit_network(
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
         torch.manual_seed(settings.seed)
-        network = build_network(model_settings, training.targets.shape[1])
-        load_weights(network, model_settings.backbone, model_settings.weights)
+        side, num_channels = training.pixels.shape[2:]
+        network = build_network(model_settings, training.targets.shape[1], num_channels, side=side)
+        starting_weights = load_weights(network, model_settings.backbone, model_settings.weights)
+        if training.pixels.dtype == np.float32:
+            network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
         state = _State(network, _describe_environment(device, precision), checkpoints)
         resumed = state.restore()
@@ -134,7 +141,15 @@ def fit_network(
         network.cpu().eval()
     if checkpoints is not None:
         keep_only(checkpoints.folder, checkpoints.identity)
-    return FittedModel(network, scaling, pd.DataFrame(state.history), state.validation_rmse, precision, resumed)
+    return FittedModel(
+        network,
+        scaling,
+        pd.DataFrame(state.history),
+        state.validation_rmse,
+        precision,
+        starting_weights,
+        resumed,
+    )
 
 
 class _State:

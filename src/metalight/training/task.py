@@ -110,12 +110,13 @@ class TrainingTask(LightningModule):
         return compute_rate_factor(step, self.phase.steps_an_epoch, self.settings)
 
     def _build_views(self, batch: dict[str, Any], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Images (galaxy × view, 3, side, side) and scaled targets (galaxy × view, target)."""
+        """Images (galaxy × view, channel, side, side) and scaled targets (galaxy × view, target)."""
         images, targets = to_unit_range(batch["pixels"]), batch["targets"]
+        spread = self.network.std if batch["pixels"].is_floating_point() else None
         views = [images] if self.settings.original_view else []
         draws = generator.random((self.settings.augmented_views, len(images), NUM_DRAWS), dtype=np.float32)
         for of_view in torch.from_numpy(draws).to(images.device):
-            views.append(augment(images, of_view, self.settings.augmentation))
+            views.append(augment(images, of_view, self.settings.augmentation, flux_spread=spread))
         return torch.cat(views).contiguous(memory_format=torch.channels_last), targets.repeat(len(views), 1)
 
     def _record(self, loss: float) -> None:

@@ -1,0 +1,197 @@
+"""The planes of a FITS file: every two-dimensional image in it, those of cubes one by one.
+
+Sizes that a header states are held against the file before any value is read, so that no file can take more memory
+than it has bytes. Values are read as they are meant: BSCALE, BZERO and BLANK applied, either order of bytes, compressed
+images unpacked. Tables and spectra beside the images are passed over.
+"""
+
+import io
+import math
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metalight.errors import ImageError
+
+Plane32 = npt.NDArray[np.float32]
+
+MAX_FITS_BYTES = 128_000_000
+"""Larger FITS files are refused, also if they are larger unpacked, or if a galaxy's files are larger together."""
+
+MAX_PLANE_PIXELS = 4096 * 4096
+"""Planes with more pixels are refused: no cutout is so large."""
+
+MAX_PLANES = 64
+"""A file with more planes is a spectrum's cube, not bands."""
+
+_IS_TOO_LARGE = f"is too large: more than {MAX_FITS_BYTES // 1_000_000} MB"
+_IS_DAMAGED = "is damaged: it does not decode"
+_IS_CUT_SHORT = "is cut short: it does not decode whole"
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One two-dimensional image of a FITS file."""
+
+    labels: tuple[str, ...]
+    """What the file says that may be its band, the likeliest first."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+
+    header: Any
+    """That of its HDU."""
+
+    read: Callable[[], Plane32]
+    """Gives the values (row, column) in the file's unit and order: the first row is the lowest. NaN where undefined."""
+
+
+def open_planes(data: bytes) -> list[Plane]:
+    """The planes of a whole FITS file, in its order; values are read later.
+
+    Raises:
+        ImageError: With a short reason, to be read after the file's name.
+    """
+    from astropy.io import fits
+
+    if not data:
+        raise ImageError("is an empty file")
+    data = _unpack(data) if data.startswith(b"\x1f\x8b") else data
+    if not data.startswith(b"SIMPLE  ="):
+        raise ImageError("is not a FITS file")
+    planes: list[Plane] = []
+    units = fits.open(io.BytesIO(data), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False)
+    for index, unit in enumerate(units):
+        if isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU) and unit.is_image:
+            planes += _list_planes(unit, index, data, isinstance(unit, fits.CompImageHDU))
+    if not planes:
+        raise ImageError("holds no image")
+    if len(planes) > MAX_PLANES:
+        raise ImageError(f"has {len(planes)} planes, which are too many for bands")
+    return planes
+
+
+def _list_planes(unit: Any, index: int, data: bytes, is_compressed: bool) -> list[Plane]:
+    shape = tuple(int(length) for length in unit.shape)
+    if len(shape) < 2 or 0 in shape:
+        return []
+    axes = _choose_axes(shape)
+    num_planes = shape[axes[0]] if len(axes) == 3 else 1
+    height, width = shape[axes[-2]], shape[axes[-1]]
+    _check_size(unit, shape, height * width, num_planes, data, is_compressed)
+    if is_compressed:
+        _check_tiles(unit, index, data)
+
+    def read(place: int) -> Plane32:
+        key: list[int | slice] = [0] * len(shape)
+        key[axes[-2]] = key[axes[-1]] = slice(None)
+        if len(axes) == 3:
+            key[axes[0]] = place
+        raw = np.asarray(unit.section[tuple(key)]).reshape(height, width)
+        return _scale(raw, unit.header)
+
+    labels = _read_labels(unit.header, num_planes)
+    return [Plane(labels[place], (height, width), unit.header, partial(read, place)) for place in range(num_planes)]
+
+
+def _choose_axes(shape: tuple[int, ...]) -> list[int]:
+    """The two axes of an image, or the three of a cube; others must be one pixel long."""
+    axes = list(range(len(shape)))
+    for axis in range(len(shape)):
+        if shape[axis] == 1 and len(axes) > 2:
+            axes.remove(axis)
+    if len(axes) > 3:
+        raise ImageError(f"has {len(axes)} axes; an image has two, and a cube of bands three")
+    return axes
+
+
+def _check_size(
+    unit: Any, shape: tuple[int, ...], num_pixels: int, num_planes: int, data: bytes, is_compressed: bool
+) -> None:
+    if num_pixels > MAX_PLANE_PIXELS:
+        side = math.isqrt(MAX_PLANE_PIXELS)
+        raise ImageError(f"is too large: more than {side} × {side} pixels a band")
+    if num_planes > MAX_PLANES:
+        raise ImageError(f"has {num_planes} planes, which are too many for bands")
+    num_bytes = math.prod(shape) * abs(int(unit.header["BITPIX"])) // 8
+    if num_bytes > MAX_FITS_BYTES:
+        raise ImageError(_IS_TOO_LARGE)
+    if not is_compressed and int(unit.fileinfo()["datLoc"]) + num_bytes > len(data):
+        raise ImageError(_IS_CUT_SHORT)
+
+
+def _check_tiles(unit: Any, index: int, data: bytes) -> None:
+    """Refuse tiles that claim more pixels than the image, or that gzip would blow up beyond it."""
+    from astropy.io import fits
+
+    num_pixels = math.prod(unit.shape)
+    if min(unit.tile_shape) < 1 or math.prod(unit.tile_shape) > num_pixels:
+        raise ImageError(_IS_DAMAGED)
+    with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True, lazy_load_hdus=False) as units:
+        table = units[index].data
+        names = ["GZIP_COMPRESSED_DATA"]
+        if str(unit.compression_type).startswith("GZIP"):
+            names.append("COMPRESSED_DATA")
+        for name in set(names) & set(table.names):
+            for tile in table[name]:
+                content = np.asarray(tile).astype(np.uint8).tobytes()
+                if content.startswith(b"\x1f\x8b"):
+                    _unpack(content, 8 * num_pixels)
+
+
+def _scale(raw: npt.NDArray[Any], header: Any) -> Plane32:
+    """The values that stored numbers stand for: FITS standard 4.0, section 5.3."""
+    if raw.dtype.kind not in "iuf":
+        raise ImageError(_IS_DAMAGED)
+    scale, zero, blank = (header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0), ("BLANK", None)))
+    if not all(isinstance(value, int | float) for value in (scale, zero)):
+        raise ImageError(_IS_DAMAGED)
+    if scale == 1 and zero == 0 and raw.dtype.kind == "f":
+        return raw.astype(np.float32)
+    values = raw.astype(np.float64) * float(scale) + float(zero)
+    if raw.dtype.kind in "iu" and blank is not None:
+        values[raw == blank] = np.nan
+    return values.astype(np.float32)
+
+
+def _read_labels(header: Any, num_planes: int) -> list[tuple[str, ...]]:
+    """What a header says of the band of each plane: BAND, FILTER and EXTNAME, and BANDS and BAND1, … of a cube."""
+    if num_planes == 1:
+        return [tuple(text for name in ("BAND", "FILTER", "EXTNAME", "BANDS") if (text := _read_text(header, name)))]
+    first = 0 if "BAND0" in header else 1
+    named = _read_text(header, "BANDS")
+    listed = [part for part in re.split(r"[,; ]+", named) if part]
+    if len(listed) != num_planes:
+        listed = list(named) if len(named) == num_planes else [""] * num_planes
+    own = [_read_text(header, f"BAND{first + place}") for place in range(num_planes)]
+    return [tuple(text for text in texts if text) for texts in zip(own, listed, strict=True)]
+
+
+def _read_text(header: Any, name: str) -> str:
+    value = header.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _unpack(data: bytes, max_bytes: int = MAX_FITS_BYTES) -> bytes:
+    """What gzip packed, which may be several parts one after the other; no more than allowed is ever unpacked."""
+    parts: list[bytes] = []
+    room = max_bytes
+    try:
+        while data.startswith(b"\x1f\x8b"):
+            unpacker = zlib.decompressobj(wbits=31)
+            parts.append(unpacker.decompress(data, room + 1))
+            room -= len(parts[-1])
+            if room < 0:
+                raise ImageError(_IS_TOO_LARGE)
+            if not unpacker.eof:
+                raise ImageError(_IS_CUT_SHORT)
+            data = unpacker.unused_data
+    except zlib.error as error:
+        raise ImageError(_IS_DAMAGED) from error
+    return b"".join(parts)

@@ -1,0 +1,128 @@
+"""Where the pixels of FITS images lie on the sky, and one band brought onto the pixels of another."""
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metalight.errors import ImageError
+from metalight.images.fits_planes import Plane, Plane32
+
+_SAME_PLACE_PX = 0.05
+"""Planes whose corners fall this near to each other are taken to have the same pixels."""
+
+_LARGEST_RATIO = 1.01
+"""Of the two sides of a pixel, where they must be equal."""
+
+# What tells places on the sky from the first two axes. Distortions within a cutout are left out: they are far below a
+# pixel, and the same for bands of one camera.
+_CARDS = re.compile(
+    r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(CD|PC)[12]_[12]|PV[12]_[0-4]|LONPOLE|LATPOLE|EQUINOX|RADESYS"
+)
+_ROWS_A_BLOCK = 256
+
+
+class SkyGrid:
+    """The pixels of a plane: how many there are and, if the header tells, where on the sky."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.shape = plane.shape
+        self._wcs: Any = _load_wcs(plane.header)
+
+    @property
+    def pixel_scale_arcsec(self) -> float:
+        """Arcsec a pixel, the geometric mean of both directions; NaN if the header does not tell."""
+        scales = self._pixel_sides_arcsec()
+        return float(np.sqrt(scales[0] * scales[1]))
+
+    def require_square_pixels(self) -> float:
+        """The side of a pixel in arcsec.
+
+        Raises:
+            ImageError: The header does not tell, or the pixels are not square.
+        """
+        scales = self._pixel_sides_arcsec()
+        if not np.isfinite(scales).all():
+            raise ImageError("has no pixel scale in its header (no WCS), which [cutouts] field_arcsec needs")
+        if max(scales) > _LARGEST_RATIO * min(scales):
+            raise ImageError(f"has pixels of {scales[0]:.3g} × {scales[1]:.3g} arcsec, which are not square")
+        return self.pixel_scale_arcsec
+
+    def bring(self, plane: Plane) -> Plane32:
+        """The values of another plane at the pixels of this grid; NaN where it has none.
+
+        A plane that has the same pixels is left as it is. Others are interpolated bilinearly, as surface brightness:
+        the value of a pixel is not changed for its size.
+
+        Raises:
+            ImageError: The plane lies elsewhere, or has another shape and no WCS.
+        """
+        other = SkyGrid(plane)
+        if self.shape == other.shape and (self._wcs is None or other._wcs is None):
+            return plane.read()
+        if self._wcs is None or other._wcs is None:
+            sizes = " and ".join(f"{height} × {width}" for height, width in (self.shape, other.shape))
+            raise ImageError(f"has bands of {sizes} pixels, and no WCS to bring them together")
+        corners = np.array([[0, 0], [0, self.shape[1] - 1], [self.shape[0] - 1, 0], [n - 1 for n in self.shape]])
+        there = self._find_in(other, corners[:, 0], corners[:, 1])
+        if self.shape == other.shape and np.abs(np.stack(there, axis=1) - corners).max() < _SAME_PLACE_PX:
+            return plane.read()
+        return self._interpolate(other, plane.read())
+
+    def _interpolate(self, other: "SkyGrid", values: Plane32) -> Plane32:
+        brought = np.full(self.shape, np.nan, dtype=np.float32)
+        for first in range(0, self.shape[0], _ROWS_A_BLOCK):
+            y, x = np.mgrid[first : min(first + _ROWS_A_BLOCK, self.shape[0]), : self.shape[1]]
+            block = _take_bilinear(values, *self._find_in(other, y.ravel(), x.ravel()))
+            brought[first : first + _ROWS_A_BLOCK] = block.reshape(y.shape)
+        if not np.isfinite(brought).any():
+            raise ImageError("has bands of different parts of the sky")
+        return brought
+
+    def _find_in(
+        self, other: "SkyGrid", y: npt.NDArray[Any], x: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Row and column in another grid of pixels of this one; NaN where the sky does not fall on it."""
+        sky = self._wcs.wcs_pix2world(x, y, 0)
+        there_x, there_y = other._wcs.wcs_world2pix(*sky, 0)
+        return there_y, there_x
+
+    def _pixel_sides_arcsec(self) -> npt.NDArray[np.float64]:
+        if self._wcs is None:
+            return np.full(2, np.nan)
+        from astropy.wcs.utils import proj_plane_pixel_scales
+
+        scales = 3600 * np.asarray(proj_plane_pixel_scales(self._wcs), dtype=np.float64)
+        return scales if np.isfinite(scales).all() and scales.min() > 0 else np.full(2, np.nan)
+
+
+def _take_bilinear(values: Plane32, y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    height, width = values.shape
+    # Half a pixel beyond the middle of the outermost pixels is still theirs.
+    is_inside = (y >= -0.5) & (y <= height - 0.5) & (x >= -0.5) & (x <= width - 0.5)
+    y, x = np.where(is_inside, y, 0).clip(0, height - 1), np.where(is_inside, x, 0).clip(0, width - 1)
+    top, left = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, along = y - top, x - left
+    upper = values[top, left] * (1 - along) + values[top, right] * along
+    lower = values[bottom, left] * (1 - along) + values[bottom, right] * along
+    return np.where(is_inside, upper * (1 - down) + lower * down, np.nan)
+
+
+def _load_wcs(header: Any) -> Any:
+    """The celestial coordinates of the first two axes, or none if the header does not have them."""
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    chosen = fits.Header()
+    for name in header:
+        if _CARDS.fullmatch(name):
+            value = header[name]
+            is_type = name.startswith("CTYPE") and isinstance(value, str)
+            chosen[name] = value.removesuffix("-SIP") if is_type else value
+    try:
+        wcs = WCS(chosen, naxis=2)
+        return wcs if wcs.has_celestial else None
+    except Exception:  # broken headers raise errors of many types; an image without places on the sky is still one
+        return None

@@ -1,0 +1,74 @@
+"""The files of a saved model: whether they are there, whole, and of a version that can be read."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from metalight.errors import ModelError
+from metalight.model_files.header import TensorForm, read_header, shorten
+
+FORMAT_VERSION = 1
+"""Raised when older models could no longer be read by newer code, or newer ones would be misread by older code."""
+
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
+_MANY_VERSIONS = 10_000
+
+MAX_CONFIG_BYTES = 1_000_000
+"""A description has a few thousand bytes; a longer file is refused unread."""
+
+
+def find_saved_model(path: Path) -> Path:
+    """The folder of a saved model: the one given, or the `model` folder in it, as in a run.
+
+    Raises:
+        ModelError: There is none.
+    """
+    folder = path if (path / CONFIG_FILE).is_file() else path / "model"
+    if not (folder / CONFIG_FILE).is_file():
+        what = "There is no saved model in" if path.exists() else "There is no folder"
+        raise ModelError(f"{what} {path}; give the folder that holds {CONFIG_FILE}, or a run that has trained one.")
+    return folder
+
+
+def check_saved_model(folder: Path) -> dict[str, TensorForm]:
+    """The tensors of a saved model, whose description is of a version that can be read and whose weights are whole.
+
+    Raises:
+        ModelError: One of the two files is missing or damaged, or a newer metalight saved them.
+    """
+    load_description(folder)
+    try:
+        return read_header(folder / WEIGHTS_FILE)
+    except ModelError as error:
+        raise ModelError(
+            f"The weights {folder / WEIGHTS_FILE} are missing or damaged: the file {error}; copy it anew."
+        ) from error
+
+
+def load_description(folder: Path) -> dict[str, Any]:
+    """The values of a saved model's `config.json`, of which only the version is checked.
+
+    Raises:
+        ModelError: It cannot be read, or a newer metalight saved it.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ValueError(f"it has more than {MAX_CONFIG_BYTES:,} bytes")
+        values: Any = from_json(path.read_bytes())
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+        version = values.get("format_version")
+        if type(version) is not int or not 0 < version < _MANY_VERSIONS:
+            raise ValueError("it has no format_version")
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} cannot be read as a model's description: {shorten(str(error), most=200)}; copy the model anew."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            f"{path} has the format version {version}, and this metalight reads {FORMAT_VERSION}; update metalight."
+        )
+    return values
