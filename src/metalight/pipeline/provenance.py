@@ -13,7 +13,7 @@ from metalight.atomic import save_json
 from metalight.pipeline.stage import Job
 from metalight.run import StageRecord
 
-_LIBRARIES = ("torch", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "astropy", "matplotlib")
+_LIBRARIES = ("torch", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "astropy", "scipy", "matplotlib")
 
 
 def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:

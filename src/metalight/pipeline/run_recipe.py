@@ -8,6 +8,7 @@ from metalight.atomic import replace_file
 from metalight.errors import RecipeError, RunError
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
+from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import STAGES, compute_fingerprint, find_stage, is_done, perform_stage
 from metalight.progress import Progress, no_progress
@@ -117,5 +118,7 @@ def _check_earlier_stages(stage: Stage, job: Job, records: dict[str, StageRecord
 
 
 def _check_before_long_work(chosen: list[Stage], job: Job) -> None:
+    if any(stage.name == "splits" for stage in chosen):
+        check_splits(job.recipe)
     if any(stage.name in ("training", "prediction") for stage in chosen):
         check_learning(job.recipe, job.device)
