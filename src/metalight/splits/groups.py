@@ -13,13 +13,9 @@ speaks for its cell, and single galaxies are compared only where cells of differ
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from scipy.spatial import KDTree
 
 _PAIRS_AT_ONCE = 4_000_000
 _CELLS = (1 / 2, 1 / 8, 1 / 32)
@@ -111,39 +107,44 @@ def _label_components(sky: _Sky) -> npt.NDArray[np.intp]:
     labels = np.arange(len(sky.points))
     doubtful = labels
     for part in _CELLS:
-        inner, open_rows = _label_by_cells(sky.take(doubtful), part * smallest_link)
-        labels = _merge(labels, doubtful, doubtful[inner])
-        doubtful = doubtful[open_rows]
+        labels, doubtful = _compare_cells(sky, labels, doubtful, part * smallest_link)
         if len(doubtful) == 0:
             return labels
-    for first, second in _iterate_linked(sky.take(doubtful)):
-        labels = _merge(labels, doubtful[first], doubtful[second])
+    for first, second, is_linked in _iterate_near(sky.take(doubtful), slack=0.0):
+        labels = _merge(labels, doubtful[first[is_linked]], doubtful[second[is_linked]])
     return labels
 
 
-def _label_by_cells(sky: _Sky, diagonal: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Components as far as cells tell: a galaxy of its component for each, and the galaxies still in doubt.
+def _compare_cells(
+    sky: _Sky, labels: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], diagonal: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The labels after galaxies are joined as far as one for each cell tells, and the rows that are still in doubt.
 
     Args:
-        sky: The galaxies.
+        sky: All galaxies.
+        labels: Of all galaxies.
+        rows: The galaxies in doubt: links are missing in `labels` among them only.
         diagonal: Of a cell, radians; at most half of every linking length, so that galaxies of one cell are linked.
     """
-    cells, num_members = _label_cells(sky.points, 2 * np.sin(diagonal / 2))
+    cells, num_members = _label_cells(sky.points[rows], 2 * np.sin(diagonal / 2))
     # The galaxy with the largest frame, which links most, speaks for its cell.
-    by_cell = np.lexsort((-sky.half_diagonals, cells))
-    speakers = by_cell[np.cumsum(num_members) - num_members]
-    of_speakers = sky.take(speakers)
-    labels = np.arange(len(speakers))
-    for first, second in _iterate_linked(of_speakers):
-        labels = _merge(labels, first, second)
+    by_cell = np.lexsort((-sky.half_diagonals[rows], cells))
+    speakers = rows[by_cell[np.cumsum(num_members) - num_members]]
+    labels = _merge(labels, rows, speakers[cells])
+    # A galaxy is at most a diagonal away from the one that speaks for it.
+    slack = 2 * diagonal if len(speakers) < len(rows) else 0.0
+    undecided = []
+    for first, second, is_linked in _iterate_near(sky.take(speakers), slack):
+        labels = _merge(labels, speakers[first[is_linked]], speakers[second[is_linked]])
+        # Two galaxies alone in their cells have been compared.
+        is_undecided = ~is_linked & (num_members[first] + num_members[second] > 2)
+        is_undecided &= labels[speakers[first]] != labels[speakers[second]]
+        undecided.append((first[is_undecided], second[is_undecided]))
     is_open = np.zeros(len(speakers), dtype=np.bool_)
-    if len(speakers) < len(cells):
-        for first, second in _iterate_linked(of_speakers, slack=2 * diagonal):
-            # Two galaxies alone in their cells have been compared.
-            is_doubtful = (labels[first] != labels[second]) & (num_members[first] + num_members[second] > 2)
-            is_open[first[is_doubtful]] = is_open[second[is_doubtful]] = True
-    _, first_of_label, places = np.unique(labels, return_index=True, return_inverse=True)
-    return speakers[first_of_label[places]][cells], np.flatnonzero(is_open[cells])
+    for first, second in undecided:
+        is_apart = labels[speakers[first]] != labels[speakers[second]]
+        is_open[first[is_apart]] = is_open[second[is_apart]] = True
+    return labels, rows[is_open[cells]]
 
 
 def _label_cells(points: npt.NDArray[np.float64], diagonal: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -156,8 +157,10 @@ def _label_cells(points: npt.NDArray[np.float64], diagonal: float) -> tuple[npt.
     return cells, np.bincount(cells)
 
 
-def _iterate_linked(sky: _Sky, slack: float = 0.0) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Every pair that is linked, or would be if both were nearer by `slack` radians, once; some millions at a time."""
+def _iterate_near(
+    sky: _Sky, slack: float
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]]:
+    """Every pair that would be linked if it were nearer by `slack` radians, once, and whether it is; in portions."""
     from scipy.spatial import KDTree
 
     tree = KDTree(sky.points)
@@ -170,28 +173,24 @@ def _iterate_linked(sky: _Sky, slack: float = 0.0) -> Iterator[tuple[npt.NDArray
     while start < len(counts):
         pairs_before = ends[start] - counts[start]
         stop = max(start + 1, int(np.searchsorted(ends, pairs_before + _PAIRS_AT_ONCE, side="right")))
-        yield _find_linked(tree, sky, radii, counts, slice(start, stop), slack)
+        rows = slice(start, stop)
+        neighbours = tree.query_ball_point(sky.points[rows], radii[rows], return_sorted=False)
+        second = np.fromiter(chain.from_iterable(neighbours), dtype=np.intp, count=int(counts[rows].sum()))
+        yield _measure(sky, np.repeat(np.arange(start, stop), counts[rows]), second, slack)
         start = stop
 
 
-def _find_linked(
-    tree: "KDTree",
-    sky: _Sky,
-    radii: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.intp],
-    rows: slice,
-    slack: float,
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    neighbours = tree.query_ball_point(sky.points[rows], radii[rows], return_sorted=False)
-    second = np.fromiter(chain.from_iterable(neighbours), dtype=np.intp, count=int(counts[rows].sum()))
-    first = np.repeat(np.arange(rows.start, rows.stop), counts[rows])
+def _measure(
+    sky: _Sky, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp], slack: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Those pairs that are near enough, each from its larger frame only, and which of them are linked."""
     halves = sky.half_diagonals
     is_larger = (halves[first] > halves[second]) | ((halves[first] == halves[second]) & (first < second))
     first, second = first[is_larger], second[is_larger]
     chords = np.linalg.norm(sky.points[first] - sky.points[second], axis=1)
-    separations = 2 * np.arcsin(np.minimum(chords / 2, 1))
-    is_linked = separations <= np.maximum(sky.link, halves[first] + halves[second]) + slack
-    return first[is_linked], second[is_linked]
+    beyond_link = 2 * np.arcsin(np.minimum(chords / 2, 1)) - np.maximum(sky.link, halves[first] + halves[second])
+    is_near = beyond_link <= slack
+    return first[is_near], second[is_near], beyond_link[is_near] <= 0
 
 
 def _merge(
