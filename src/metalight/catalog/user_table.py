@@ -74,10 +74,10 @@ def load_catalog(
     """
     roles = [("[catalog] object_id", object_id), *(("[catalog] targets", target) for target in targets)]
     roles += [("[catalog] file_name", file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
-    # Its own: what is predicted may also be a place on the sky.
-    sky_roles = [] if sky is None else sky.list_roles()
     _check_roles(roles)
-    _check_roles(sky_roles)
+    sky_roles = [] if sky is None else sky.list_roles()
+    # A column that is learnt keeps its name, so that it may be read as a place too.
+    _check_roles([role for role in roles if role[1] not in targets] + sky_roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
         for role, name in roles + sky_roles:
