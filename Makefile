@@ -9,6 +9,9 @@ demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
 	$(BIN)/metalight simulate --galaxies 1500 --seed 1 -o demo/survey
 	$(BIN)/metalight run demo --run-dir demo/run
 
+# Workers that compute with several threads each would wait for one another more than they compute.
+test: export OMP_NUM_THREADS = 1
+
 test: check  ## the checks, and the tests that take minutes
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 

@@ -185,7 +185,7 @@ def test_bad_catalogues_end_with_one_sentence(sample: Path) -> None:
     assert "no file" in refuse_run(sample, "--set", f"catalog.path={sample}/nowhere.csv")
     message = refuse_run(sample, "--set", 'catalog.targets=["oh_p5"]')
     assert "has no column 'oh_p5', which [catalog] targets names. Did you mean 'oh_p50'?" in message
-    assert "Did you mean 'objID'?" in refuse_run(sample, "--set", "catalog.object_id=objid")
+    assert "Did you mean 'objID'?" in refuse_run(sample, "--set", "catalog.object_id=object")
     write(catalog + catalog.splitlines()[1] + "\n")
     assert str(FIRST_ID) in refuse_run(sample)
     write(catalog.replace(str(FIRST_ID), f"{float(FIRST_ID)}"))
@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
         patched.setattr("metalight.progress.bar_progress", press_ctrl_c)
         result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
     assert result.exit_code == 130
-    assert "Interrupted. What is finished is kept" in result.stderr
+    assert "Interrupted after epoch 0 of 2 of the training. What is finished is kept" in result.stderr
     assert list_performed(result.output) == STAGES[:4]
     assert list_performed(run(sample)) == STAGES[4:]
 
@@ -287,7 +287,7 @@ def test_a_shown_preset_is_a_recipe_file(tmp_path: Path) -> None:
 
 def test_version_and_help_come_without_heavy_imports() -> None:
     assert succeed("--version").strip() == f"metalight {__version__}"
-    for command in ([], ["run"], ["predict"], ["evaluate"], ["recipe"], ["simulate"]):
+    for command in ([], ["run"], ["predict"], ["evaluate"], ["compare"], ["recipe"], ["simulate"]):
         assert "Usage" in succeed(*command, "--help")
     code = (
         "import sys, metalight.cli; print(sorted({'numpy', 'pandas', 'pydantic', 'torch', 'timm'} & set(sys.modules)))"

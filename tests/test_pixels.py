@@ -4,7 +4,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from metalight.cutouts import find_cutouts
 from metalight.errors import ImageError
 from metalight.images import build_pixels, load_pixels
 from metalight.images import pixels as pixels_module
+from metalight.images import reading as reading_module
+from metalight.progress import Progress
 
 SIDE = 8
 
@@ -189,7 +191,7 @@ def test_nothing_is_read_again_while_nothing_changes(tmp_path: Path, monkeypatch
     folder = write_galaxies(tmp_path / "images", 1, 2)
     (folder / "3.jpg").write_text("words")
     first = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
-    monkeypatch.setattr(pixels_module, "decode_image", None)
+    monkeypatch.setattr(reading_module, "decode_image", None)
     again = build_pixels(folder, find(folder, 1, 2, 3), tmp_path / "pixels", side=SIDE)
     assert (first.is_fresh, again.is_fresh) == (False, True)
     pd.testing.assert_frame_equal(first.refused, again.refused)
@@ -259,25 +261,81 @@ def test_an_index_of_other_galaxies_is_not_believed(tmp_path: Path) -> None:
         load_pixels(tmp_path / "pixels")
 
 
+@contextmanager
+def interrupted_after(num_files: int) -> Iterator[Progress]:
+    """A progress that raises KeyboardInterrupt once that many files are done, as Ctrl-C would."""
+    done = 0
+
+    @contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+            if done >= num_files:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    with pytest.raises(KeyboardInterrupt):
+        yield progress
+
+
 @pytest.mark.parametrize("has_older", [True, False])
 def test_an_interruption_leaves_no_half_cache(tmp_path: Path, has_older: bool) -> None:
     folder = write_galaxies(tmp_path / "images", *range(1, 101))
     cache = tmp_path / "pixels"
     if has_older:
         build_pixels(folder, find(folder, 1, 2), cache, side=SIDE)
-
-    @contextmanager
-    def interrupt(label: str, total: int) -> Iterator[object]:
-        def advance(steps: int) -> None:
-            raise KeyboardInterrupt
-
-        yield advance
-
-    with pytest.raises(KeyboardInterrupt):
-        build_pixels(folder, find(folder, *range(1, 101)), cache, side=SIDE, progress=interrupt)  # type: ignore[arg-type]
-    assert {path.name for path in tmp_path.iterdir()} == ({"images", "pixels"} if has_older else {"images"})
+    with interrupted_after(1) as progress:
+        build_pixels(folder, find(folder, *range(1, 101)), cache, side=SIDE, progress=progress)
+    assert cache.exists() == has_older
     if has_older:
         assert_rows_match(cache, 1, 2)
+    build_pixels(folder, find(folder, *range(1, 101)), cache, side=SIDE)
+    assert_rows_match(cache, *range(1, 101))
+    assert {path.name for path in tmp_path.iterdir()} == {"images", "pixels"}
+
+
+def test_an_interrupted_decode_reads_only_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_module, "_MOST_FILES_A_PART", 64)
+    object_ids = range(1, 151)
+    folder = write_galaxies(tmp_path / "images", *object_ids)
+    (folder / "7.png").write_text("words")
+    shutil.copy(folder / "140.png", folder / "141.png")
+    found = find(folder, *object_ids)
+    build_pixels(folder, found, tmp_path / "at-once", side=SIDE)
+    with interrupted_after(100) as progress:
+        build_pixels(folder, found, tmp_path / "pixels", side=SIDE, progress=progress)
+    read: list[int] = []
+    read_one = reading_module._read_one
+
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> object:
+        read.append(object_id)
+        return read_one(folder, object_id, path, num_bytes, side)
+
+    monkeypatch.setattr(reading_module, "_read_one", note)
+    build_pixels(folder, found, tmp_path / "pixels", side=SIDE)
+    assert sorted(read) == list(range(65, 151))
+    for name in ("pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"):
+        assert (tmp_path / "pixels" / name).read_bytes() == (tmp_path / "at-once" / name).read_bytes(), name
+
+
+def test_parts_without_their_array_or_of_other_files_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "_MOST_FILES_A_PART", 64)
+    folder = write_galaxies(tmp_path / "images", *range(1, 101))
+    spoils: list[Callable[[], None]] = [
+        lambda: (tmp_path / "pixels.unfinished/all.npy").unlink(),
+        lambda: os.utime(folder / "1.png"),
+    ]
+    for spoil in spoils:
+        shutil.rmtree(tmp_path / "pixels", ignore_errors=True)
+        with interrupted_after(80) as progress:
+            build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE, progress=progress)
+        spoil()
+        build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE)
+        assert_rows_match(tmp_path / "pixels", *range(1, 101))
 
 
 def test_progress_counts_every_file_once(tmp_path: Path) -> None:
@@ -326,7 +384,7 @@ def test_a_full_disk_is_told_before_anything_is_decoded(tmp_path: Path, monkeypa
 def test_a_huge_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_galaxies(tmp_path / "images", 1)
     (folder / "2.png").write_bytes(bytes(5000))
-    monkeypatch.setattr(pixels_module, "MAX_FILE_BYTES", 4000)
+    monkeypatch.setattr(reading_module, "MAX_FILE_BYTES", 4000)
     report = build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
     assert reasons(report.refused)[2].startswith("is too large")
 

@@ -33,7 +33,9 @@ def test_a_file_that_is_not_there_or_is_no_table_is_refused(tmp_path: Path) -> N
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TableError, match="is a folder"):
         load_table(tmp_path / "folder.csv")
-    with pytest.raises(TableError, match=r"suffix '\.xlsx'.* end with \.csv, \.parquet, \.pq, \.fits, \.fit\.$"):
+    with pytest.raises(
+        TableError, match=r"suffix '\.xlsx'.* end with \.csv, \.ecsv, \.parquet, \.pq, .*; \.gz may follow\.$"
+    ):
         load_table(tmp_path / "a.xlsx")
     with pytest.raises(TableError, match="no suffix"):
         load_table(tmp_path / "table")
@@ -58,7 +60,7 @@ def test_a_file_with_the_suffix_of_another_format_is_refused(tmp_path: Path, con
         load_table(tmp_path / f"b{suffix}")
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+@pytest.mark.parametrize("suffix", [".parquet", ".fits", ".vot", ".csv.gz"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
     path = tmp_path / f"a{suffix}"

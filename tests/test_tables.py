@@ -10,17 +10,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from make_tables import (
     BIG,
     LARGEST,
+    PACKED,
     SUFFIXES,
+    TYPED,
+    assert_equal,
     every_suffix,
+    expect_from,
     make_table,
     relaxed,
     round_trip,
+    tables,
     values,
     write_fits,
     write_text,
@@ -34,6 +39,19 @@ from metalight.tables import (
     require_object_ids,
     save_table,
 )
+
+# Whole tables
+
+
+@given(table=tables(), first=st.sampled_from([*SUFFIXES, *PACKED]), second=st.sampled_from([*SUFFIXES, *PACKED]))
+@settings(relaxed, max_examples=100)
+def test_everything_survives_two_formats_but_for_the_stated_exceptions(
+    tmp_path: Path, table: Table, first: str, second: str
+) -> None:
+    once = round_trip(table, tmp_path, first)
+    assert_equal(once, expect_from(table, first))
+    assert_equal(round_trip(once, tmp_path, second), expect_from(expect_from(table, first), second))
+
 
 # Identifiers
 
@@ -108,7 +126,7 @@ def test_floats_are_exact_and_nan_is_missing_in_every_format(tmp_path: Path, suf
     np.testing.assert_array_equal(loaded.frame["x"].to_numpy(), floats)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+@pytest.mark.parametrize("suffix", TYPED)
 def test_floats_of_32_bits_stay_so(tmp_path: Path, suffix: str) -> None:
     floats = np.array([0.1, np.nan, np.inf], dtype=np.float32)
     loaded = round_trip(make_table(x=floats), tmp_path, suffix)
@@ -122,10 +140,10 @@ awkward_text = st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".parquet"])
 @given(texts=st.lists(any_text | awkward_text | st.none()))
 @relaxed
-def test_text_and_missing_text_are_exact_in_csv_and_parquet(
+def test_text_and_missing_text_are_exact_but_in_fits_and_votable(
     tmp_path: Path, suffix: str, texts: list[str | None]
 ) -> None:
     # The first keeps the column a column of text: CSV has no types.
@@ -170,7 +188,7 @@ def test_order_of_columns_stays_and_the_index_is_not_written(tmp_path: Path, suf
     assert loaded.frame.index.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".csv.gz", ".fits.gz"])
 def test_the_same_table_is_the_same_file(tmp_path: Path, suffix: str) -> None:
     table = make_table({"x": ColumnInfo("dex")}, id=[1, 2], x=[0.5, np.nan], name=["a", "b"])
     save_table(table, tmp_path / f"a{suffix}")

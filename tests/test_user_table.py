@@ -164,7 +164,7 @@ def test_a_column_that_has_a_name_of_ours_by_chance_is_to_be_renamed(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"object_id": "objid"}, r"no column 'objid', which \[catalog\] object_id names\. Did you mean 'objID'\?"),
+        ({"object_id": "objd"}, r"no column 'objd', which \[catalog\] object_id names\. Did you mean 'objID'\?"),
         ({"targets": ["oh_50"]}, r"no column 'oh_50', which \[catalog\] targets names\. Did you mean 'oh_p50'\?"),
         ({"file_name": "imag"}, r"no column 'imag', which \[catalog\] file_name names\. Did you mean 'image'\?"),
         ({"split": "sett"}, r"no column 'sett', which \[splits\] column names\. Did you mean 'set'\?"),

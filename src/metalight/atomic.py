@@ -1,4 +1,7 @@
-"""Files that are either whole or not there: written beside their place, then moved into it in one step."""
+"""Files that are either whole or not there: written beside their place, then moved into it in one step.
+
+What a killed process leaves half-written has a name by which it is known (`remove_leftovers`): `.NAME.tmp-XXXXXXXX`.
+"""
 
 import contextlib
 import json
@@ -9,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_MARK = ".tmp-"
+
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
@@ -18,7 +23,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     suffix of `path`, by which many writers choose their format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}{_MARK}", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -47,20 +52,43 @@ def save_json(values: Any, path: Path) -> None:
 def replace_folder(path: Path) -> Iterator[Path]:
     """Path of an empty temporary folder that takes the place of `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_MARK}"))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_current_umask())
-        if path.exists():
-            # A folder cannot be replaced in one step: the old one is moved aside first, and deleted last.
-            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
-            path.replace(aside / path.name)
-            temporary.replace(path)
-            shutil.rmtree(aside)
-        else:
-            temporary.replace(path)
+        move_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move_folder(built: Path, path: Path) -> None:
+    """Let a finished folder take the place of `path`, and delete what was there."""
+    if not path.exists():
+        built.replace(path)
+        return
+    # A folder cannot be replaced in one step: the old one is moved aside first, and deleted last.
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_MARK}"))
+    path.replace(aside / path.name)
+    built.replace(path)
+    shutil.rmtree(aside)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder and below it.
+
+    Only for a folder that no other process is writing to: what that one is writing would go too.
+    """
+    for directory, names, files in os.walk(folder):
+        leftovers = [name for name in names if _is_leftover(name)]
+        for name in leftovers:
+            shutil.rmtree(Path(directory, name), ignore_errors=True)
+            names.remove(name)  # nothing is left to walk through
+        for name in filter(_is_leftover, files):
+            Path(directory, name).unlink(missing_ok=True)
+
+
+def _is_leftover(name: str) -> bool:
+    return name.startswith(".") and _MARK in name
 
 
 def _current_umask() -> int:

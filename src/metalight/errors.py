@@ -14,8 +14,24 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
     ├── RunError          a run folder
+    ├── InUseError        another process is working there
     └── MissingExtraError an optional part is not installed
 """
+
+import errno
+
+_LONGEST_FLAW = 300
+
+_OF_THE_PLACE = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR", "EEXIST")
+    if hasattr(errno, name)
+)
+
+
+def is_of_the_place(error: OSError) -> bool:
+    """Whether an error of the system is the fault of a place: a full disk, a file where a folder should be."""
+    return error.errno in _OF_THE_PLACE
 
 
 class MetalightError(Exception):
@@ -66,8 +82,19 @@ class RunError(MetalightError):
     """A run folder cannot be used."""
 
 
+class InUseError(MetalightError):
+    """Another process is working in the same place."""
+
+
 class MissingExtraError(MetalightError):
     """An optional part of metalight is not installed."""
+
+
+def quote_flaw(error: BaseException) -> str:
+    """What another library says of a damaged file, on one line and without a stop, to stand inside a sentence."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    text = " ".join(text.split()).rstrip(".:; ") or type(error).__name__
+    return text if len(text) <= _LONGEST_FLAW else text[:_LONGEST_FLAW] + "…"
 
 
 def name_nearest(word: str, known: list[str]) -> str:

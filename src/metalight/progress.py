@@ -19,6 +19,16 @@ def no_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     yield lambda steps: None
 
 
+def part_of(advance: Callable[[int], None]) -> Progress:
+    """The progress of a part of some work: it shows no bar of its own, and its steps count in that of the whole."""
+
+    @contextlib.contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield advance
+
+    return progress
+
+
 @contextlib.contextmanager
 def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar with its rate and the time left, on standard error so that standard output stays for results."""

@@ -7,26 +7,29 @@ RUN/
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
-├── training/history.csv     one row a mini-batch
+├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs
 ├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
 ├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
 ├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
 ├── refused/                 a table for each stage that leaves galaxies out: object_id and reason
 ├── stages.json              which stages are done, and from what
+├── run.lock                 held by the process that works here
 └── provenance.json          code, environment, inputs, seeds, times
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metalight.atomic import save_json
+from metalight.atomic import remove_leftovers, save_json
 from metalight.errors import RunError
+from metalight.locks import hold_lock
 
-_STAGES_FILE = "stages.json"
+_STAGES_FILE, _LOCK_FILE = "stages.json", "run.lock"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class RunFolder:
         return self.path / "training" / "history.csv"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder, from which an interrupted training goes on."""
+        return self.path / "training" / "checkpoints"
+
+    @property
     def figures(self) -> Path:
         """Folder."""
         return self.path / "figures"
@@ -97,12 +105,27 @@ class RunFolder:
         """CSV: object_id and reason of the galaxies that a stage left out."""
         return self.path / "refused" / f"{stage}.csv"
 
-    def prepare(self) -> None:
-        """Make the folder.
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """A block in which no other process can hold this run folder; the folder is made if need be.
+
+        What killed processes left half-written is deleted.
 
         Raises:
+            InUseError: Another process holds it.
             RunError: The path is a file, a folder of something else, or cannot be made.
         """
+        self._prepare()
+        way_out = "wait until it has ended, or choose another --run-dir"
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(hold_lock(self.path / _LOCK_FILE, place=self.path, way_out=way_out))
+            except OSError as error:
+                raise RunError(f"{self.path} cannot be written: {error.strerror}; choose another --run-dir.") from error
+            remove_leftovers(self.path)
+            yield
+
+    def _prepare(self) -> None:
         if self.path.is_dir() and any(self.path.iterdir()) and not self.is_run():
             raise RunError(f"{self.path} is a folder of something else, not of a run; choose another --run-dir.")
         try:
@@ -112,7 +135,7 @@ class RunFolder:
 
     def is_run(self) -> bool:
         """Whether a run has been started here."""
-        return self.recipe.is_file() or (self.path / _STAGES_FILE).is_file()
+        return any((self.path / name).is_file() for name in (self.recipe.name, _STAGES_FILE, _LOCK_FILE))
 
     def load_records(self) -> dict[str, "StageRecord"]:
         """What is known of the stages that are done; nothing if the file is lacking or damaged, so that all run."""

@@ -15,5 +15,5 @@ KNOWN_COLUMNS = {
 
 
 def describe_column(name: str, given: ColumnInfo) -> ColumnInfo:
-    """The unit and description that a table gives of a column, or what is known of a column of that name."""
-    return given if given != ColumnInfo() else KNOWN_COLUMNS.get(name, ColumnInfo())
+    """The unit and description that a table gives of a column, or what is known of one of that name, in any case."""
+    return given if given != ColumnInfo() else KNOWN_COLUMNS.get(name.casefold(), ColumnInfo())

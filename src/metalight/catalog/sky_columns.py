@@ -17,7 +17,7 @@ _DEGREES, _ARCSECONDS = ("deg", "°"), ("arcsec", "asec", '"', "″")
 
 @dataclass(frozen=True)
 class SkyColumns:
-    """Names of columns in the user's table."""
+    """Names of columns in the user's table; their case need not be the table's until they are looked up."""
 
     ra: str
     """Right ascension, degrees."""
@@ -29,7 +29,7 @@ class SkyColumns:
     """petroR90_r, arcsec; empty: there is none."""
 
     def list_roles(self) -> list[tuple[str, str]]:
-        """The setting that names each column, and its name."""
+        """The setting that names each column, and its name, in the order of the fields."""
         roles = [("[catalog] ra", self.ra), ("[catalog] dec", self.dec)]
         return roles + [("[catalog] petro_r90", self.petro_r90)] * bool(self.petro_r90)
 
@@ -39,7 +39,7 @@ def find_sky_cuts(table: Table, columns: SkyColumns, *, path: Path) -> list[Cut]
 
     Args:
         table: The user's table, which has the columns.
-        columns: Their names.
+        columns: Their names, as the table spells them.
         path: File of the table, for the messages.
 
     Raises:

@@ -1,6 +1,6 @@
 """The user's own table as the catalogue: columns mapped by name, galaxies without a target refused and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Catalog:
     """The galaxies that can be used, and those that cannot, with the reason."""
 
     table: Table
-    """Columns object_id (int64); the targets under the user's names (float64, all finite); file_name and split_name
+    """Columns object_id (int64); the targets as `targets` spells them (float64, all finite); file_name and split_name
     if they were asked for (text); then all other columns of the user, unchanged. Rows in the user's order."""
 
     refused: pd.DataFrame
@@ -54,7 +54,7 @@ def load_catalog(
     sky: SkyColumns | None = None,
     missing_values: Sequence[float] = SENTINELS,
 ) -> Catalog:
-    """The galaxies of a CSV, Parquet or FITS table.
+    """The galaxies of a table in any format of `load_table`.
 
     A galaxy is refused for the first of `targets` that is missing or infinite, and then for the first of its places on
     the sky that is missing or impossible.
@@ -62,10 +62,10 @@ def load_catalog(
     Args:
         path: The table, one row a galaxy.
         object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
-        targets: Columns to learn to predict.
+        targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
-        sky: Columns of the galaxies' places on the sky, where they are needed; they stay as they are.
+        sky: Columns of the galaxies' places on the sky, where they are needed; they stay as they are in the table.
         missing_values: Numbers that stand for "not measured".
 
     Raises:
@@ -80,12 +80,15 @@ def load_catalog(
     _check_roles([role for role in roles if role[1] not in targets] + sky_roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
-        for role, name in roles + sky_roles:
-            find_column(user_table, name, path=path, role=role)
+        spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in roles}
+        _check_roles([(role, spelt[name]) for role, name in roles])
+        spelt_sky = [(role, find_column(user_table, name, path=path, role=role)) for role, name in sky_roles]
+        _check_roles([(role, spelt[name]) for role, name in roles if name not in targets] + spelt_sky)
         if user_table.frame.empty:
             raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
-        table = _map_columns(user_table, path, object_id, targets, file_name, split)
-        sky_cuts = [] if sky is None else find_sky_cuts(user_table, sky, path=path)
+        table = _map_columns(user_table, path, spelt, object_id, targets, file_name, split)
+        places = SkyColumns(*(name for _, name in spelt_sky)) if spelt_sky else None
+        sky_cuts = [] if places is None else find_sky_cuts(user_table, places, path=path)
     except CatalogError:
         raise
     except TableError as error:
@@ -102,18 +105,24 @@ def _check_roles(roles: list[tuple[str, str]]) -> None:
 
 
 def _map_columns(
-    user_table: Table, path: Path, object_id: str, targets: Sequence[str], file_name: str, split: str
+    user_table: Table,
+    path: Path,
+    spelt: Mapping[str, str],
+    object_id: str,
+    targets: Sequence[str],
+    file_name: str,
+    split: str,
 ) -> Table:
-    """The user's columns under our names and in our order."""
+    """The user's columns under our names and in our order; `spelt` has the table's own spelling of each name."""
     frame = user_table.frame
-    sources = {"object_id": object_id}
-    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, object_id, path=path))]
-    mapped += [(target, require_numbers(user_table, target, path=path)) for target in targets]
+    sources = {"object_id": spelt[object_id]}
+    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, spelt[object_id], path=path))]
+    mapped += [(target, require_numbers(user_table, spelt[target], path=path)) for target in targets]
     for ours, name in (("file_name", file_name), ("split_name", split)):
         if name:
-            sources[ours] = name
-            mapped.append((ours, _require_text(user_table, name, path)))
-    used = {object_id, *targets, file_name, split}
+            sources[ours] = spelt[name]
+            mapped.append((ours, _require_text(user_table, spelt[name], path)))
+    used = set(spelt.values())
     mapped += [(name, frame[name]) for name in frame.columns if name not in used]
     columns: dict[str, Any] = {}
     for name, values in mapped:
@@ -123,6 +132,7 @@ def _map_columns(
                 "table."
             )
         columns[name] = values
+    sources |= {target: spelt[target] for target in targets}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
 

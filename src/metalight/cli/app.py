@@ -6,8 +6,8 @@ import typer
 from typer.core import TyperGroup
 
 from metalight import __version__
-from metalight.cli import evaluate, predict, recipe, run, simulate
-from metalight.errors import MetalightError
+from metalight.cli import compare, evaluate, predict, recipe, run, simulate
+from metalight.errors import MetalightError, is_of_the_place
 
 INTERRUPTED_STATUS = 130
 """Exit status after Ctrl-C, by the custom of shells."""
@@ -20,11 +20,21 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except MetalightError as error:
-            typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {error}", err=True)
+            _show_error(str(error))
             ctx.exit(error.exit_status)
-        except KeyboardInterrupt:
-            typer.echo("Interrupted. What is finished is kept: the same command goes on from there.", err=True)
+        except OSError as error:
+            if not is_of_the_place(error):
+                raise
+            _show_error(f"{error.filename or 'What comes out'} cannot be written: {error.strerror}. Mend that first.")
+            ctx.exit(MetalightError.exit_status)
+        except KeyboardInterrupt as interruption:
+            moment = f" {interruption}" if str(interruption) else ""
+            typer.echo(f"Interrupted{moment}. What is finished is kept: the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED_STATUS)
+
+
+def _show_error(sentence: str) -> None:
+    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {sentence}", err=True)
 
 
 app = typer.Typer(
@@ -38,6 +48,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(recipe.app, name="recipe")
 app.command("simulate")(simulate.simulate)
 

@@ -7,7 +7,7 @@ import typer
 
 
 def evaluate(
-    table: Annotated[Path, typer.Argument(help="CSV, Parquet or FITS, one row a galaxy.")],
+    table: Annotated[Path, typer.Argument(help="CSV, ECSV, VOTable, FITS or Parquet, one row a galaxy.")],
     truth: Annotated[str, typer.Option(help="Column of true values.")],
     predicted: Annotated[str, typer.Option(help="Column of predictions.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the scores and the figure.")],

@@ -20,7 +20,9 @@ class Views(StrEnum):
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved model, or a run that has trained one.")],
     images: Annotated[Path, typer.Option(help="A folder of JPEG or PNG images, or a run.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .fits.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to write: .csv, .ecsv, .vot, .fits or .parquet.")
+    ],
     views: Annotated[
         Views,
         typer.Option(help="The image as it is; it and four augmented views, as the paper; or the eight symmetries."),

@@ -1,7 +1,21 @@
 """Evaluation: predictions become numbers, which the figures and the report show."""
 
-from metalight.evaluation.binned import choose_bin_centres, compute_binned_statistics, is_metallicity_like
+from metalight.evaluation.binned import (
+    choose_bin_centres,
+    compute_binned_differences,
+    compute_binned_statistics,
+    is_metallicity_like,
+)
 from metalight.evaluation.examples import select_examples
+from metalight.evaluation.metric_text import align_rows
+from metalight.evaluation.paired import (
+    Comparison,
+    build_record,
+    compare_predictions,
+    describe_verdict,
+    format_comparison,
+)
+from metalight.evaluation.pairing import KnownTruth, PairedGalaxies, Predictions, pair_predictions
 from metalight.evaluation.scores import (
     Scores,
     evaluate_predictions,
@@ -12,14 +26,25 @@ from metalight.evaluation.scores import (
 )
 
 __all__ = [
+    "Comparison",
+    "KnownTruth",
+    "PairedGalaxies",
+    "Predictions",
     "Scores",
+    "align_rows",
+    "build_record",
     "choose_bin_centres",
+    "compare_predictions",
+    "compute_binned_differences",
     "compute_binned_statistics",
+    "describe_verdict",
     "evaluate_predictions",
     "find_scorable",
+    "format_comparison",
     "format_scores",
     "is_metallicity_like",
     "load_scores",
+    "pair_predictions",
     "save_scores",
     "select_examples",
 ]

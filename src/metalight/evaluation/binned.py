@@ -87,6 +87,38 @@ def compute_binned_statistics(
     return table.astype({"num": np.int64})
 
 
+def compute_binned_differences(
+    truth: npt.ArrayLike,
+    predicted_a: npt.ArrayLike,
+    predicted_b: npt.ArrayLike,
+    centres: npt.ArrayLike,
+    half_width: float = PAPER_HALF_WIDTH,
+) -> pd.DataFrame:
+    """How two sets of predictions differ, one row a bin of the true value: centre, num, mae_difference, standard_error.
+
+    `mae_difference` is the mean of |residual of B| − |residual of A| over the galaxies of the bin, so that it is
+    negative where B is the better one; its standard error is that of a mean of paired differences, their standard
+    deviation over √num. A bin with one galaxy has no standard error, a bin without any no difference.
+
+    Args:
+        truth: True values, finite, shape (galaxies,).
+        predicted_a: Predictions of A, finite, shape (galaxies,).
+        predicted_b: Predictions of B, likewise.
+        centres: As of `compute_binned_statistics`.
+        half_width: Likewise.
+    """
+    truth, a, b = (np.asarray(values, dtype=np.float64) for values in (truth, predicted_a, predicted_b))
+    differences = np.abs(b - truth) - np.abs(a - truth)
+    rows = []
+    for centre in np.asarray(centres, dtype=np.float64):
+        inside = differences[np.abs(truth - centre) < half_width]
+        num = len(inside)
+        mean = float(inside.mean()) if num else float("nan")
+        error = float(inside.std(ddof=1) / math.sqrt(num)) if num > 1 else float("nan")
+        rows.append((centre, num, mean, error))
+    return pd.DataFrame(rows, columns=["centre", "num", "mae_difference", "standard_error"])
+
+
 def _compute_statistics(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64]) -> dict[str, float]:
     if len(truth) == 0:
         return {"num": 0}

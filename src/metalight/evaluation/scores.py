@@ -12,24 +12,11 @@ import numpy.typing as npt
 
 from metalight.atomic import save_json
 from metalight.errors import EvaluationError
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_label, format_number
 from metalight.metrics import Interval, compute_baseline, compute_metrics
 
 BaselineSource = Literal["training set", "scored galaxies"]
 """Whose mean the baseline predicts."""
-
-_LABELS = {
-    "rmse": ("RMSE", True),
-    "nmad": ("NMAD", True),
-    "mean_bias": ("mean residual", True),
-    "median_bias": ("median residual", True),
-    "mae": ("mean |residual|", True),
-    "r2": ("R²", False),
-    "fraction_over_3_nmad": ("fraction |residual| > 3 NMAD", False),
-    "fraction_over_5_nmad": ("fraction |residual| > 5 NMAD", False),
-    "fraction_over_0.2": ("fraction |residual| > 0.2", True),
-    "fraction_over_0.3": ("fraction |residual| > 0.3", True),
-}
-"""How the table names each metric, and whether the unit of the target belongs there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +102,7 @@ def evaluate_predictions(
 
 def save_scores(scores: Mapping[str, Scores], path: Path) -> None:
     """Write the scores of each target as JSON; a number that is not defined is null."""
-    stored = {target: _replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}
+    stored = {target: replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}
     save_json(stored, path)
 
 
@@ -141,18 +128,22 @@ def format_scores(scores: Scores, unit: str) -> str:
         scores: What to show.
         unit: Unit of the target, such as `dex`; empty if it has none.
     """
-    decimals = _choose_decimals(scores)
+    decimals = choose_decimals(scores.metrics["rmse"].value)
     rows = [("metric", "value", "68 % interval", "predict the mean")]
     for name, metric in scores.metrics.items():
-        numbers = [_format_number(value, decimals) for value in (metric.value, scores.baseline[name].value)]
-        rows.append((_format_label(name, unit), numbers[0], _format_interval(metric, decimals), numbers[1]))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(row[column].rjust(widths[column]) for column in (1, 2, 3))])
-        for row in rows
-    ]
-    lines.insert(1, "  ".join("─" * width for width in widths))
-    return "\n".join([*lines, "", *_format_notes(scores)])
+        numbers = [format_number(value, decimals) for value in (metric.value, scores.baseline[name].value)]
+        rows.append((format_label(name, unit), numbers[0], format_interval(metric, decimals), numbers[1]))
+    return "\n".join([*align_rows(rows), "", *_format_notes(scores)])
+
+
+def replace_nan(value: Any) -> Any:
+    """The same, with None for every number in a tree of dicts that is not finite.
+
+    JSON has no NaN; the tokens that Python would write are refused by most other readers.
+    """
+    if isinstance(value, dict):
+        return {key: replace_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _format_notes(scores: Scores) -> list[str]:
@@ -162,7 +153,7 @@ def _format_notes(scores: Scores) -> list[str]:
         lack = "lacks" if scores.num_left_out == 1 else "lack"
         counts += f"; {scores.num_left_out:,} left out, which {lack} a true value or a prediction"
     whose = "training set" if scores.baseline_source == "training set" else "scored galaxies themselves"
-    mean = _format_number(scores.baseline_mean, _choose_decimals(scores))
+    mean = format_number(scores.baseline_mean, choose_decimals(scores.metrics["rmse"].value))
     notes = [
         f"{counts}. Residual = predicted − true.",
         f"Predict the mean: {mean} for every galaxy, the mean of the {whose}.",
@@ -170,30 +161,6 @@ def _format_notes(scores: Scores) -> list[str]:
     if scores.num_bootstrap:
         notes.append(f"Intervals: {scores.num_bootstrap:,} bootstrap samples of the galaxies, seed {scores.seed}.")
     return notes
-
-
-def _format_label(name: str, unit: str) -> str:
-    label, has_unit = _LABELS.get(name, (name, False))
-    if not (has_unit and unit):
-        return label
-    return f"{label} {unit}" if name.startswith("fraction") else f"{label} ({unit})"
-
-
-def _choose_decimals(scores: Scores) -> int:
-    """Four, as suits dex; more for a target whose residuals are so small that four would hide them."""
-    rmse = scores.metrics["rmse"].value
-    return 4 if rmse == 0 else max(4, 2 - math.floor(math.log10(rmse)))
-
-
-def _format_number(value: float, decimals: int) -> str:
-    # Adding 0 turns the −0 of a rounded residual into 0.
-    return f"{round(value, decimals) + 0:.{decimals}f}" if math.isfinite(value) else "–"
-
-
-def _format_interval(metric: Interval, decimals: int) -> str:
-    if not (math.isfinite(metric.low) and math.isfinite(metric.high)):
-        return "–"
-    return f"{_format_number(metric.low, decimals)} to {_format_number(metric.high, decimals)}"
 
 
 def _read_scores(stored: dict[str, Any]) -> Scores:
@@ -206,10 +173,3 @@ def _read_scores(stored: dict[str, Any]) -> Scores:
 
 def _read_interval(stored: dict[str, float | None]) -> Interval:
     return Interval(**{name: float("nan") if value is None else float(value) for name, value in stored.items()})
-
-
-def _replace_nan(value: Any) -> Any:
-    # JSON has no NaN; the tokens that Python would write are refused by most other readers.
-    if isinstance(value, dict):
-        return {key: _replace_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

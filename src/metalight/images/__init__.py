@@ -4,17 +4,29 @@ from metalight.images.decode import crop_square, decode_image, resize_area
 from metalight.images.identical import SMALLEST_SIDE, label_identical
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
+from metalight.images.reading import (
+    ReadImages,
+    check_any_usable,
+    divide_into_parts,
+    read_images,
+    refuse_duplicates,
+)
 
 __all__ = [
     "SMALLEST_SIDE",
     "Pixels",
     "PixelsReport",
+    "ReadImages",
     "build_pixels",
+    "check_any_usable",
     "crop_square",
     "decode_image",
+    "divide_into_parts",
     "find_flaw",
     "is_grey",
     "label_identical",
     "load_pixels",
+    "read_images",
+    "refuse_duplicates",
     "resize_area",
 ]

@@ -10,13 +10,11 @@ A folder of:
 
 import hashlib
 import json
-import re
+import os
 import shutil
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +23,17 @@ import numpy.typing as npt
 import pandas as pd
 import PIL
 
-from metalight.atomic import replace_folder
+from metalight.atomic import replace_file, replace_folder
 from metalight.errors import ImageError
-from metalight.images.decode import crop_square, decode_image, resize_area
-from metalight.images.quality import find_flaw, is_grey
+from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
+from metalight.unfinished import UnfinishedWork, go_on_with
 
 FORMAT_VERSION = 1
 """Raised whenever the rules of decoding, checking or resizing change, so that old caches are built anew."""
 
-MAX_FILE_BYTES = 1_000_000_000
-"""Larger files are refused unread."""
-
 _ARRAY, _INDEX, _REFUSED, _FINGERPRINT = "pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"
-_FILES_A_BATCH = 16
+_ALL = "all.npy"
 _ROWS_A_COPY = 256
 
 
@@ -128,13 +123,26 @@ def build_pixels(
     fingerprint = _compute_fingerprint(found, side)
     if _is_built(cache, fingerprint):
         return _report(cache, is_fresh=True)
+    identity = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
+    try:
+        with go_on_with(cache, identity, needed=[_ALL]) as work:
+            outcomes = _decode_all(folder, found, work, side, progress, num_threads)
+            _build_cache(folder, cache, outcomes, work, fingerprint)
+    except OSError as error:
+        raise ImageError(
+            f"The decoded images cannot be written to {cache}: {error.strerror or error}. Mend that and give the same "
+            "command: it goes on from there."
+        ) from error
+    return _report(cache, is_fresh=False)
+
+
+def _build_cache(
+    folder: Path, cache: Path, outcomes: pd.DataFrame, work: UnfinishedWork, fingerprint: dict[str, Any]
+) -> None:
+    refuse_duplicates(outcomes)
+    check_any_usable(folder, outcomes)
+    kept = np.flatnonzero(outcomes["reason"] == "")
     with replace_folder(cache) as building:
-        outcomes = _decode_all(folder, found, building / "all.npy", side, progress, num_threads)
-        _refuse_duplicates(outcomes)
-        kept = np.flatnonzero(outcomes["reason"] == "")
-        if len(kept) == 0:
-            raise ImageError(_explain_none_usable(folder, outcomes))
-        _keep_rows(building / "all.npy", building / _ARRAY, outcomes["row"].to_numpy()[kept])
         index = outcomes.iloc[kept][["object_id", "sha256", "height", "width", "is_grey"]]
         index.reset_index(drop=True).to_parquet(building / _INDEX)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
@@ -142,7 +150,7 @@ def build_pixels(
         # A file that could not be read may be readable next time without looking changed: then read again.
         is_complete = not outcomes["is_unread"].any()
         (building / _FINGERPRINT).write_text(json.dumps(fingerprint | {"is_complete": bool(is_complete)}, indent=2))
-    return _report(cache, is_fresh=False)
+        _keep_rows(work.folder / _ALL, building / _ARRAY, kept)
 
 
 def load_pixels(cache: Path) -> Pixels:
@@ -219,116 +227,52 @@ def _report(cache: Path, *, is_fresh: bool) -> PixelsReport:
     )
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What became of one file."""
-
-    object_id: int
-    path: str
-    reason: str = ""
-    is_unread: bool = False
-    sha256: str = ""
-    height: int = 0
-    width: int = 0
-    is_grey: bool = False
-    pixels: npt.NDArray[np.uint8] | None = None
-
-
-def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> _Outcome:
-    outcome = _Outcome(object_id, path)
-    if num_bytes > MAX_FILE_BYTES:
-        outcome.reason = f"is too large: more than {MAX_FILE_BYTES // 1_000_000} MB"
-        return outcome
-    try:
-        data = (folder / path).read_bytes()
-    except OSError as error:
-        outcome.reason, outcome.is_unread = f"cannot be read: {error.strerror}", True
-        return outcome
-    if len(data) != num_bytes:
-        outcome.reason, outcome.is_unread = "changed since the folder was listed; run again", True
-        return outcome
-    outcome.sha256 = hashlib.sha256(data).hexdigest()
-    try:
-        pixels = decode_image(data)
-    except ImageError as error:
-        outcome.reason = str(error)
-        return outcome
-    outcome.height, outcome.width = pixels.shape[:2]
-    # Checked before resizing, which smooths, but only in the part that is used.
-    square = crop_square(pixels)
-    outcome.reason = find_flaw(square)
-    if not outcome.reason:
-        outcome.is_grey = is_grey(square)
-        outcome.pixels = resize_area(square, side)
-    return outcome
-
-
-def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: int) -> Iterator[list[_Outcome]]:
-    """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
-    rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
-
-    def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(folder, *row, side) for row in rows[first : first + _FILES_A_BATCH]]
-
-    running: deque[Future[list[_Outcome]]] = deque()
-    with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:
-        for first in range(0, len(rows), _FILES_A_BATCH):
-            if len(running) == 2 * num_threads:
-                yield running.popleft().result()
-            running.append(pool.submit(read_batch, first))
-        while running:
-            yield running.popleft().result()
-
-
 def _decode_all(
-    folder: Path, found: pd.DataFrame, path: Path, side: int, progress: Progress, num_threads: int
+    folder: Path, found: pd.DataFrame, work: UnfinishedWork, side: int, progress: Progress, num_threads: int
 ) -> pd.DataFrame:
-    """Write every usable image to an array file with room for all; a row for each file, `row` being its place there."""
-    array = _create_array(path, len(found), side)
-    outcomes: list[_Outcome] = []
-    places: list[int] = []
-    num_written = 0
+    """Write every usable image to its row of an array file with room for all; gives what became of each file."""
+    array = work.folder / _ALL
+    if not array.is_file():
+        _create_array(array, len(found), side)
+    parts: list[pd.DataFrame] = []
     with progress("Decoding images", len(found)) as advance:
-        for batch in _read_in_order(folder, found, side, num_threads):
-            for outcome in batch:
-                places.append(num_written if outcome.pixels is not None else -1)
-                if outcome.pixels is not None:
-                    array[num_written] = outcome.pixels
-                    outcome.pixels = None
-                    num_written += 1
-            outcomes.extend(batch)
-            advance(len(batch))
-    array.flush()
-    columns = ("object_id", "path", "reason", "is_unread", "sha256", "height", "width", "is_grey")
-    frame = pd.DataFrame({name: [getattr(outcome, name) for outcome in outcomes] for name in columns})
-    return frame.assign(row=places)
+
+        def decode(part: slice) -> pd.DataFrame:
+            read = read_images(folder, found[part], side, num_threads=num_threads, advance=advance)
+            _write_rows(array, part.start, read.pixels)
+            return read.outcomes
+
+        for number, part in enumerate(divide_into_parts(len(found), side)):
+            if work.has(number):
+                advance(part.stop - part.start)
+            # A file that could not be read is tried again.
+            make, is_final = partial(decode, part), lambda kept: not kept["is_unread"].any()
+            parts.append(work.load_or_make(number, make, is_final))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _create_array(path: Path, num_rows: int, side: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+def _create_array(path: Path, num_rows: int, side: int) -> None:
+    """Make an array file with room for that many images."""
     num_bytes = num_rows * side * side * 3
     num_free = shutil.disk_usage(path.parent).free
-    # Writing to a mapped file on a full disk kills the process without a word.
     if num_bytes > num_free:
         raise ImageError(
             f"The decoded images need {num_bytes / 1e9:.1f} GB in {path.parent.parent}, which has "
             f"{num_free / 1e9:.1f} GB free. Make room, or choose a smaller [pixels] side."
         )
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(num_rows, side, side, 3))
+    with replace_file(path) as temporary:
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(num_rows, side, side, 3))
 
 
-def _refuse_duplicates(outcomes: pd.DataFrame) -> None:
-    """Give every usable image that has a twin a reason against it, in place."""
-    usable = outcomes["reason"] == ""
-    twins = outcomes[usable & outcomes.duplicated("sha256", keep=False)]
-    by_content: dict[str, list[int]] = defaultdict(list)
-    for object_id, sha256 in zip(twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True):
-        by_content[sha256].append(object_id)
-    for label, object_id, sha256 in zip(
-        twins.index, twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True
-    ):
-        others = [other for other in by_content[sha256] if other != object_id]
-        more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
-        outcomes.loc[label, "reason"] = f"is byte for byte the image of galaxy {others[0]}{more}"
+def _write_rows(path: Path, first: int, rows: npt.NDArray[np.uint8]) -> None:
+    """Put images into an array file, from the row `first` on."""
+    array = np.load(path, mmap_mode="r")
+    # Not through the map: on a disk that fills up, that would kill the process without a word.
+    with path.open("r+b") as file:
+        file.seek(array.offset + first * array.strides[0])
+        file.write(rows.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
@@ -337,19 +281,7 @@ def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
     if len(rows) == len(array):
         source.rename(target)
         return
-    kept = _create_array(target, len(rows), array.shape[1])
+    _create_array(target, len(rows), array.shape[1])
     for first in range(0, len(rows), _ROWS_A_COPY):
-        kept[first : first + _ROWS_A_COPY] = array[rows[first : first + _ROWS_A_COPY]]
-    kept.flush()
+        _write_rows(target, first, array[rows[first : first + _ROWS_A_COPY]])
     source.unlink()
-
-
-def _explain_none_usable(folder: Path, outcomes: pd.DataFrame) -> str:
-    # Reasons that differ only in a number, such as another galaxy's identifier, are the same reason.
-    kinds = outcomes["reason"].map(lambda reason: re.sub(r"\d+", "0", reason))
-    example = outcomes[kinds == kinds.mode()[0]].iloc[0]
-    num_alike = int((kinds == kinds.mode()[0]).sum())
-    return (
-        f"None of the {len(outcomes)} images in {folder} can be used. {num_alike} for the same reason, such as galaxy "
-        f"{example['object_id']}: {example['path']} {example['reason']}."
-    )

@@ -1,8 +1,34 @@
-"""The whole job: the stages in order, each from artefacts to artefacts, and prediction for new galaxies."""
+"""The whole job: the stages in order, each from artefacts to artefacts; prediction, evaluation and comparison."""
 
+from metalight.pipeline.compare import (
+    CompareReport,
+    TruthTable,
+    compare,
+    describe_galaxies,
+    describe_overlap,
+    save_comparison,
+)
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
+from metalight.pipeline.sides import SideColumns
 from metalight.pipeline.stages import STAGES
 
-__all__ = ["STAGES", "CatalogOfImages", "PredictReport", "RunReport", "evaluate_table", "predict_images", "run_recipe"]
+__all__ = [
+    "STAGES",
+    "CatalogOfImages",
+    "CompareReport",
+    "PredictReport",
+    "RunDifference",
+    "RunReport",
+    "SideColumns",
+    "TruthTable",
+    "compare",
+    "describe_galaxies",
+    "describe_overlap",
+    "evaluate_table",
+    "predict_images",
+    "run_recipe",
+    "save_comparison",
+]

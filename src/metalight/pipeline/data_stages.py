@@ -11,7 +11,8 @@ from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
 from metalight.run import describe_file
-from metalight.tables import Table, load_table, save_table
+from metalight.tables import Table, list_table_files, load_table, save_table
+from metalight.unfinished import name_unfinished
 
 
 def _perform_catalog(job: Job) -> str:
@@ -65,6 +66,14 @@ def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     return settings if columns is None else {**settings, "sky_columns": vars(columns)}
 
 
+def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
+    path = Path(recipe.catalog.path)
+    files = list_table_files(path)
+    if files == [path]:
+        return {"catalog": describe_file(path)}
+    return {"catalog": {"path": str(path), "files": [describe_file(file) for file in files]}}
+
+
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
     folder = Path(recipe.cutouts.folder)
     return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
@@ -76,7 +85,7 @@ DATA_STAGES = (
         after=(),
         perform=_perform_catalog,
         settings=_catalog_settings,
-        inputs=lambda recipe: {"catalog": describe_file(Path(recipe.catalog.path))},
+        inputs=_catalog_inputs,
         outputs=lambda run: [run.catalog, run.cuts, run.refused("catalog")],
     ),
     Stage(
@@ -97,6 +106,7 @@ DATA_STAGES = (
         settings=lambda recipe: recipe.pixels.model_dump(mode="json"),
         outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
         cache=lambda run: [run.pixels / "pixels.npy"],
+        unfinished=lambda run: [name_unfinished(run.pixels)],
     ),
     SPLITS_STAGE,
 )

@@ -23,7 +23,7 @@ def evaluate_table(
     """Score the predictions of a table, and draw them.
 
     Args:
-        path: CSV, Parquet or FITS, one row a galaxy.
+        path: The table in any format of `load_table`, one row a galaxy.
         folder: Where metrics.json, the residuals and the figure go.
         object_id: Column of the galaxies' identifiers.
         truth: Column of true values.
@@ -41,13 +41,15 @@ def evaluate_table(
     from metalight.figures import draw_prediction_summary
 
     table = load_table(path)
-    for role, name in (("--id", object_id), ("--truth", truth), ("--predicted", predicted)):
+    ids_column, true_column, predicted_column = (
         find_column(table, name, path=path, role=role)
-    object_ids = require_object_ids(table, object_id, path=path)
-    true_values = require_numbers(table, truth, path=path)
-    predictions = require_numbers(table, predicted, path=path)
+        for role, name in (("--id", object_id), ("--truth", truth), ("--predicted", predicted))
+    )
+    object_ids = require_object_ids(table, ids_column, path=path)
+    true_values = require_numbers(table, true_column, path=path)
+    predictions = require_numbers(table, predicted_column, path=path)
     scores = evaluate_predictions(true_values, predictions, baseline_mean=None, num_bootstrap=num_bootstrap, seed=seed)
-    known = describe_column(truth, table.info.get(truth, ColumnInfo()))
+    known = describe_column(truth, table.info.get(true_column, ColumnInfo()))
     residuals = pd.DataFrame(
         {
             "object_id": object_ids,

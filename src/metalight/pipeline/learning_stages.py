@@ -10,10 +10,12 @@ import pandas as pd
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
 from metalight.images import load_pixels
 from metalight.pipeline.data_stages import load_set
+from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
 from metalight.run import describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
+from metalight.unfinished import name_unfinished
 
 if TYPE_CHECKING:
     from metalight.model import ModelConfig
@@ -38,7 +40,7 @@ def check_learning(recipe: Recipe, device: str) -> None:
 
 def _perform_training(job: Job) -> str:
     from metalight.model import SavedModel, choose_device, save_model
-    from metalight.training import fit_network
+    from metalight.training import CheckpointPlace, fit_network
 
     training, validation = _load_training_data(job, "train"), _load_training_data(job, "validation")
     fitted = fit_network(
@@ -48,6 +50,7 @@ def _perform_training(job: Job) -> str:
         job.recipe.training,
         device=choose_device(job.device),
         history_path=job.run.history,
+        checkpoints=CheckpointPlace(job.run.checkpoints, job.identity),
         progress=job.progress,
     )
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
@@ -55,7 +58,7 @@ def _perform_training(job: Job) -> str:
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
     if fitted.validation_rmse:
         line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
-    return line
+    return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
 def _load_training_data(job: Job, split: str) -> "TrainingData":
@@ -111,25 +114,23 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
 
 def _perform_prediction(job: Job) -> str:
     from metalight.model import choose_device, load_model
-    from metalight.prediction import build_prediction_table, predict_pixels
+    from metalight.prediction import build_prediction_table
 
     settings = job.recipe.prediction
-    model, device = load_model(job.run.model), choose_device(job.device)
-    pixels = load_pixels(job.run.pixels)
+    model, pixels = load_model(job.run.model), load_pixels(job.run.pixels)
+    how = HowToPredict(settings.views, settings.seed, settings.batch_size, choose_device(job.device))
     targets = list(job.recipe.catalog.targets)
     counts = []
     for split in SCORED_SETS:
         galaxies = load_set(job, split)
         object_ids = galaxies.frame["object_id"].to_numpy()
-        predicted = predict_pixels(
+        predicted = predict_galaxies(
             model,
-            pixels.array,
-            pixels.rows_of(object_ids),
+            pixels,
             object_ids,
-            views=settings.views,
-            seed=settings.seed,
-            batch_size=settings.batch_size,
-            device=device,
+            how,
+            output=job.run.predictions(split),
+            identity=job.identity,
             progress=job.progress,
         )
         table = build_prediction_table(model.config, object_ids, predicted)
@@ -220,6 +221,7 @@ LEARNING_STAGES = (
         settings=_training_settings,
         inputs=_training_inputs,
         outputs=lambda run: [run.model / "model.safetensors", run.model / "config.json", run.history],
+        unfinished=lambda run: [run.checkpoints],
     ),
     Stage(
         "prediction",
@@ -227,6 +229,7 @@ LEARNING_STAGES = (
         perform=_perform_prediction,
         settings=lambda recipe: recipe.prediction.model_dump(mode="json"),
         outputs=lambda run: [run.predictions(split) for split in SCORED_SETS],
+        unfinished=lambda run: [name_unfinished(run.predictions(split)) for split in SCORED_SETS],
     ),
     Stage(
         "evaluation",

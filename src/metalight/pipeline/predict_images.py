@@ -1,21 +1,31 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
-from metalight.images import build_pixels, load_pixels
+from metalight.errors import PredictionError
+from metalight.images import load_pixels
+from metalight.pipeline.predict_parts import (
+    HowToPredict,
+    PredictedFolder,
+    identify_prediction,
+    predict_folder,
+    predict_galaxies,
+)
 from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
-from metalight.run import RunFolder
+from metalight.run import RunFolder, describe_file
 from metalight.tables import require_writable, save_table
+
+if TYPE_CHECKING:
+    from metalight.model import SavedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +79,7 @@ def predict_images(
     Args:
         model_path: A saved model, or a run that has trained one.
         images: A folder of images, or a run whose decoded images are used.
-        output: CSV, Parquet or FITS.
+        output: The table to write, in any format of `save_table`.
         views: Test-time views whose predictions are averaged.
         catalog: Which galaxies of the folder to predict; without it, every file that is named by an identifier.
         framing: What the user says of the images; empty: what the folder states, or else that of the model.
@@ -85,36 +95,27 @@ def predict_images(
     """
     require_writable(output)
     from metalight.model import choose_device, load_model
-    from metalight.prediction import build_prediction_table, check_images_match, predict_pixels
+    from metalight.prediction import build_prediction_table, check_images_match
 
     processor = choose_device(device)
     model = load_model(model_path)
     stated = _state_origin(images, framing, source)
     if not accept_any:
         check_images_match(model.config.images, framing=stated.framing, source=stated.source)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.stem}-") as scratch:
+    how = HowToPredict(views, seed, batch_size, processor)
+    try:
         if stated.run is not None:
-            pixels = load_pixels(stated.run.pixels)
-            refused = pd.DataFrame({"object_id": [], "path": [], "reason": []})
+            outcome = _predict_run(model, stated.run, how, output, progress)
         else:
-            found = _find(images, catalog)
-            cache = Path(scratch) / "pixels"
-            report = build_pixels(images, found.found, cache, side=model.config.images.side, progress=progress)
-            pixels = load_pixels(cache)
-            refused = pd.concat([found.refused, report.refused], ignore_index=True)
-        predicted = predict_pixels(
-            model,
-            pixels.array,
-            np.arange(len(pixels.object_ids)),
-            pixels.object_ids,
-            views=views,
-            seed=seed,
-            batch_size=batch_size,
-            device=processor,
-            progress=progress,
-        )
-    save_table(build_prediction_table(model.config, pixels.object_ids, predicted), output)
-    refused_path = output.with_name(f"{output.stem}_refused.csv")
+            outcome = _predict_folder(model, images, catalog, how, output, progress)
+    except OSError as error:
+        raise PredictionError(
+            f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
+            "same command: it goes on from there."
+        ) from error
+    predicted, refused = outcome.predicted, outcome.refused
+    save_table(build_prediction_table(model.config, outcome.object_ids, predicted), output)
+    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
     if len(refused):
         save_refused(refused, refused_path)
     else:
@@ -142,12 +143,43 @@ def _state_origin(images: Path, framing: str, source: str) -> _Stated:
     return _Stated(framing or origin.framing, source or origin.source, None)
 
 
+def _name_stem(output: Path) -> str:
+    """The file's name without its suffix, and without `.gz` after it."""
+    return Path(output.stem).stem if output.suffix.lower() == ".gz" else output.stem
+
+
 def _note_origin(stated: _Stated, config: Any) -> str:
     unknown = [name for name, value in (("framing", stated.framing), ("source", stated.source)) if not value]
     if not unknown:
         return ""
     trained_on = " and ".join(f"{name} '{getattr(config.images, name)}'" for name in unknown)
     return f"The images do not state their {' and '.join(unknown)}: taken to be the model's, {trained_on}."
+
+
+def _predict_run(
+    model: "SavedModel", run: RunFolder, how: HowToPredict, output: Path, progress: Progress
+) -> PredictedFolder:
+    pixels = load_pixels(run.pixels)
+    index = describe_file(run.pixels / "index.parquet")
+    identity = identify_prediction(model, how, [index])
+    predicted = predict_galaxies(
+        model, pixels, pixels.object_ids, how, output=output, identity=identity, progress=progress
+    )
+    return PredictedFolder(pixels.object_ids, predicted, pd.DataFrame({"object_id": [], "path": [], "reason": []}))
+
+
+def _predict_folder(
+    model: "SavedModel",
+    images: Path,
+    catalog: CatalogOfImages | None,
+    how: HowToPredict,
+    output: Path,
+    progress: Progress,
+) -> PredictedFolder:
+    found = _find(images, catalog)
+    outcome = predict_folder(model, images, found.found, how, output=output, progress=progress)
+    refused = pd.concat([found.refused, outcome.refused], ignore_index=True)
+    return replace(outcome, refused=refused)
 
 
 def _find(images: Path, catalog: CatalogOfImages | None) -> FoundCutouts:

@@ -12,6 +12,7 @@ from metalight import __version__
 from metalight.atomic import save_json
 from metalight.pipeline.stage import Job
 from metalight.run import StageRecord
+from metalight.tables import list_table_files
 
 _LIBRARIES = ("torch", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "astropy", "scipy", "matplotlib")
 
@@ -26,7 +27,7 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         "processors": os.cpu_count(),
         "device_asked_for": job.device,
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
-        "catalog_sha256": _hash_file(Path(recipe.catalog.path)),
+        "catalog_sha256": _hash_catalog(Path(recipe.catalog.path)),
         "seeds": {
             "splits": recipe.splits.seed,
             "training": recipe.training.seed,
@@ -37,6 +38,12 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         "stages": {name: {"seconds": record.seconds, "digest": record.digest} for name, record in records.items()},
     }
     save_json(values, job.run.provenance)
+
+
+def _hash_catalog(path: Path) -> str | dict[str, str]:
+    """The hash of a catalogue in one file; of several files, or one with metadata beside it, that of each."""
+    files = list_table_files(path)
+    return _hash_file(path) if files == [path] else {file.name: _hash_file(file) for file in files}
 
 
 def _hash_file(path: Path) -> str:

@@ -1,18 +1,27 @@
 """A recipe run from beginning to end, leaving out what is done already."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from metalight.atomic import replace_file
-from metalight.errors import RecipeError, RunError
+from metalight.errors import RecipeError, RunError, is_of_the_place
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
-from metalight.pipeline.stages import STAGES, compute_fingerprint, find_stage, is_done, perform_stage
+from metalight.pipeline.stages import (
+    STAGES,
+    compute_fingerprint,
+    find_stage,
+    forget_stage,
+    is_done,
+    perform_stage,
+)
 from metalight.progress import Progress, no_progress
-from metalight.recipe import Recipe, dump_recipe
+from metalight.recipe import Recipe, dump_recipe, load_recipe
 from metalight.run import RunFolder, StageRecord
 
 
@@ -41,13 +50,13 @@ def run_recipe(
     """Bring a run folder up to date with a recipe.
 
     A stage is done again if its settings, its inputs from outside (by size and time) or the artefacts it reads (by
-    content) have changed, or if what it made is not there any more.
+    content) have changed, or if what it made is not there any more. One that was interrupted goes on from where it was.
 
     Args:
         recipe: What is wanted.
         run_dir: The run folder, made if need be.
-        first: Do this stage and all later ones in any case.
-        only: Do this stage in any case, and no other.
+        first: Do this stage and all later ones anew, even if they are done; one that was interrupted goes on.
+        only: Do this stage anew, even if it is done, and no other; one that was interrupted goes on.
         device: Name of the processor, or `auto`.
         progress: Shows long work.
         announce: Told of every stage as it ends: its name, its record, and whether it was done now.
@@ -59,24 +68,50 @@ def run_recipe(
     chosen = [find_stage(only)] if only else list(STAGES)
     forced = {only} if only else _list_from(first)
     job = Job(RunFolder(run_dir), recipe, device, progress)
-    job.run.prepare()
-    _save_recipe(job)
-    records = job.run.load_records()
-    performed: list[str] = []
-    for stage in chosen:
-        if only:
-            _check_earlier_stages(stage, job, records)
-        fingerprint = compute_fingerprint(stage, job, records)
-        is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
-        if is_new:
-            if not performed:
-                _check_before_long_work(chosen, job)
-            records[stage.name] = perform_stage(stage, job, fingerprint)
-            performed.append(stage.name)
-            job.run.save_records(records)
-            save_provenance(job, records)
-        announce(stage.name, records[stage.name], is_new)
-    return RunReport(job.run, tuple(performed), records)
+    with job.run.hold(), _explain_place(job.run):
+        _check_same_recipe(job)
+        _save_recipe(job)
+        records = job.run.load_records()
+        performed: list[str] = []
+        for stage in chosen:
+            if only:
+                _check_earlier_stages(stage, job, records)
+            fingerprint = compute_fingerprint(stage, job, records)
+            is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
+            if is_new:
+                if not performed:
+                    _check_before_long_work(chosen, job)
+                _bring_up_to_date(stage, job, records, fingerprint)
+                performed.append(stage.name)
+            announce(stage.name, records[stage.name], is_new)
+        return RunReport(job.run, tuple(performed), records)
+
+
+@contextlib.contextmanager
+def _explain_place(run: RunFolder) -> Iterator[None]:
+    """Turn a full disk and the like into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if not is_of_the_place(error):
+            raise
+        where = error.filename or run.path
+        raise RunError(
+            f"The run cannot write {where}: {error.strerror}. Mend that and give the same command: it goes on from "
+            "there."
+        ) from error
+
+
+def _bring_up_to_date(stage: Stage, job: Job, records: dict[str, StageRecord], fingerprint: dict[str, Any]) -> None:
+    """Do a stage, and keep its record; a stage that is done is begun anew."""
+    if is_done(stage, job, records, fingerprint):
+        forget_stage(stage, job)
+        # If this stops halfway, the same command goes on with it: without a record, it is not done.
+        del records[stage.name]
+        job.run.save_records(records)
+    records[stage.name] = perform_stage(stage, job, fingerprint)
+    job.run.save_records(records)
+    save_provenance(job, records)
 
 
 def _check_recipe(recipe: Recipe) -> None:
@@ -89,6 +124,21 @@ def _check_recipe(recipe: Recipe) -> None:
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
             )
+
+
+def _check_same_recipe(job: Job) -> None:
+    """Refuse the run folder of another recipe: its model and predictions would be lost."""
+    if not job.run.recipe.is_file():
+        return
+    try:
+        name = load_recipe(str(job.run.recipe)).name
+    except RecipeError:
+        return  # of another version of metalight, or damaged: it is written anew
+    if name != job.recipe.name:
+        raise RunError(
+            f"{job.run.path} holds a run of the recipe '{name}', not of '{job.recipe.name}'; choose another --run-dir, "
+            f'or go on with that run by giving your recipe its name: name = "{name}".'
+        )
 
 
 def _save_recipe(job: Job) -> None:

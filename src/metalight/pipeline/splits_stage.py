@@ -22,7 +22,7 @@ from metalight.splits import (
     find_groups,
     load_test_ids,
 )
-from metalight.tables import Table, load_table, require_numbers, save_table
+from metalight.tables import Table, find_column, load_table, require_numbers, save_table
 
 
 def name_sky_columns(recipe: Recipe) -> SkyColumns | None:
@@ -86,7 +86,8 @@ def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataF
     galaxies = _load_galaxies(job, pixels)
 
     def read(name: str) -> npt.NDArray[np.float64]:
-        return require_numbers(galaxies, name, path=job.run.catalog)
+        spelt = find_column(galaxies, name, path=job.run.catalog, role="[catalog]")
+        return require_numbers(galaxies, spelt, path=job.run.catalog)
 
     framing = job.recipe.cutouts.framing
     radii = read(columns.petro_r90) if columns.petro_r90 else None

@@ -18,6 +18,9 @@ class Job:
     recipe: Recipe
     device: str = "auto"
     progress: Progress = no_progress
+    identity: str = ""
+    """Of the stage in hand: a digest of all that its outcome depends on. What an interrupted stage has left is gone on
+    with only if it carries the same."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,6 @@ class Stage:
 
     cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Large outputs that are made of the same inputs as `outputs`; only their sizes are checked."""
+
+    unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
+    """Folders of what it has done so far, from which it goes on after an interruption."""

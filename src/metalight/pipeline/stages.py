@@ -1,7 +1,11 @@
 """The stages in order, and which of them are to be done."""
 
+import hashlib
+import json
+import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from metalight.errors import RunError, name_nearest
@@ -45,7 +49,8 @@ def is_done(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerpr
 def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageRecord:
     """Do a stage, and say what it made."""
     started = time.monotonic()
-    line = stage.perform(job)
+    identity = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+    line = stage.perform(replace(job, identity=identity))
     outputs = list_outputs(job.run, stage.outputs(job.run))
     return StageRecord(
         fingerprint=fingerprint,
@@ -54,3 +59,9 @@ def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageR
         line=line,
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def forget_stage(stage: Stage, job: Job) -> None:
+    """Delete what a stage has done so far, so that it is done anew from its beginning."""
+    for folder in stage.unfinished(job.run):
+        shutil.rmtree(folder, ignore_errors=True)

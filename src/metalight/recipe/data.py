@@ -13,10 +13,11 @@ class CatalogSettings(Settings):
     """Which galaxies, and how the user's columns are named."""
 
     path: str = ""
-    """The catalogue: CSV, Parquet or FITS, one row a galaxy."""
+    """The catalogue, one row a galaxy: CSV, ECSV, VOTable or FITS, also with .gz, or Parquet; or a folder of Parquet
+    parts, or a pattern for them such as `parts/part-*.parquet`."""
 
     object_id: str = "object_id"
-    """Column of the galaxies' integer identifiers."""
+    """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
 
     targets: tuple[str, ...] = ("metallicity",)
     """Columns to learn to predict. Galaxies that lack one are refused, listed and counted."""

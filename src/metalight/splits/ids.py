@@ -12,7 +12,7 @@ import pandas as pd
 
 from metalight.errors import SplitError, TableError
 from metalight.splits.sets import build_splits, draw_sets, require_unique
-from metalight.tables import Table, load_table, require_object_ids
+from metalight.tables import Table, find_column, load_table, match_columns, require_object_ids
 
 _LIST_SUFFIX = ".txt"
 _KNOWN_NAMES = ("object_id", "objid")
@@ -24,8 +24,8 @@ def load_test_ids(path: Path, *, object_id: str) -> npt.NDArray[np.int64]:
     Args:
         path: A table, or a text file (`.txt`) of one integer a line, in which empty lines and what follows a `#` are
             passed over.
-        object_id: The table's column of identifiers. If it has no such column, `object_id` or `objID` in any case, or
-            else its only column, is taken.
+        object_id: The table's column of identifiers, in any case. If it has no such column, `object_id` or `objID` in
+            any case, or else its only column, is taken.
 
     Raises:
         SplitError: The file cannot be read, lists nothing, or lists something else.
@@ -81,8 +81,8 @@ def assign_ids(
 
 def _find_column(table: Table, object_id: str, path: Path) -> str:
     names = list(table.frame.columns)
-    if object_id in names:
-        return object_id
+    if match_columns(table, object_id):
+        return find_column(table, object_id, path=path, role="[catalog] object_id")
     known = [name for name in names if name.casefold() in _KNOWN_NAMES]
     if len(known) == 1:
         return known[0]

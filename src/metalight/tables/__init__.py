@@ -1,16 +1,22 @@
-"""Tables: columns with units and descriptions, the same through CSV, Parquet and FITS.
+"""Tables: columns with units and descriptions, the same through CSV, ECSV, VOTable, FITS and Parquet.
 
 Identifiers stay exact 64-bit integers in every format, and numbers that stand for "not measured" become missing when
-a table is loaded. What the formats cannot hold:
+a table is loaded. Integers come back as 64-bit ones everywhere, and a missing float is NaN. Units are text, never
+interpreted. What the formats cannot hold:
 
 - CSV has no types: a text column of numbers only comes back as numbers, one of `true` and `false` only as booleans, a
   column without any value as missing numbers, and 32-bit numbers as 64-bit ones. A missing text is an empty field, an
   empty text is `""`.
-- FITS text is ASCII and loses blanks at its end; an empty text comes back as missing.
+- FITS text is ASCII and loses blanks at its end; an empty text comes back as missing. Other text is refused.
+- VOTable text cannot have the control characters that XML leaves out, and is refused with them; an empty text comes
+  back as missing.
+- ECSV and Parquet hold everything.
+
+FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 """
 
-from metalight.tables.columns import find_column, require_numbers, require_object_ids
-from metalight.tables.files import load_table, require_writable, save_table
+from metalight.tables.columns import find_column, match_columns, require_numbers, require_object_ids
+from metalight.tables.files import list_table_files, load_table, require_writable, save_table
 from metalight.tables.missing import build_text
 from metalight.tables.table import SENTINELS, ColumnInfo, Table
 
@@ -20,7 +26,9 @@ __all__ = [
     "Table",
     "build_text",
     "find_column",
+    "list_table_files",
     "load_table",
+    "match_columns",
     "require_numbers",
     "require_object_ids",
     "require_writable",

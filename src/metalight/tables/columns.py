@@ -19,21 +19,36 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def find_column(table: Table, name: str, *, path: Path, role: str) -> str:
-    """The same name, if the table has such a column.
+    """The name of a column as the table spells it: the very same, or else the one that differs only in case.
 
     Args:
         table: The table to look in.
-        name: Name of the column, spelt exactly as in the file.
+        name: Name of the column; case, and blanks around it, need not be those of the file.
         path: File of the table, for the message.
         role: The setting that names the column, such as `[catalog] object_id`, for the message.
 
     Raises:
-        TableError: There is no such column; the message suggests the nearest name.
+        TableError: There is no such column, and the message suggests the nearest name; or there are several that
+            differ from it only in case.
     """
     names = list(table.frame.columns)
-    if name not in names:
+    alike = match_columns(table, name)
+    if len(alike) > 1:
+        listed = " and ".join(f"'{known}'" for known in alike)
+        raise TableError(f"{path} has the columns {listed}, and {role} names '{name}'; write one of them exactly.")
+    if not alike:
         raise TableError(f"{path} has no column '{name}', which {role} names.{name_nearest(name, names)}")
-    return name
+    return alike[0]
+
+
+def match_columns(table: Table, name: str) -> list[str]:
+    """The columns that a name may mean: the very same alone, or else all that differ from it only in case."""
+    names = list(table.frame.columns)
+    return [name] if name in names else [known for known in names if _fold(known) == _fold(name)]
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
 
 
 def require_object_ids(table: Table, column: str, *, path: Path, may_repeat: bool = False) -> npt.NDArray[np.int64]:

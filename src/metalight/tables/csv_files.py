@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column
 from metalight.tables.columns import check_names
 from metalight.tables.csv_metadata import load_csv_metadata
@@ -29,27 +29,31 @@ _ROWS_AT_ONCE = 65536
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
-def load_csv(path: Path) -> Table:
+def load_csv(file: BinaryIO, path: Path) -> Table:
     """Table of a CSV file.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages and for the metadata beside it.
 
     Raises:
         TableError: The file is empty, is not text, lacks the line of column names, or a row has too few or too many
             fields.
     """
     try:
-        with path.open("rb") as file:
-            names = _read_names(file, path)
-            check_names(names, path)
-            rows = _read_rows(file, len(names))
+        names = _read_names(file, path)
+        check_names(names, path)
+        rows = read_rows(file, len(names), ",")
         columns = {name: _infer_column(rows[place]) for place, name in enumerate(names)}
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        flaw = str(error).rstrip(".")
-        raise TableError(f"{path} cannot be read as CSV: {flaw}. Correct it, or export it again.") from error
+    except (pa.ArrowException, ValueError, csv.Error) as error:
+        raise TableError(
+            f"{path} cannot be read as CSV: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
     info = load_csv_metadata(path)
     return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
 
 
-def save_csv(table: Table, path: Path) -> None:
+def save_csv(table: Table, file: BinaryIO) -> None:
     """Write a CSV file without its units and descriptions, which `save_csv_metadata` puts beside it.
 
     Raises:
@@ -57,24 +61,59 @@ def save_csv(table: Table, path: Path) -> None:
     """
     try:
         rows = build_arrow_table(table.frame)
-        written = [_write_column(rows[name], name) for name in rows.column_names]
+        write_rows(rows, file)
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"CSV cannot hold it: {error}") from error
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(_quote_name(name) for name in rows.column_names) + "\n")
-        for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
-            batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
-            file.writelines(line + "\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
+        raise TableError(f"CSV cannot hold it: {quote_flaw(error)}") from error
+
+
+def write_rows(rows: pa.Table, file: BinaryIO) -> None:
+    """Write the line of column names and the rows.
+
+    Raises:
+        pyarrow.ArrowException: A column cannot be written as text.
+        UnicodeEncodeError: A name cannot be written as UTF-8.
+    """
+    written = [_write_column(rows[name]) for name in rows.column_names]
+    file.write((",".join(_quote_name(name) for name in rows.column_names) + "\n").encode())
+    for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
+        batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
+        file.writelines(line.encode() + b"\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
+
+
+def read_line(file: BinaryIO) -> bytes:
+    """The next line; one in quotes may hold line breaks. Empty at the end of the file.
+
+    Raises:
+        ValueError: The line is longer than any line of column names is.
+    """
+    line = file.readline(_LARGEST_ROW)
+    while line.count(b'"') % 2 and (more := file.readline(_LARGEST_ROW)):
+        line += more
+        if len(line) >= _LARGEST_ROW:
+            break
+    if len(line) >= _LARGEST_ROW:
+        raise ValueError(f"it has a line of more than {_LARGEST_ROW} bytes where the column names should be")
+    return line
+
+
+def split_names(line: bytes, delimiter: str) -> list[str]:
+    """Column names of a line.
+
+    Raises:
+        UnicodeDecodeError: The line is not UTF-8.
+        csv.Error: Its quotes do not fit.
+    """
+    text = io.StringIO(line.decode(), newline="")
+    names = next(csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True), [])
+    # pandas leaves the name of its index empty.
+    return [name.strip() or f"unnamed_{place}" for place, name in enumerate(names, start=1)]
 
 
 def _read_names(file: BinaryIO, path: Path) -> list[str]:
     """Column names; the file is left at the first row."""
-    line = file.readline().removeprefix(b"\xef\xbb\xbf")
+    line = read_line(file).removeprefix(b"\xef\xbb\xbf")
     while line.startswith(b"#") or line.isspace():
-        line = file.readline()
-    # A name in quotes may hold a line break.
-    while line.count(b'"') % 2 and (more := file.readline()):
-        line += more
+        line = read_line(file)
     header = line.decode()
     if not header:
         raise TableError(f"{path} is empty; a CSV file starts with a line of column names.")
@@ -83,13 +122,17 @@ def _read_names(file: BinaryIO, path: Path) -> list[str]:
             f"{path} lacks a line of column names: its first line is '{header.strip()[:60]}'. Write the names there, "
             "without # before them."
         )
-    names = next(csv.reader(io.StringIO(header, newline=""), strict=True, skipinitialspace=True))
-    # pandas leaves the name of its index empty.
-    return [name.strip() or f"unnamed_{place}" for place, name in enumerate(names, start=1)]
+    return split_names(line, ",")
 
 
-def _read_rows(file: BinaryIO, num_columns: int) -> list[pa.ChunkedArray]:
-    """The fields of each column as text; missing where nothing, not even quotes, stands."""
+def read_rows(file: BinaryIO, num_columns: int, delimiter: str) -> list[pa.ChunkedArray]:
+    """The fields of each column as text; missing where nothing, not even quotes, stands.
+
+    Between blanks nothing can stand, so that there quotes without content are a missing value too.
+
+    Raises:
+        pyarrow.ArrowException: A row has too few or too many fields, or is not UTF-8.
+    """
     text = {str(place): pa.string() for place in range(num_columns)}
     if not file.peek(1):  # type: ignore[attr-defined]
         return [pa.chunked_array([], pa.string())] * num_columns
@@ -97,9 +140,14 @@ def _read_rows(file: BinaryIO, num_columns: int) -> list[pa.ChunkedArray]:
         file,
         read_options=pa_csv.ReadOptions(column_names=list(text), block_size=_LARGEST_ROW),
         # In a file of one column an empty line is a missing value.
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=num_columns > 1),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=num_columns > 1
+        ),
         convert_options=pa_csv.ConvertOptions(
-            column_types=text, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            column_types=text,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=delimiter == " ",
         ),
     )
     return list(rows.columns)
@@ -129,7 +177,7 @@ def _has(texts: pa.ChunkedArray, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(texts, pattern)).as_py())
 
 
-def _write_column(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _write_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
     text = values.cast(pa.string())
     if pa.types.is_floating(kind):

@@ -1,14 +1,18 @@
 """Tables on disk: the suffix of a file says how it is read and written."""
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from metalight.atomic import replace_file
-from metalight.errors import TableError
-from metalight.tables.csv_metadata import save_csv_metadata
+from metalight.errors import TableError, quote_flaw
+from metalight.tables import compressed
+from metalight.tables.csv_metadata import name_metadata, save_csv_metadata
 from metalight.tables.missing import replace_sentinels
+from metalight.tables.parts import join_parts, list_parts
 from metalight.tables.table import SENTINELS, Table
 
 
@@ -18,54 +22,53 @@ class _Format:
 
     name: str
     suffixes: tuple[str, ...]
-    signature: bytes
-    """How such a file starts; empty if it may start with anything."""
-    load: Callable[[Path], Table]
-    save: Callable[[Table, Path], None]
+    signatures: tuple[bytes, ...]
+    """How such a file starts; none if it may start with anything."""
+    load: Callable[[BinaryIO, Path], Table]
+    save: Callable[[Table, BinaryIO], None]
     save_beside: Callable[[Table, Path], None] = lambda table, path: None
     """Writes what the file itself cannot hold."""
+    is_compressible: bool = True
+    """Whether `.gz` may follow the suffix."""
 
 
 def load_table(path: Path, *, missing_values: Sequence[float] = SENTINELS) -> Table:
-    """Table of a CSV, Parquet or FITS file, chosen by the suffix in any case.
+    """Table of a CSV, ECSV, VOTable, FITS or Parquet file, chosen by the suffix in any case, or of Parquet parts.
+
+    `.gz` may follow every suffix but that of Parquet. A name with `*` or `?`, or a folder, stands for all Parquet files
+    that match or lie in it, sorted by name, whose rows follow one another; their columns must be the same.
 
     Integers become int64 and never pass through floats; missing ones make the column nullable, see `Table`. A table
     without rows is a table.
 
     Args:
-        path: The file.
+        path: The file, the pattern or the folder.
         missing_values: Numbers that stand for "not measured"; they become missing in columns of integers and floats.
 
     Raises:
         TableError: There is no such file, its suffix is unknown, it is damaged or of another format, a column has the
-            name of another or holds several values a row.
+            name of another or holds several values a row, or parts do not have the same columns.
     """
-    form = _find_format(path)
-    if path.is_dir():
-        raise TableError(f"{path} is a folder, not a table; name a file in it.")
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except FileNotFoundError:
-        raise TableError(f"There is no file {path}; check its path.") from None
-    except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
-    if not start:
-        raise TableError(f"{path} is empty; make the file again.")
-    other = next((other for other in _FORMATS if other.signature and start.startswith(other.signature)), form)
-    if other is not form:
-        raise TableError(f"{path} holds {other.name}, not {form.name}; rename it to end with {other.suffixes[0]}.")
-    try:
-        table = form.load(path)
-    except OSError as error:
-        raise TableError(f"{path} cannot be read as {form.name}: {error}. Make the file again.") from error
+    parts = list_parts(path)
+    table = join_parts([_load_file(part) for part in parts], parts) if parts else _load_file(path)
     return Table(replace_sentinels(table.frame, missing_values), table.info)
 
 
-def save_table(table: Table, path: Path) -> None:
-    """Write a CSV, Parquet or FITS file, chosen by the suffix; it is either whole or not there.
+def list_table_files(path: Path) -> list[Path]:
+    """The files that `load_table` reads: the one, what lies beside it, or all parts; `path` itself if there are none.
 
-    Units and descriptions are written with their columns; the index of the frame is not.
+    Raises:
+        TableError: The path is a pattern or a folder without Parquet files.
+    """
+    beside = name_metadata(path)
+    return list_parts(path) or [path, *([beside] if beside.is_file() else [])]
+
+
+def save_table(table: Table, path: Path) -> None:
+    """Write a CSV, ECSV, VOTable, FITS or Parquet file, chosen by the suffix; it is either whole or not there.
+
+    `.gz` may follow every suffix but that of Parquet. The same table makes the same file. Units and descriptions are
+    written with their columns; the index of the frame is not.
 
     Raises:
         TableError: The suffix is unknown, the place cannot be written, or the format cannot hold a column.
@@ -83,7 +86,8 @@ def save_table(table: Table, path: Path) -> None:
         raise TableError(f"{path} is a folder, not a table; name a file in it.")
     try:
         with replace_file(path) as temporary:
-            form.save(table, temporary)
+            with temporary.open("wb") as file:
+                _write(form, table, file, is_compressed=_is_compressed(path))
             form.save_beside(table, path)
     except TableError as error:
         raise TableError(f"{path} cannot be written: {error}") from error
@@ -109,55 +113,146 @@ def require_writable(path: Path) -> None:
 
 
 def _find_format(path: Path) -> _Format:
-    suffix = path.suffix.lower()
+    is_compressed = _is_compressed(path)
+    inner = path.with_suffix("") if is_compressed else path
+    suffix = inner.suffix.lower()
     form = next((form for form in _FORMATS if suffix in form.suffixes), None)
     if form is None:
         known = [suffix for form in _FORMATS for suffix in form.suffixes]
-        shown = f"the suffix '{path.suffix}', which metalight does not know" if suffix else "no suffix"
-        raise TableError(f"{path} has {shown}; tables end with {', '.join(known)}.")
+        shown = f"the suffix '{inner.suffix}', which metalight does not know" if suffix else "no suffix"
+        raise TableError(
+            f"{path} has {shown}{' before .gz' * is_compressed}; tables end with {', '.join(known)}; .gz may follow."
+        )
+    if is_compressed and not form.is_compressible:
+        raise TableError(f"{path} cannot be a table: {form.name} is compressed in itself; leave .gz away.")
     return form
 
 
+def _is_compressed(path: Path) -> bool:
+    return path.suffix.lower() == compressed.SUFFIX
+
+
+def _load_file(path: Path) -> Table:
+    form = _find_format(path)
+    try:
+        with _open(path) as file:
+            is_packed = file.peek(2).startswith(compressed.SIGNATURE)  # type: ignore[attr-defined]
+            if not _is_compressed(path):
+                if is_packed:
+                    raise TableError(f"{path} is compressed with gzip; rename it to end with {path.suffix}.gz.")
+                return _load_content(form, file, path)
+            if not is_packed:
+                raise TableError(f"{path} is not compressed with gzip; rename it to end without .gz.")
+            with compressed.open_compressed(file, path) as content:
+                return _load_content(form, content, path)
+    except (OSError, MemoryError) as error:
+        flaw = "it asks for more memory than there is" if isinstance(error, MemoryError) else quote_flaw(error)
+        raise TableError(f"{path} cannot be read as {form.name}: {flaw}. Make the file again.") from error
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    if path.exists() and not path.is_file():
+        raise TableError(f"{path} is not a file that can be read from its start; copy its content into one.")
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise TableError(f"There is no file {path}; check its path.") from None
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
+    with file:
+        if not file.peek(1):
+            raise TableError(f"{path} is empty; make the file again.")
+        yield file
+
+
+def _load_content(form: _Format, file: BinaryIO, path: Path) -> Table:
+    start = file.read(16)
+    if not start:
+        raise TableError(f"{path} is empty; make the file again.")
+    file.seek(0)
+    other = next((other for other in _FORMATS if start.startswith(other.signatures)), form)
+    if other is not form:
+        suffix = other.suffixes[0] + compressed.SUFFIX * _is_compressed(path)
+        raise TableError(f"{path} holds {other.name}, not {form.name}; rename it to end with {suffix}.")
+    return form.load(file, path)
+
+
+def _write(form: _Format, table: Table, file: BinaryIO, *, is_compressed: bool) -> None:
+    if not is_compressed:
+        form.save(table, file)
+        return
+    with tempfile.TemporaryFile() as content:
+        form.save(table, content)
+        compressed.write_compressed(content, file)
+
+
 # The libraries behind the formats take long to import, and most runs need one of them only.
-def _load_csv(path: Path) -> Table:
+def _load_csv(file: BinaryIO, path: Path) -> Table:
     from metalight.tables.csv_files import load_csv
 
-    return load_csv(path)
+    return load_csv(file, path)
 
 
-def _save_csv(table: Table, path: Path) -> None:
+def _save_csv(table: Table, file: BinaryIO) -> None:
     from metalight.tables.csv_files import save_csv
 
-    save_csv(table, path)
+    save_csv(table, file)
 
 
-def _load_parquet(path: Path) -> Table:
+def _load_ecsv(file: BinaryIO, path: Path) -> Table:
+    from metalight.tables.ecsv_files import load_ecsv
+
+    return load_ecsv(file, path)
+
+
+def _save_ecsv(table: Table, file: BinaryIO) -> None:
+    from metalight.tables.ecsv_files import save_ecsv
+
+    save_ecsv(table, file)
+
+
+def _load_votable(file: BinaryIO, path: Path) -> Table:
+    from metalight.tables.votable_files import load_votable
+
+    return load_votable(file, path)
+
+
+def _save_votable(table: Table, file: BinaryIO) -> None:
+    from metalight.tables.votable_files import save_votable
+
+    save_votable(table, file)
+
+
+def _load_parquet(file: BinaryIO, path: Path) -> Table:
     from metalight.tables.parquet_files import load_parquet
 
-    return load_parquet(path)
+    return load_parquet(file, path)
 
 
-def _save_parquet(table: Table, path: Path) -> None:
+def _save_parquet(table: Table, file: BinaryIO) -> None:
     from metalight.tables.parquet_files import save_parquet
 
-    save_parquet(table, path)
+    save_parquet(table, file)
 
 
-def _load_fits(path: Path) -> Table:
+def _load_fits(file: BinaryIO, path: Path) -> Table:
     from metalight.tables.fits_files import load_fits
 
-    return load_fits(path)
+    return load_fits(file, path)
 
 
-def _save_fits(table: Table, path: Path) -> None:
+def _save_fits(table: Table, file: BinaryIO) -> None:
     from metalight.tables.fits_files import save_fits
 
-    save_fits(table, path)
+    save_fits(table, file)
 
 
 _FORMATS = (
-    _Format("CSV", (".csv",), b"", _load_csv, _save_csv, save_csv_metadata),
-    _Format("Parquet", (".parquet", ".pq"), b"PAR1", _load_parquet, _save_parquet),
-    _Format("FITS", (".fits", ".fit"), b"SIMPLE  =", _load_fits, _save_fits),
+    _Format("CSV", (".csv",), (), _load_csv, _save_csv, save_csv_metadata),
+    _Format("ECSV", (".ecsv",), (b"# %ECSV ",), _load_ecsv, _save_ecsv),
+    _Format("Parquet", (".parquet", ".pq"), (b"PAR1",), _load_parquet, _save_parquet, is_compressible=False),
+    _Format("FITS", (".fits", ".fit"), (b"SIMPLE  =",), _load_fits, _save_fits),
+    _Format("VOTable", (".vot", ".votable", ".xml"), (b"<?xml", b"<VOTABLE"), _load_votable, _save_votable),
 )
 """Every known format; a new one is a line here, and a module that reads and writes it."""

@@ -4,43 +4,58 @@ The unit of a column is in TUNITn and its description in TCOMMn. Both are ASCII,
 FITS standard does not name, such as `dex`; so they are kept a second time in MLINFOn, as JSON with the column's name.
 """
 
+import io
 import itertools
-import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.io.fits.verify import VerifyWarning
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.described import dump_info, parse_info
 from metalight.tables.missing import build_integers, build_text
 from metalight.tables.table import ColumnInfo, Table
 
 _INFO_KEYWORD = "MLINFO"
+_ERRORS_OF_DAMAGE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, fits.VerifyError),
+    NameError,  # of astropy, where the offset of 64-bit integers is not 2**63
+)
+"""What astropy raises for damaged headers."""
 
 
-def load_fits(path: Path) -> Table:
+def load_fits(file: BinaryIO, path: Path) -> Table:
     """The first binary table of a FITS file.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages.
 
     Raises:
         TableError: The file is damaged or has no binary table, or a column holds several values a row, or has the
             name of another.
     """
+    if not file.read(9).startswith(b"SIMPLE  ="):
+        # astropy would unpack what is compressed, without a bound.
+        raise TableError(f"{path} cannot be read as FITS: it does not start as FITS does. Make the file again.")
+    file.seek(0)
     with warnings.catch_warnings(record=True) as caught:
         # Many a header breaks the standard harmlessly; only a file that has been cut short is of interest.
-        warnings.simplefilter("always", AstropyUserWarning)
+        warnings.simplefilter("always")
         try:
-            with fits.open(path, memmap=False) as units:
+            with fits.open(file, memmap=False) as units:
                 stored = next((unit for unit in units if isinstance(unit, fits.BinTableHDU)), None)
+                if stored is not None and stored.fileinfo()["datLoc"] + stored.size > _measure(file):
+                    raise TableError(f"{path} is cut short; copy or download it again.")
                 table = _read_table(stored, path) if stored is not None else None
-        except (OSError, ValueError, TypeError, LookupError, AttributeError, fits.VerifyError) as error:
-            flaw = str(error).rstrip(".")
-            raise TableError(f"{path} cannot be read as FITS: {flaw}. Make the file again.") from error
+        except _ERRORS_OF_DAMAGE as error:
+            raise TableError(f"{path} cannot be read as FITS: {quote_flaw(error)}. Make the file again.") from error
     if any("truncated" in str(warning.message) for warning in caught):
         raise TableError(f"{path} is cut short; copy or download it again.")
     if table is None:
@@ -48,13 +63,20 @@ def load_fits(path: Path) -> Table:
     return table
 
 
-def save_fits(table: Table, path: Path) -> None:
+def save_fits(table: Table, file: BinaryIO) -> None:
     """Write a FITS file with one binary table.
 
     Raises:
         TableError: FITS cannot hold a column: its name or text is not ASCII, or its type is not numbers, booleans or
             text.
     """
+    with warnings.catch_warnings():
+        # Names of other signs than letters and digits are only advised against, and read back as they are.
+        warnings.simplefilter("ignore", VerifyWarning)
+        _build_unit(table).writeto(file)
+
+
+def _build_unit(table: Table) -> fits.BinTableHDU:
     columns = [_build_column(name, table.frame[name], table.info.get(name)) for name in table.frame.columns]
     unit = fits.BinTableHDU.from_columns(columns, nrows=len(table.frame))
     stored = unit.data.view(np.ndarray)
@@ -65,10 +87,18 @@ def save_fits(table: Table, path: Path) -> None:
             stored[name][column.isna().to_numpy()] = 0
         info = table.info.get(name, ColumnInfo())
         if info != ColumnInfo():
-            unit.header[f"{_INFO_KEYWORD}{place}"] = json.dumps([name, info.unit, info.description])
+            unit.header[f"{_INFO_KEYWORD}{place}"] = dump_info(name, info)
         if _is_header_text(info.description):
             unit.header[f"TCOMM{place}"] = info.description
-    unit.writeto(path, overwrite=True)
+    return unit
+
+
+def _measure(file: BinaryIO) -> int:
+    """Size of an open file in bytes, its place left as it is."""
+    place = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    return size
 
 
 def _read_table(stored: fits.BinTableHDU, path: Path) -> Table:
@@ -151,7 +181,7 @@ def _build_integers(
 
 
 def _read_info(header: fits.Header, names: list[str]) -> dict[str, ColumnInfo]:
-    kept = dict(_parse_kept(text) for keyword, text in header.items() if keyword.startswith(_INFO_KEYWORD))
+    kept = dict(parse_info(text) for keyword, text in header.items() if keyword.startswith(_INFO_KEYWORD))
     info = {}
     for place, name in enumerate(names, start=1):
         own = kept.get(name, ColumnInfo())
@@ -160,14 +190,6 @@ def _read_info(header: fits.Header, names: list[str]) -> dict[str, ColumnInfo]:
         if unit or description:
             info[name] = ColumnInfo(unit, description)
     return info
-
-
-def _parse_kept(text: object) -> tuple[str, ColumnInfo]:
-    try:
-        name, unit, description = map(str, json.loads(str(text)))
-    except ValueError:
-        return "", ColumnInfo()  # another program's keyword of the same name
-    return name, ColumnInfo(unit, description)
 
 
 def _is_header_text(text: str) -> bool:

@@ -1,37 +1,42 @@
 """Parquet files; units and descriptions are metadata of the fields."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalight.errors import TableError
+from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column, is_one_value_a_row
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.table import ColumnInfo, Table
 
 
-def load_parquet(path: Path) -> Table:
+def load_parquet(file: BinaryIO, path: Path) -> Table:
     """Table of a Parquet file.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages.
 
     Raises:
         TableError: The file is damaged, or a column holds lists or records, or has the name of another.
     """
     try:
         # Read as one file, not as a data set: that would add a column for each folder named like `year=2020`.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            stored = file.read()
+        with pq.ParquetFile(file, page_checksum_verification=True) as parts:
+            stored = parts.read()
         check_names(stored.column_names, path)
         refuse_columns([field.name for field in stored.schema if not is_one_value_a_row(field.type)], path)
         frame = pd.DataFrame({field.name: build_column(stored[field.name]) for field in stored.schema})
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise TableError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}. Make the file again.") from error
+    except (pa.ArrowException, ValueError) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {quote_flaw(error)}. Make the file again.") from error
     info = {field.name: _read_info(field) for field in stored.schema}
     return Table(frame, {name: described for name, described in info.items() if described != ColumnInfo()})
 
 
-def save_parquet(table: Table, path: Path) -> None:
+def save_parquet(table: Table, file: BinaryIO) -> None:
     """Write a Parquet file.
 
     Raises:
@@ -40,9 +45,9 @@ def save_parquet(table: Table, path: Path) -> None:
     try:
         rows = build_arrow_table(table.frame)
         fields = [field.with_metadata(_build_metadata(table.info.get(field.name))) for field in rows.schema]
-        pq.write_table(rows.cast(pa.schema(fields)), path, write_page_checksum=True)
+        pq.write_table(rows.cast(pa.schema(fields)), file, write_page_checksum=True)
     except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise TableError(f"Parquet cannot hold it: {error}") from error
+        raise TableError(f"Parquet cannot hold it: {quote_flaw(error)}") from error
 
 
 def _read_info(field: pa.Field) -> ColumnInfo:

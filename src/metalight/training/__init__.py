@@ -1,11 +1,13 @@
-"""Training: the loss, the schedule of learning rates, the batches, and the fit itself."""
+"""Training: the loss, the schedule of learning rates, the batches, the checkpoints, and the fit itself."""
 
 from metalight.training.batches import EpochBatches, divide_into_batches
-from metalight.training.fit import FittedModel, TrainingData, fit_network
+from metalight.training.checkpoints import list_checkpoints, load_last_checkpoint
+from metalight.training.fit import CheckpointPlace, FittedModel, TrainingData, fit_network
 from metalight.training.loss import compute_loss
 from metalight.training.schedule import compute_rate_factor
 
 __all__ = [
+    "CheckpointPlace",
     "EpochBatches",
     "FittedModel",
     "TrainingData",
@@ -13,4 +15,6 @@ __all__ = [
     "compute_rate_factor",
     "divide_into_batches",
     "fit_network",
+    "list_checkpoints",
+    "load_last_checkpoint",
 ]

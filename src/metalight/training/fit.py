@@ -1,4 +1,4 @@
-"""The fit: phases one after the other, each of them a `Trainer.fit` of Lightning."""
+"""The fit: phases one after the other, each of them a `Trainer.fit` of Lightning, with a checkpoint an epoch."""
 
 import contextlib
 import logging
@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import timm
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from metalight.atomic import replace_file
 from metalight.errors import TrainingError
-from metalight.model import Network, TargetScaling, build_network, choose_precision, load_weights
+from metalight.model import Network, TargetScaling, build_network, choose_precision, load_weights, name_device
 from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training.batches import EpochBatches, Rows, divide_into_batches
+from metalight.training.checkpoints import Checkpoint, keep_only, load_last_checkpoint, save_checkpoint
 from metalight.training.task import Phase, TrainingTask
 
 
@@ -60,6 +62,18 @@ class FittedModel:
 
     precision: str
 
+    resumed: str = ""
+    """How a training that was interrupted before went on, for people; empty if it was not."""
+
+
+@dataclass(frozen=True)
+class CheckpointPlace:
+    """Where the checkpoints of a training are, and how they are known."""
+
+    folder: Path
+    identity: str
+    """A digest of the settings and of the data: a checkpoint of any other training is passed over."""
+
 
 def fit_network(
     training: TrainingData,
@@ -69,12 +83,13 @@ def fit_network(
     *,
     device: torch.device,
     history_path: Path | None = None,
+    checkpoints: CheckpointPlace | None = None,
     progress: Progress = no_progress,
 ) -> FittedModel:
     """Fit a network to the training galaxies: first its head alone, then all layers (the paper, section 3.2).
 
     Every random draw is a function of the seed, the epoch and the batch, so that a run on the CPU in float32 repeats
-    bit for bit on the same machine with the same versions and number of threads.
+    bit for bit on the same machine with the same versions and number of threads, whether it was interrupted or not.
 
     Args:
         training: At least two galaxies.
@@ -83,11 +98,13 @@ def fit_network(
         settings: How it is fitted.
         device: Where it is fitted.
         history_path: CSV of the history, written anew after every epoch.
+        checkpoints: Where the state after each epoch is kept, and gone on from; without it, nothing is kept.
         progress: Shows one bar an epoch.
 
     Raises:
         ModelError: The backbone or its starting weights cannot be used.
-        TrainingError: The loss became infinite or undefined, a target is constant, or memory ran out.
+        TrainingError: The loss became infinite or undefined, a target is constant, memory ran out, or a checkpoint
+            cannot be written.
     """
     scaling = _fit_scaling(training, model_settings)
     precision = choose_precision(settings.precision, device)
@@ -96,20 +113,89 @@ def fit_network(
         network = build_network(model_settings, training.targets.shape[1])
         load_weights(network, model_settings.backbone, model_settings.weights)
         network.to(memory_format=torch.channels_last)
-        history: list[dict[str, Any]] = []
-        validation_rmse: list[float] = []
-        for phase in _list_phases(len(training.object_ids), settings):
+        state = _State(network, _describe_environment(device, precision), checkpoints)
+        resumed = state.restore()
+        for phase in _list_phases(len(training.object_ids), settings, state.epochs_done):
             task = TrainingTask(network, settings, phase, torch.tensor(scaling.scales, dtype=torch.float32))
-            task.history = history
-            reporter = _EpochReporter(task, progress, history_path)
-            trainer = _build_trainer(phase, settings, device, precision, reporter)
+            state.hand_to(task)
+            reporter = _EpochReporter(task, progress)
+            callbacks = [reporter, _EpochKeeper(task, state, history_path)]
+            trainer = _build_trainer(phase, settings, device, precision, callbacks)
             train_loader, validation_loader = _build_loaders(training, validation, scaling, settings, phase)
-            with reporter.bars():
-                _fit_phase(trainer, task, train_loader, validation_loader)
-            validation_rmse = task.validation_rmse
+            try:
+                with reporter.bars():
+                    _fit_phase(trainer, task, train_loader, validation_loader)
+            except KeyboardInterrupt:
+                # For the sentence that Ctrl-C ends with.
+                raise KeyboardInterrupt(
+                    f"after epoch {state.epochs_done} of {settings.epochs} of the training"
+                ) from None
         network.freeze_body(False)
         network.cpu().eval()
-    return FittedModel(network, scaling, pd.DataFrame(history), validation_rmse, precision)
+    if checkpoints is not None:
+        keep_only(checkpoints.folder, checkpoints.identity)
+    return FittedModel(network, scaling, pd.DataFrame(state.history), state.validation_rmse, precision, resumed)
+
+
+class _State:
+    """What of a training outlives its phases, on disk where checkpoints are wanted."""
+
+    def __init__(self, network: Network, environment: str, place: CheckpointPlace | None) -> None:
+        self._network = network
+        self._environment = environment
+        self._place = place
+        self._restored: Checkpoint | None = None
+        self.epochs_done = 0
+        self.history: list[dict[str, Any]] = []
+        self.validation_rmse: list[float] = []
+
+    def restore(self) -> str:
+        """Take up the last checkpoint; gives a few words on it, or nothing if there is none."""
+        if self._place is None:
+            return ""
+        found = load_last_checkpoint(self._place.folder, self._place.identity)
+        damaged = f"{found.num_damaged} damaged, passed over" if found.num_damaged else ""
+        checkpoint = found.checkpoint
+        if checkpoint is None:
+            return f"begun anew: all checkpoints were damaged ({damaged})" if damaged else ""
+        self._network.load_state_dict(checkpoint.network)
+        self._restored = checkpoint
+        self.epochs_done = checkpoint.epochs_done
+        self.history = checkpoint.history
+        self.validation_rmse = checkpoint.validation_rmse
+        notes = [f"went on after epoch {checkpoint.epochs_done}", *([damaged] if damaged else [])]
+        if checkpoint.environment != self._environment:
+            notes.append(f"not bit for bit: begun on {checkpoint.environment}, now {self._environment}")
+        return "; ".join(notes)
+
+    def hand_to(self, task: TrainingTask) -> None:
+        """Let a phase add to the history; the phase that was interrupted gets its optimizer back too."""
+        task.history = self.history
+        was_interrupted = self.history and self.history[-1]["phase"] == task.phase.name
+        task.restored = self._restored if was_interrupted else None
+
+    def keep(self, task: TrainingTask) -> None:
+        """Note that a phase has done an epoch, and write a checkpoint."""
+        self.epochs_done += 1
+        self.validation_rmse = task.validation_rmse
+        if self._place is None:
+            return
+        checkpoint = Checkpoint(
+            identity=self._place.identity,
+            environment=self._environment,
+            epochs_done=self.epochs_done,
+            network=self._network.state_dict(),
+            optimizer=task.trainer.optimizers[0].state_dict(),
+            schedule=task.trainer.lr_scheduler_configs[0].scheduler.state_dict(),
+            history=self.history,
+            validation_rmse=self.validation_rmse,
+        )
+        save_checkpoint(checkpoint, self._place.folder)
+
+
+def _describe_environment(device: torch.device, precision: str) -> str:
+    versions = ", ".join(f"{library.__name__} {library.__version__}" for library in (torch, timm))
+    return f"{name_device(device)}, {precision}, {versions}"
 
 
 def _fit_phase(
@@ -144,13 +230,18 @@ def _fit_scaling(training: TrainingData, settings: ModelSettings) -> TargetScali
         ) from error
 
 
-def _list_phases(num_galaxies: int, settings: TrainingSettings) -> list[Phase]:
+def _list_phases(num_galaxies: int, settings: TrainingSettings, epochs_done: int) -> list[Phase]:
+    """What is left to do after some epochs."""
     steps = len(divide_into_batches(num_galaxies, settings.batch_size))
-    frozen = Phase("frozen", settings.frozen_epochs, 0, steps, is_body_frozen=True)
-    unfrozen = Phase(
-        "unfrozen", settings.epochs - settings.frozen_epochs, settings.frozen_epochs, steps, is_body_frozen=False
-    )
-    return [phase for phase in (frozen, unfrozen) if phase.epochs]
+    phases = []
+    for name, first, end in (
+        ("frozen", 0, settings.frozen_epochs),
+        ("unfrozen", settings.frozen_epochs, settings.epochs),
+    ):
+        first = max(first, epochs_done)
+        if first < end:
+            phases.append(Phase(name, end - first, first, steps, is_body_frozen=name == "frozen"))
+    return phases
 
 
 class _GalaxyBatches(Dataset[dict[str, Any]]):
@@ -190,7 +281,7 @@ def _build_loaders(
 
 
 def _build_trainer(
-    phase: Phase, settings: TrainingSettings, device: torch.device, precision: str, reporter: Callback
+    phase: Phase, settings: TrainingSettings, device: torch.device, precision: str, callbacks: list[Callback]
 ) -> Trainer:
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
@@ -198,7 +289,7 @@ def _build_trainer(
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_epochs=phase.epochs,
         gradient_clip_val=settings.gradient_clip_norm or None,
-        callbacks=[reporter],
+        callbacks=callbacks,
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,
@@ -208,12 +299,11 @@ def _build_trainer(
 
 
 class _EpochReporter(Callback):
-    """Shows a bar an epoch, and keeps the history on disk after each."""
+    """Shows a bar an epoch."""
 
-    def __init__(self, task: TrainingTask, progress: Progress, history_path: Path | None) -> None:
+    def __init__(self, task: TrainingTask, progress: Progress) -> None:
         self._task = task
         self._progress = progress
-        self._history_path = history_path
         self._bar = ExitStack()
         self._advance: Callable[[int], None] = lambda steps: None
 
@@ -232,15 +322,27 @@ class _EpochReporter(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._bar.close()
-        if self._history_path is not None:
-            with replace_file(self._history_path) as temporary:
-                pd.DataFrame(self._task.history).to_csv(temporary, index=False)
 
     @contextlib.contextmanager
     def bars(self) -> Iterator[None]:
         """A block after which no bar is left open, whatever ended it."""
         with self._bar:
             yield
+
+
+class _EpochKeeper(Callback):
+    """Keeps the history and a checkpoint on disk after each epoch, validation included."""
+
+    def __init__(self, task: TrainingTask, state: _State, history_path: Path | None) -> None:
+        self._task = task
+        self._state = state
+        self._history_path = history_path
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._state.keep(self._task)
+        if self._history_path is not None:
+            with replace_file(self._history_path) as temporary:
+                pd.DataFrame(self._task.history).to_csv(temporary, index=False)
 
 
 @contextlib.contextmanager

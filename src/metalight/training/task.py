@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from metalight.errors import TrainingError
 from metalight.model import LAYER_GROUPS, NUM_DRAWS, Network, augment, to_unit_range
 from metalight.recipe import TrainingSettings
+from metalight.training.checkpoints import Checkpoint
 from metalight.training.loss import compute_loss
 from metalight.training.schedule import compute_rate_factor
 
@@ -27,8 +28,10 @@ class Phase:
 
     name: str
     epochs: int
+    """Epochs to do."""
+
     first_epoch: int
-    """Epochs of earlier phases."""
+    """Epochs done before: those of earlier phases, and those of this one before an interruption."""
 
     steps_an_epoch: int
     is_body_frozen: bool
@@ -45,11 +48,13 @@ class TrainingTask(LightningModule):
         self.register_buffer("scales", scales, persistent=False)
         self.history: list[dict[str, Any]] = []
         self.validation_rmse: list[float] = []
+        self.restored: Checkpoint | None = None
+        """What an interrupted phase goes on from."""
         self._squared_errors: list[Tensor] = []
         network.freeze_body(phase.is_body_frozen)
 
     def configure_optimizers(self) -> Any:
-        """A new optimizer for each phase, with a rate a layer group, stepped a mini-batch."""
+        """A new optimizer for each phase, with a rate a layer group, stepped a mini-batch; or that of a checkpoint."""
         settings = self.settings
         groups = self.network.layer_groups()
         if self.phase.is_body_frozen:
@@ -64,6 +69,9 @@ class TrainingTask(LightningModule):
         else:
             optimizer = SGD(parameters, momentum=settings.momentum, weight_decay=settings.weight_decay)
         schedule = LambdaLR(optimizer, self._rate_factor)
+        if self.restored is not None:
+            optimizer.load_state_dict(self.restored.optimizer)
+            schedule.load_state_dict(self.restored.schedule)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> Tensor:

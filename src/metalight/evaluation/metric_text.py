@@ -1,0 +1,60 @@
+"""How metrics and their values are written for people: names, decimals, intervals, columns of a table."""
+
+import math
+from collections.abc import Sequence
+
+from metalight.metrics import Interval
+
+_LABELS = {
+    "rmse": ("RMSE", True),
+    "nmad": ("NMAD", True),
+    "mean_bias": ("mean residual", True),
+    "median_bias": ("median residual", True),
+    "mae": ("mean |residual|", True),
+    "r2": ("R²", False),
+    "fraction_over_3_nmad": ("fraction |residual| > 3 NMAD", False),
+    "fraction_over_5_nmad": ("fraction |residual| > 5 NMAD", False),
+    "fraction_over_0.2": ("fraction |residual| > 0.2", True),
+    "fraction_over_0.3": ("fraction |residual| > 0.3", True),
+}
+"""How the table names each metric, and whether the unit of the target belongs there."""
+
+
+def format_label(name: str, unit: str) -> str:
+    """What a table calls the metric, with the unit of the target where it has one."""
+    label, has_unit = _LABELS.get(name, (name, False))
+    if not (has_unit and unit):
+        return label
+    return f"{label} {unit}" if name.startswith("fraction") else f"{label} ({unit})"
+
+
+def choose_decimals(rmse: float) -> int:
+    """Four, as suits dex; more for a target whose residuals are so small that four would hide them."""
+    return 4 if rmse == 0 else max(4, 2 - math.floor(math.log10(rmse)))
+
+
+def format_number(value: float, decimals: int, *, sign: str = "") -> str:
+    """The rounded value, or a dash if it is not defined; `sign` is `+` for a difference, which shows both signs."""
+    # Adding 0 turns the −0 of a rounded residual into 0.
+    return f"{round(value, decimals) + 0:{sign}.{decimals}f}" if math.isfinite(value) else "–"
+
+
+def format_interval(metric: Interval, decimals: int, *, sign: str = "") -> str:
+    """`0.0841 to 0.0858`, or a dash if it is not defined."""
+    if not (math.isfinite(metric.low) and math.isfinite(metric.high)):
+        return "–"
+    return f"{format_number(metric.low, decimals, sign=sign)} to {format_number(metric.high, decimals, sign=sign)}"
+
+
+def align_rows(rows: Sequence[Sequence[str]], *, num_left: int = 1) -> list[str]:
+    """Lines of a plain-text table, a rule below the first; all but the first `num_left` columns end flush right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            text.ljust(width) if column < num_left else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,185 @@
+"""Image files to decoded, checked and resized images, many at a time.
+
+What is wrong with a file is a reason that stands in its row, not an error: the other galaxies go on.
+"""
+
+import hashlib
+import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from metalight.errors import ImageError
+from metalight.images.decode import crop_square, decode_image, resize_area
+from metalight.images.quality import find_flaw, is_grey
+
+MAX_FILE_BYTES = 1_000_000_000
+"""Larger files are refused unread."""
+
+_FILES_A_BATCH = 16
+_LARGEST_PART_BYTES = 128_000_000
+_MOST_FILES_A_PART = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class ReadImages:
+    """What became of some files."""
+
+    outcomes: pd.DataFrame
+    """One row a file, in order: object_id, path, reason (why it cannot be used; empty if it can), is_unread (whether it
+    may be readable another time), sha256, height, width (in the file, in pixels), is_grey."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(file, side, side, 3): zeros where there is a reason."""
+
+
+def read_images(
+    folder: Path,
+    found: pd.DataFrame,
+    side: int,
+    *,
+    num_threads: int = 2,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> ReadImages:
+    """Decode, check and resize image files.
+
+    Args:
+        folder: Folder of the files.
+        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
+        side: Height and width of the decoded images in pixels.
+        num_threads: Files decoded at the same time.
+        advance: Told how many more files are done.
+    """
+    pixels = np.zeros((len(found), side, side, 3), dtype=np.uint8)
+    outcomes: list[_Outcome] = []
+    for batch in _read_in_order(folder, found, side, num_threads):
+        for outcome in batch:
+            if outcome.pixels is not None:
+                pixels[len(outcomes)] = outcome.pixels
+                outcome.pixels = None
+            outcomes.append(outcome)
+        advance(len(batch))
+    frame = pd.DataFrame({name: [getattr(outcome, name) for outcome in outcomes] for name in _COLUMNS})
+    return ReadImages(frame.astype(_COLUMNS), pixels)
+
+
+def divide_into_parts(num_files: int, side: int) -> list[slice]:
+    """The files in parts whose decoded images fit in memory, and which are not much work to do again."""
+    size = max(64, min(_MOST_FILES_A_PART, _LARGEST_PART_BYTES // (side * side * 3)))
+    size -= size % 64  # whole batches of most sizes
+    return [slice(first, min(first + size, num_files)) for first in range(0, num_files, size)]
+
+
+def refuse_duplicates(outcomes: pd.DataFrame) -> None:
+    """Give every usable image that has a twin, byte for byte, a reason against it, in place.
+
+    Which galaxy such an image shows cannot be known.
+    """
+    usable = outcomes["reason"] == ""
+    twins = outcomes[usable & outcomes.duplicated("sha256", keep=False)]
+    by_content: dict[str, list[int]] = defaultdict(list)
+    for object_id, sha256 in zip(twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True):
+        by_content[sha256].append(object_id)
+    for label, object_id, sha256 in zip(
+        twins.index, twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True
+    ):
+        others = [other for other in by_content[sha256] if other != object_id]
+        more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
+        outcomes.loc[label, "reason"] = f"is byte for byte the image of galaxy {others[0]}{more}"
+
+
+def check_any_usable(folder: Path, outcomes: pd.DataFrame) -> None:
+    """Refuse to go on without any usable image.
+
+    Raises:
+        ImageError: All have a reason against them; the most frequent one is told.
+    """
+    if (outcomes["reason"] == "").any():
+        return
+    # Reasons that differ only in a number, such as another galaxy's identifier, are the same reason.
+    kinds = outcomes["reason"].map(lambda reason: re.sub(r"\d+", "0", reason))
+    example = outcomes[kinds == kinds.mode()[0]].iloc[0]
+    num_alike = int((kinds == kinds.mode()[0]).sum())
+    raise ImageError(
+        f"None of the {len(outcomes)} images in {folder} can be used. {num_alike} for the same reason, such as galaxy "
+        f"{example['object_id']}: {example['path']} {example['reason']}."
+    )
+
+
+_COLUMNS = {
+    "object_id": "int64",
+    "path": "str",
+    "reason": "str",
+    "is_unread": "bool",
+    "sha256": "str",
+    "height": "int64",
+    "width": "int64",
+    "is_grey": "bool",
+}
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of one file."""
+
+    object_id: int
+    path: str
+    reason: str = ""
+    is_unread: bool = False
+    sha256: str = ""
+    height: int = 0
+    width: int = 0
+    is_grey: bool = False
+    pixels: npt.NDArray[np.uint8] | None = None
+
+
+def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, side: int) -> _Outcome:
+    outcome = _Outcome(object_id, path)
+    if num_bytes > MAX_FILE_BYTES:
+        outcome.reason = f"is too large: more than {MAX_FILE_BYTES // 1_000_000} MB"
+        return outcome
+    try:
+        data = (folder / path).read_bytes()
+    except OSError as error:
+        outcome.reason, outcome.is_unread = f"cannot be read: {error.strerror}", True
+        return outcome
+    if len(data) != num_bytes:
+        outcome.reason, outcome.is_unread = "changed since the folder was listed; run again", True
+        return outcome
+    outcome.sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        pixels = decode_image(data)
+    except ImageError as error:
+        outcome.reason = str(error)
+        return outcome
+    outcome.height, outcome.width = pixels.shape[:2]
+    # Checked before resizing, which smooths, but only in the part that is used.
+    square = crop_square(pixels)
+    outcome.reason = find_flaw(square)
+    if not outcome.reason:
+        outcome.is_grey = is_grey(square)
+        outcome.pixels = resize_area(square, side)
+    return outcome
+
+
+def _read_in_order(folder: Path, found: pd.DataFrame, side: int, num_threads: int) -> Iterator[list[_Outcome]]:
+    """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
+    rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
+
+    def read_batch(first: int) -> list[_Outcome]:
+        return [_read_one(folder, *row, side) for row in rows[first : first + _FILES_A_BATCH]]
+
+    running: deque[Future[list[_Outcome]]] = deque()
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:
+        for first in range(0, len(rows), _FILES_A_BATCH):
+            if len(running) == 2 * num_threads:
+                yield running.popleft().result()
+            running.append(pool.submit(read_batch, first))
+        while running:
+            yield running.popleft().result()

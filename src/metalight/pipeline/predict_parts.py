@@ -1,0 +1,192 @@
+"""Predictions of many galaxies in parts: an interrupted one goes on, and only one part is in memory.
+
+Parts are whole batches, and the same ones whether or not there was an interruption: so are the numbers.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from metalight.images import Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
+from metalight.progress import Progress, part_of
+from metalight.unfinished import go_on_with
+
+if TYPE_CHECKING:
+    import torch
+
+    from metalight.model import SavedModel
+
+_GALAXIES_A_PART = 2048
+
+
+@dataclass(frozen=True)
+class HowToPredict:
+    """What the numbers of a prediction depend on, beside the model and the images."""
+
+    views: Literal["none", "paper", "eight"]
+    seed: int
+    batch_size: int
+    device: "torch.device"
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedFolder:
+    """What became of the images of a folder."""
+
+    object_ids: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.float64]
+    """(galaxy, target) in physical units."""
+
+    refused: pd.DataFrame
+    """Columns object_id, path, reason."""
+
+
+def predict_galaxies(
+    model: "SavedModel",
+    pixels: Pixels,
+    object_ids: npt.NDArray[np.int64],
+    how: HowToPredict,
+    *,
+    output: Path,
+    identity: str,
+    progress: Progress,
+) -> npt.NDArray[np.float64]:
+    """Predictions (galaxy, target) of galaxies whose images are decoded, in physical units.
+
+    Args:
+        model: What predicts.
+        pixels: Decoded images of these galaxies and of others.
+        object_ids: The galaxies, in the order wanted.
+        how: Views and batches.
+        output: The file that the predictions are for: their parts lie beside it until they are all there.
+        identity: A digest of all that the predictions depend on.
+        progress: Shows one bar.
+    """
+    size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
+    rows = pixels.rows_of(object_ids)
+    with go_on_with(output, identity) as work, progress("Predicting", len(rows)) as advance:
+
+        def predict(part: slice) -> pd.DataFrame:
+            return _as_frame(_predict(model, pixels.array, rows[part], object_ids[part], how, part_of(advance)))
+
+        parts = []
+        for number, first in enumerate(range(0, len(rows), size)):
+            part = slice(first, min(first + size, len(rows)))
+            if work.has(number):
+                advance(part.stop - part.start)
+            parts.append(work.load_or_make(number, partial(predict, part)).to_numpy(dtype=np.float64))
+        return np.concatenate(parts) if parts else np.empty((0, len(model.config.targets)))
+
+
+def predict_folder(
+    model: "SavedModel",
+    folder: Path,
+    found: pd.DataFrame,
+    how: HowToPredict,
+    *,
+    output: Path,
+    progress: Progress,
+) -> PredictedFolder:
+    """Predictions of a folder's images, decoded a part at a time.
+
+    Args:
+        model: What predicts.
+        folder: Folder of the images.
+        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
+        how: Views and batches.
+        output: The file that the predictions are for.
+        progress: Shows one bar.
+
+    Raises:
+        ImageError: No image can be used.
+        InUseError: Another process is making the same output.
+    """
+    side = model.config.images.side
+    files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
+    with (
+        go_on_with(output, identify_prediction(model, how, files)) as work,
+        progress("Predicting", len(found)) as advance,
+    ):
+
+        def predict(part: slice) -> pd.DataFrame:
+            read = read_images(folder, found[part], side)
+            usable = np.flatnonzero(read.outcomes["reason"] == "")
+            object_ids = read.outcomes["object_id"].to_numpy()[usable]
+            predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
+            predicted[usable] = _predict(model, read.pixels, usable, object_ids, how, part_of(advance))
+            advance(len(read.outcomes) - len(usable))
+            return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
+
+        parts = []
+        for number, part in enumerate(divide_into_parts(len(found), side)):
+            if work.has(number):
+                advance(part.stop - part.start)
+            # A file that could not be read is tried again.
+            parts.append(
+                work.load_or_make(number, partial(predict, part), lambda kept: not kept["is_unread"].any()),
+            )
+        outcomes = pd.concat(parts, ignore_index=True)
+        refuse_duplicates(outcomes)
+        check_any_usable(folder, outcomes)
+        return _sort_out(outcomes, len(model.config.targets))
+
+
+def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) -> str:
+    """A digest of all that predictions depend on.
+
+    Args:
+        model: What predicts.
+        how: Views and batches.
+        images: What tells the images from others, for JSON.
+    """
+    digest = hashlib.sha256(model.config.model_dump_json().encode())
+    for name, tensor in model.network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.numpy().tobytes())
+    digest.update(json.dumps([how.views, how.seed, how.batch_size, str(how.device), images]).encode())
+    return digest.hexdigest()
+
+
+def _predict(
+    model: "SavedModel",
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.intp],
+    object_ids: npt.NDArray[np.int64],
+    how: HowToPredict,
+    progress: Progress,
+) -> npt.NDArray[np.float64]:
+    from metalight.prediction import predict_pixels
+
+    return predict_pixels(
+        model,
+        pixels,
+        rows,
+        object_ids,
+        views=how.views,
+        seed=how.seed,
+        batch_size=how.batch_size,
+        device=how.device,
+        progress=progress,
+    )
+
+
+def _as_frame(predicted: npt.NDArray[np.float64]) -> pd.DataFrame:
+    return pd.DataFrame({_name(target): predicted[:, target] for target in range(predicted.shape[1])})
+
+
+def _name(target: int) -> str:
+    return f"target_{target}"
+
+
+def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictedFolder:
+    usable = outcomes[outcomes["reason"] == ""]
+    predicted = usable[[_name(target) for target in range(num_targets)]].to_numpy(dtype=np.float64)
+    refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
+    return PredictedFolder(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))

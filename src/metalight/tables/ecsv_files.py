@@ -1,0 +1,161 @@
+"""ECSV files: CSV under a header in YAML that says the types, units and descriptions of the columns.
+
+"Enhanced Character-Separated Values", version 1.0, of the Astropy Proposal for Enhancement 6. The header is read as
+plain text: nothing that it names is built or run, and what it says besides the columns is passed over. A missing value
+is an empty field; an empty text is `""` here, which astropy takes for a missing one.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from metalight.errors import TableError, quote_flaw
+from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.csv_files import read_line, read_rows, split_names, write_rows
+from metalight.tables.table import ColumnInfo, Table
+
+_FIRST_LINE = "# %ECSV 1.0"
+_LARGEST_HEADER = 1 << 20  # YAML is read at 100 kB/s; a thousand columns need 100 kB
+_KINDS = {
+    "bool": pa.bool_(),
+    **{f"{sign}int{bits}": pa.uint64() if sign else pa.int64() for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "float16": pa.float32(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "float128": pa.float64(),
+    "string": pa.string(),
+}
+_NAMES = {pa.bool_(): "bool", pa.float16(): "float16", pa.float32(): "float32", pa.float64(): "float64"}
+
+
+def load_ecsv(file: BinaryIO, path: Path) -> Table:
+    """Table of an ECSV file.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages.
+
+    Raises:
+        TableError: The header or a row cannot be understood, a value is not of its column's type, or a column holds
+            several values a row, or has the name of another.
+    """
+    try:
+        header, line = _read_header(file)
+        described = _list_columns(header)
+        names = [column["name"] for column in described]
+        check_names(names, path)
+        refuse_columns([column["name"] for column in described if not _is_one_value_a_row(column)], path)
+        delimiter = header.get("delimiter", " ")
+        if delimiter not in (" ", ","):
+            raise ValueError("its delimiter is neither a comma nor a blank")
+        if split_names(line, delimiter) != [name.strip() for name in names]:
+            raise ValueError("the line of column names is not what its header says")
+        fields = read_rows(file, len(names), delimiter)
+        columns = {column["name"]: _cast(fields[place], column) for place, column in enumerate(described)}
+    except (pa.ArrowException, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
+        raise TableError(
+            f"{path} cannot be read as ECSV: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
+    info = {column["name"]: ColumnInfo(column["unit"], column["description"]) for column in described}
+    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+
+
+def save_ecsv(table: Table, file: BinaryIO) -> None:
+    """Write an ECSV file.
+
+    Raises:
+        TableError: A column is not numbers, booleans or text.
+    """
+    try:
+        rows = build_arrow_table(table.frame)
+        described = [_describe(field, table.info.get(field.name, ColumnInfo())) for field in rows.schema]
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_boolean(field.type):
+                words = pc.if_else(rows[field.name], "True", "False")
+                rows = rows.set_column(place, field.name, words)
+        header = yaml.safe_dump(
+            {"delimiter": ",", "datatype": described},
+            sort_keys=False,
+            allow_unicode=False,
+            default_flow_style=None,
+            width=float("inf"),
+        )
+        lines = [_FIRST_LINE, "# ---", *(f"# {line}" for line in header.rstrip("\n").split("\n"))]
+        file.write(("\n".join(lines) + "\n").encode())
+        write_rows(rows, file)
+    except (pa.ArrowException, UnicodeEncodeError) as error:
+        raise TableError(f"ECSV cannot hold it: {quote_flaw(error)}") from error
+
+
+def _read_header(file: BinaryIO) -> tuple[dict[str, Any], bytes]:
+    """What the header says, and the line of column names after it; the file is left at the first row."""
+    if not file.readline(_LARGEST_HEADER).removeprefix(b"\xef\xbb\xbf").startswith(b"# %ECSV "):
+        raise ValueError(f"it does not start with '{_FIRST_LINE}'")
+    lines = []
+    num_left = _LARGEST_HEADER
+    while (line := file.readline(_LARGEST_HEADER)).startswith(b"#"):
+        num_left -= len(line)
+        if num_left < 0:
+            raise ValueError("its header is longer than 1 MiB")
+        lines.append(line.decode().removeprefix("#").removeprefix(" ").rstrip("\r\n"))
+    if line.count(b'"') % 2:
+        line += read_line(file)
+    # Every value is taken as text: no types are guessed, no objects built, no aliases merged.
+    header = yaml.load("\n".join(lines), Loader=yaml.BaseLoader)
+    if not isinstance(header, dict):
+        raise ValueError("its header does not describe columns")
+    return header, line
+
+
+def _list_columns(header: dict[str, Any]) -> list[dict[str, str]]:
+    """Name, datatype, subtype, unit and description of each column."""
+    described = header.get("datatype")
+    if not isinstance(described, list) or not described:
+        raise ValueError("its header does not describe columns")
+    columns = []
+    for place, column in enumerate(described, start=1):
+        texts = {"name": "", "datatype": "", "subtype": "", "unit": "", "description": ""}
+        texts |= {key: value for key, value in column.items() if key in texts} if isinstance(column, dict) else {}
+        if not all(isinstance(text, str) for text in texts.values()) or not texts["name"]:
+            raise ValueError(f"its header does not give the name and type of column {place}")
+        columns.append(texts)
+    return columns
+
+
+def _is_one_value_a_row(column: dict[str, str]) -> bool:
+    if column["datatype"] not in _KINDS and not column["datatype"].startswith("complex"):
+        raise ValueError(f"the type '{column['datatype'][:60]}' of column '{column['name']}' is not one of ECSV")
+    return column["datatype"] in _KINDS and not column["subtype"]
+
+
+def _cast(fields: pa.ChunkedArray, column: dict[str, str]) -> "pd.Series[Any]":
+    """The text of a column as what its header says that it is."""
+    kind = _KINDS[column["datatype"]]
+    if pa.types.is_string(kind):
+        return build_column(fields)
+    trimmed = pc.utf8_trim_whitespace(fields)
+    values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    try:
+        return build_column(values.cast(kind))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"column '{column['name']}' does not hold {column['datatype']} only: {error}") from error
+
+
+def _describe(field: pa.Field, info: ColumnInfo) -> dict[str, str]:
+    kind = field.type
+    if pa.types.is_integer(kind):
+        name = str(kind)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        name = "string"
+    elif kind in _NAMES:
+        name = _NAMES[kind]
+    else:
+        raise TableError(f"ECSV cannot hold the column '{field.name}', of type {kind}; save the table as .parquet.")
+    described = {"name": field.name, "unit": info.unit, "datatype": name, "description": info.description}
+    return {key: text for key, text in described.items() if text}

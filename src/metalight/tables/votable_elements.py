@@ -1,0 +1,246 @@
+"""The elements of a VOTable: its fields and rows, read as a stream from XML that is not trusted."""
+
+import binascii
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metalight.tables.described import parse_info
+from metalight.tables.table import ColumnInfo
+from metalight.tables.votable_binary import read_rows
+
+INFO_NAME = "metalight"
+"""Name of the INFO that keeps what a FIELD cannot hold."""
+
+LARGE_INTEGERS = "uint64"
+"""The `xtype` of text that spells unsigned 64-bit integers."""
+
+_AT_ONCE = 1 << 20
+_ROWS_AT_ONCE = 65536
+_KINDS = {
+    **dict.fromkeys(("boolean", "bit"), pa.bool_()),  # astropy writes booleans as bits
+    **dict.fromkeys(("unsignedByte", "short", "int", "long"), pa.int64()),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    **dict.fromkeys(("char", "unicodeChar"), pa.string()),
+}
+_OTHER_TYPES = ("floatComplex", "doubleComplex")
+_SERIALISATIONS = ("TABLEDATA", "BINARY", "BINARY2", "FITS")
+_BOOLEANS = {**dict.fromkeys("tT1", True), **dict.fromkeys("fF0", False), "true": True, "false": False} | {
+    "True": True,
+    "False": False,
+    "TRUE": True,
+    "FALSE": False,
+}
+
+
+@dataclass(eq=False)
+class Field:
+    """A column, as the file describes it, and its values."""
+
+    name: str
+    datatype: str
+    arraysize: str
+    xtype: str
+    unit: str
+    null: str = ""
+    """The integer that stands for missing, as the file spells it."""
+    description: str = ""
+    chunks: list[pa.Array] = field(default_factory=list)
+    """Its values, of the type `kind`, in batches of rows."""
+
+    @property
+    def kind(self) -> pa.DataType:
+        """Type in Arrow of the values."""
+        if self.datatype not in _KINDS:
+            return pa.string()
+        return pa.uint64() if self.xtype == LARGE_INTEGERS and self.is_text() else _KINDS[self.datatype]
+
+    def is_text(self) -> bool:
+        """Whether the file keeps the values as text."""
+        return self.datatype in ("char", "unicodeChar")
+
+    def is_one_value_a_row(self) -> bool:
+        """Whether a row has one number, one boolean or one text."""
+        if self.is_text():
+            return "x" not in self.arraysize
+        return self.datatype in _KINDS and self.arraysize in ("", "1")
+
+    def add(self, cells: list[Any]) -> None:
+        """Take the next values: text, or None where one is missing, or what BINARY holds.
+
+        Raises:
+            ValueError: One is not of the type of the column.
+        """
+        try:
+            self.chunks.append(self._convert(cells))
+        except (pa.ArrowException, KeyError, OverflowError) as error:
+            raise ValueError(f"column '{self.name}' does not hold {self.datatype} only: {error}") from error
+
+    def _convert(self, cells: list[Any]) -> pa.Array:
+        if pa.types.is_boolean(self.kind):
+            known = [None if cell is None or cell in ("", "?") else _BOOLEANS[cell] for cell in map(_trim, cells)]
+            return pa.array(known, pa.bool_())
+        if not all(cell is None or isinstance(cell, str) for cell in cells):
+            return pa.array(cells, self.kind)
+        texts = pa.array(cells, pa.string())
+        if pa.types.is_string(self.kind):
+            return texts
+        digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"^\+", "")
+        return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits).cast(self.kind)
+
+
+@dataclass(eq=False)
+class FoundTable:
+    """The first table of a file."""
+
+    fields: list[Field] = field(default_factory=list)
+    info: dict[str, ColumnInfo] = field(default_factory=dict)
+    """What is kept of columns because XML cannot hold it."""
+
+
+def read_elements(file: BinaryIO) -> FoundTable:
+    """The first table of a VOTable.
+
+    Raises:
+        ValueError: The XML is damaged, declares entities, or is not a VOTable; rows do not fit the fields, or are kept
+            in another file or in another way than TABLEDATA, BINARY and BINARY2.
+    """
+    reader = _Reader()
+    try:
+        while chunk := file.read(_AT_ONCE):
+            reader.parser.Parse(chunk, False)
+        reader.parser.Parse(b"", True)
+    except (expat.ExpatError, LookupError) as error:
+        raise ValueError(str(error)) from error
+    return reader.found
+
+
+class _Reader:
+    """Takes what is of interest from the stream of elements."""
+
+    def __init__(self) -> None:
+        self.found = FoundTable()
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._take_text
+        self.parser.EntityDeclHandler = _refuse_entity
+        self.parser.SkippedEntityHandler = _refuse_entity
+        self._path: list[str] = []
+        self._num_tables = 0
+        self._serialisation = ""
+        self._text: list[str] | None = None
+        self._row: list[str | None] = []
+        self._columns: list[list[str | None]] = []
+        self._num_rows = 0
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(":")[2]
+        if not self._path and name != "VOTABLE":
+            raise ValueError(f"its first element is '{name[:60]}', not VOTABLE")
+        self._path.append(name)
+        if name == "TABLE":
+            self._num_tables += 1
+        if self._num_tables != 1 or "TABLE" not in self._path:
+            return
+        if name == "FIELD" and self._path[-2] == "TABLE":
+            self._add_field(attributes)
+        elif name == "VALUES" and self._path[-2] == "FIELD":
+            self.found.fields[-1].null = attributes.get("null", "").strip()
+        elif name == "INFO" and attributes.get("name") == INFO_NAME:
+            column, info = parse_info(attributes.get("value", ""))
+            self.found.info[column] = info
+        elif name in _SERIALISATIONS:
+            self._begin_rows(name)
+        elif name == "STREAM" and ("href" in attributes or attributes.get("encoding", "base64") != "base64"):
+            raise ValueError("its rows are in another file, or not in base64; save it with the rows in TABLEDATA")
+        elif name == "TR":
+            self._row = []
+        if name in ("TD", "STREAM") or (name == "DESCRIPTION" and self._path[-2] == "FIELD"):
+            self._text = []
+
+    def _end(self, tag: str) -> None:
+        name = self._path.pop()
+        if self._num_tables != 1 or "TABLE" not in [*self._path, name]:
+            return
+        text = "".join(self._text or ())
+        if name == "TD":
+            self._row.append(text or None)
+        elif name == "DESCRIPTION" and self._path[-1] == "FIELD":
+            self.found.fields[-1].description = text
+        elif name == "TR":
+            self._add_row()
+        elif name == "STREAM":
+            self._decode(text)
+        elif name == "TABLEDATA":
+            self._hand_over()
+        if name in ("TD", "STREAM", "DESCRIPTION"):
+            self._text = None
+
+    def _take_text(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def _add_field(self, attributes: dict[str, str]) -> None:
+        name = (attributes.get("name") or attributes.get("ID", "")).strip()
+        datatype = attributes.get("datatype", "")
+        if self._serialisation:
+            raise ValueError(f"its column '{name[:60]}' stands after the rows")
+        if datatype not in _KINDS and datatype not in _OTHER_TYPES:
+            raise ValueError(f"the type '{datatype[:60]}' of column '{name[:60]}' is not one of VOTable")
+        arraysize, xtype = attributes.get("arraysize", "").strip(), attributes.get("xtype", "")
+        name = name or f"unnamed_{len(self.found.fields) + 1}"
+        self.found.fields.append(Field(name, datatype, arraysize, xtype, attributes.get("unit", "").strip()))
+
+    def _begin_rows(self, name: str) -> None:
+        if self._serialisation:
+            raise ValueError("its table has rows in two places")
+        if name == "FITS":
+            raise ValueError("its rows are a FITS file inside the XML; save it with the rows in TABLEDATA")
+        self._serialisation = name
+        self._columns = [[] for _ in self.found.fields]
+
+    def _add_row(self) -> None:
+        self._num_rows += 1
+        if len(self._row) != len(self._columns):
+            raise ValueError(f"row {self._num_rows} has {len(self._row)} values for {len(self._columns)} columns")
+        for column, cell in zip(self._columns, self._row, strict=True):
+            column.append(cell)
+        if self._num_rows % _ROWS_AT_ONCE == 0:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Turn the text of rows into values, so that no more than a batch is kept as text."""
+        for of_table, column in zip(self.found.fields, self._columns, strict=True):
+            if of_table.is_one_value_a_row():
+                of_table.add(column)
+            column.clear()
+
+    def _decode(self, text: str) -> None:
+        if not self._serialisation.startswith("BINARY"):
+            raise ValueError("it has a STREAM outside of BINARY")
+        if not all(of_table.is_one_value_a_row() for of_table in self.found.fields):
+            return  # refused by name later
+        try:
+            content = binascii.a2b_base64(text)
+        except binascii.Error as error:
+            raise ValueError(f"its rows are not base64: {error}") from error
+        layout = [(of_table.datatype, of_table.arraysize) for of_table in self.found.fields]
+        columns = read_rows(content, layout, has_masks=self._serialisation == "BINARY2")
+        for of_table, column in zip(self.found.fields, columns, strict=True):
+            of_table.add(column)
+
+
+def _refuse_entity(*_: object) -> None:
+    raise ValueError(
+        "it declares or uses entities of its own, which may hide what it holds; write it without a DOCTYPE"
+    )
+
+
+def _trim(cell: Any) -> Any:
+    return cell.strip() if isinstance(cell, str) else cell

@@ -1,0 +1,157 @@
+"""VOTable files; the first table of a file.
+
+"VOTable Format Definition", version 1.4 (IVOA, 2019). The XML is read as a stream of elements; a file that declares
+entities is refused, and nothing that it refers to is opened or fetched. VOTable has no unsigned 64-bit integers: a
+column that needs them is written as text of digits with `xtype="uint64"`, which other programs show as it is. Units and
+descriptions with characters that XML cannot hold are in an INFO of the table, as JSON with the column's name.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+from xml.sax.saxutils import escape, quoteattr
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metalight.errors import TableError, quote_flaw
+from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.described import dump_info
+from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.votable_elements import INFO_NAME, LARGE_INTEGERS, Field, read_elements
+
+_ROWS_AT_ONCE = 65536
+_NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+_TYPES = {pa.bool_(): "boolean", pa.uint8(): "unsignedByte", pa.int16(): "short", pa.int32(): "int"} | {
+    pa.float32(): "float",
+    pa.float64(): "double",
+}
+
+
+def load_votable(file: BinaryIO, path: Path) -> Table:
+    """The first table of a VOTable file.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages.
+
+    Raises:
+        TableError: The file is damaged, declares entities, keeps its rows elsewhere or has no table, a value is not of
+            its column's type, or a column holds several values a row, or has the name of another.
+    """
+    try:
+        found = read_elements(file)
+        if not found.fields:
+            raise TableError(f"{path} holds no table; metalight reads the first one of a VOTable.")
+        names = [field.name for field in found.fields]
+        check_names(names, path)
+        refuse_columns([field.name for field in found.fields if not field.is_one_value_a_row()], path)
+        columns = {field.name: _read_column(field) for field in found.fields}
+    except (pa.ArrowException, ValueError) as error:
+        raise TableError(
+            f"{path} cannot be read as VOTable: {quote_flaw(error)}. Correct it, or export it again."
+        ) from error
+    info = {
+        field.name: found.info.get(field.name, ColumnInfo(field.unit, field.description.strip()))
+        for field in found.fields
+    }
+    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+
+
+def save_votable(table: Table, file: BinaryIO) -> None:
+    """Write a VOTable file with one table, its rows as text.
+
+    Raises:
+        TableError: VOTable cannot hold a column: XML has no place for a character of its name or text, or its type is
+            not numbers, booleans or text.
+    """
+    try:
+        rows = build_arrow_table(table.frame)
+        fields = [_build_field(field, rows[field.name], table.info.get(field.name)) for field in rows.schema]
+        infos = [
+            f"<INFO name={quoteattr(INFO_NAME)} value={_quote(dump_info(name, info))}/>"
+            for name, info in table.info.items()
+            if name in table.frame and _is_not_xml(info.unit + info.description)
+        ]
+        cells = [_write_cells(rows[name], name) for name in rows.column_names]
+        head = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n<TABLE>\n'
+        )
+        file.write((head + "\n".join([*fields, *infos, "<DATA>", "<TABLEDATA>"]) + "\n").encode())
+        for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
+            batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in cells]
+            lines = pc.binary_join_element_wise(*batch, "").to_pylist()
+            file.writelines(b"<TR>" + line.encode() + b"</TR>\n" for line in lines)
+        file.write(b"</TABLEDATA>\n</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n")
+    except (pa.ArrowException, UnicodeEncodeError) as error:
+        raise TableError(f"VOTable cannot hold it: {quote_flaw(error)}") from error
+
+
+def _read_column(field: Field) -> "pd.Series[Any]":
+    values = pa.chunked_array(field.chunks, field.kind)
+    if pa.types.is_integer(field.kind) and field.null:
+        try:
+            null = pa.scalar(int(field.null, 0), field.kind)
+        except (ValueError, pa.ArrowException, OverflowError):
+            raise ValueError(f"column '{field.name}' has a null that is not an integer: '{field.null[:60]}'") from None
+        values = pc.if_else(pc.equal(values, null), pa.scalar(None, field.kind), values)
+    return build_column(values)
+
+
+def _build_field(field: pa.Field, values: pa.ChunkedArray, info: ColumnInfo | None) -> str:
+    if _is_not_xml(field.name):
+        raise TableError(f"VOTable cannot hold the column name {field.name!r}; give it a name of letters.")
+    kind = field.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        is_ascii = not pc.any(pc.match_substring_regex(values.cast(pa.string()), "[^\\x00-\\x7f]")).as_py()
+        datatype = f'"{"char" if is_ascii else "unicodeChar"}" arraysize="*"'
+    elif pa.types.is_uint64(kind):
+        datatype = f'"char" arraysize="*" xtype="{LARGE_INTEGERS}"'
+    elif kind in _TYPES or pa.types.is_integer(kind):
+        datatype = f'"{_TYPES.get(kind, "long")}"'
+    elif pa.types.is_float16(kind):
+        datatype = '"float"'
+    else:
+        raise TableError(f"VOTable cannot hold the column '{field.name}', of type {kind}; save the table as .parquet.")
+    start = f"<FIELD name={_quote(field.name)} datatype={datatype}"
+    if info is None or _is_not_xml(info.unit + info.description):
+        return f"{start}/>"
+    unit = f" unit={_quote(info.unit)}" if info.unit else ""
+    described = f"<DESCRIPTION>{_escape(info.description)}</DESCRIPTION>" if info.description else ""
+    return f"{start}{unit}>{described}</FIELD>"
+
+
+def _write_cells(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        text = pc.if_else(values, "T", "F")
+    elif pa.types.is_floating(kind):
+        text = pc.fill_null(values.cast(pa.string()), "NaN")
+    else:
+        text = values.cast(pa.string())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        foreign = pc.match_substring_regex(text, _NOT_XML)
+        if pc.any(foreign).as_py():
+            first = text.filter(foreign)[0].as_py()
+            raise TableError(f"VOTable cannot hold {first!r} of column '{name}', as XML cannot; save it as .parquet.")
+        for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+            text = pc.replace_substring(text, character, written)
+    elif pa.types.is_floating(kind):
+        text = pc.replace_substring_regex(text, "^inf$", "+Inf")
+        text = pc.replace_substring_regex(text, "^-inf$", "-Inf")
+    return pc.binary_join_element_wise("<TD>", pc.fill_null(text, ""), "</TD>", "")
+
+
+def _is_not_xml(text: str) -> bool:
+    return re.search(_NOT_XML, text) is not None
+
+
+def _quote(text: str) -> str:
+    return quoteattr(text, {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
+
+
+def _escape(text: str) -> str:
+    return escape(text, {"\r": "&#13;"})

@@ -1,0 +1,103 @@
+"""Long work in parts: each part that is done is kept, and an interrupted piece of work goes on after the last one.
+
+The parts towards `PATH` lie in the folder `PATH.unfinished` until they are put together.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metalight.atomic import remove_leftovers, replace_file
+from metalight.locks import hold_lock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_IDENTITY, _LOCK = "identity.txt", "work.lock"
+
+
+@dataclass(frozen=True)
+class UnfinishedWork:
+    """The parts of a piece of work."""
+
+    folder: Path
+
+    def load_or_make(
+        self,
+        number: int,
+        make: "Callable[[], pd.DataFrame]",
+        is_final: "Callable[[pd.DataFrame], bool]" = lambda table: True,
+    ) -> "pd.DataFrame":
+        """The table of a part: as an earlier process kept it, or made now and kept.
+
+        Args:
+            number: Of the part.
+            make: Makes it; whatever else it writes must be on disk when it returns.
+            is_final: Whether a table that was kept would be made the same way again; if not, it is made anew.
+        """
+        import pandas as pd
+
+        path = self._path_of(number)
+        with contextlib.suppress(OSError, ValueError):  # pyarrow's errors are among them
+            kept = pd.read_parquet(path)
+            if is_final(kept):
+                return kept
+        table = make()
+        with replace_file(path) as temporary:
+            table.to_parquet(temporary, index=False)
+        return table
+
+    def begin_anew(self, identity: str) -> None:
+        """Delete all parts."""
+        for entry in self.folder.iterdir():
+            if entry.name != _LOCK:
+                entry.unlink()
+        with replace_file(self.folder / _IDENTITY) as temporary:
+            temporary.write_text(identity, encoding="utf-8")
+
+    def has(self, number: int) -> bool:
+        """Whether a part is done."""
+        return self._path_of(number).is_file()
+
+    def _path_of(self, number: int) -> Path:
+        return self.folder / f"part-{number:06}.parquet"
+
+
+def name_unfinished(path: Path) -> Path:
+    """The folder of the parts towards `path`."""
+    return path.with_name(f"{path.name}.unfinished")
+
+
+@contextlib.contextmanager
+def go_on_with(path: Path, identity: str, *, needed: Sequence[str] = ()) -> Iterator[UnfinishedWork]:
+    """The work towards `path` as it was left, or begun; when the block ends without an error, the parts are deleted.
+
+    Args:
+        path: What is made.
+        identity: Of the work: a digest of all that the parts depend on. Parts of any other work are deleted.
+        needed: Names of files in the folder without which the parts are worth nothing.
+
+    Raises:
+        InUseError: Another process is at the same work.
+        OSError: The folder cannot be made or written.
+    """
+    folder = name_unfinished(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    way_out = "wait until it has ended, or choose another place for the result"
+    with hold_lock(folder / _LOCK, place=path, way_out=way_out):
+        work = UnfinishedWork(folder)
+        remove_leftovers(folder)
+        if _load_identity(folder) != identity or not all((folder / name).is_file() for name in needed):
+            work.begin_anew(identity)
+        yield work
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load_identity(folder: Path) -> str:
+    try:
+        return (folder / _IDENTITY).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

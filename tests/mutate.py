@@ -1,0 +1,83 @@
+"""Damage done to a file, the same for the same seed: what tests of readers feed them."""
+
+import random
+from collections.abc import Callable
+
+_MOST_PIECE = 64
+_INTERESTING = (b"\0", b"\xff", b"\n", b'"', b"<", b">", b"&", b"{", b"[", b"0", b"9", b"-1", b"9" * 20, b"1e999", b"*")
+
+
+def mutations(data: bytes, seed: int) -> bytes:
+    """A damaged copy of a file: cut short, bytes changed, pieces removed, doubled, moved or put in.
+
+    One to four kinds of damage follow each other. The copy is at most a few pieces longer than the file.
+    """
+    generator = random.Random(seed)
+    for _ in range(generator.choice((1, 1, 2, 4))):
+        data = generator.choice(_DAMAGES)(data, generator)
+    return data
+
+
+def noise(seed: int, most_bytes: int = 2000) -> bytes:
+    """Random bytes."""
+    generator = random.Random(seed)
+    return generator.randbytes(generator.randrange(most_bytes))
+
+
+def _cut_short(data: bytes, generator: random.Random) -> bytes:
+    return data[: generator.randrange(len(data) + 1)]
+
+
+def _flip_bits(data: bytes, generator: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(min(len(data), generator.choice((1, 2, 8, 32)))):
+        changed[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
+    return bytes(changed)
+
+
+def _choose_piece(data: bytes, generator: random.Random) -> tuple[int, int]:
+    start = generator.randrange(len(data) + 1)
+    return start, min(len(data), start + generator.randrange(_MOST_PIECE))
+
+
+def _remove_piece(data: bytes, generator: random.Random) -> bytes:
+    start, end = _choose_piece(data, generator)
+    return data[:start] + data[end:]
+
+
+def _double_piece(data: bytes, generator: random.Random) -> bytes:
+    start, end = _choose_piece(data, generator)
+    return data[:end] + data[start:end] * generator.choice((1, 1, 10)) + data[end:]
+
+
+def _move_piece(data: bytes, generator: random.Random) -> bytes:
+    start, end = _choose_piece(data, generator)
+    place = generator.randrange(len(data) + 1)
+    return data[:place] + data[start:end] + data[place:]
+
+
+def _put_in(data: bytes, generator: random.Random) -> bytes:
+    place = generator.randrange(len(data) + 1)
+    return data[:place] + generator.choice(_INTERESTING) + data[place + generator.choice((0, 1)) :]
+
+
+def _swap_digits(data: bytes, generator: random.Random) -> bytes:
+    """Numbers are where sizes and counts stand: another digit makes a file that is whole and wrong."""
+    places = [place for place, byte in enumerate(data) if chr(byte).isdigit()]
+    if not places:
+        return data
+    changed = bytearray(data)
+    for _ in range(generator.choice((1, 1, 3))):
+        changed[generator.choice(places)] = ord(generator.choice("0123456789"))
+    return bytes(changed)
+
+
+_DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    _cut_short,
+    _flip_bits,
+    _remove_piece,
+    _double_piece,
+    _move_piece,
+    _put_in,
+    _swap_digits,
+)

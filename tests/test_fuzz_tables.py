@@ -1,0 +1,148 @@
+"""Promises of tables: whatever a file holds, it is read or refused in one sentence, and nothing else happens."""
+
+import gzip
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from make_tables import BIG, make_table
+from metalight.errors import TableError
+from metalight.tables import ColumnInfo, Table, load_table, save_table
+from mutate import mutations, noise
+
+FEW = 80
+MANY = 8000
+"""Damaged files of each suffix: in every test run, and where there is time."""
+
+KINDS = (".csv", ".ecsv", ".vot", ".fits", ".parquet", ".csv.gz", ".ecsv.gz", ".vot.gz", ".fits.gz")
+BINARY_ROWS = (
+    '<VOTABLE><RESOURCE><TABLE><FIELD name="id" datatype="long"/><FIELD name="t" datatype="char" arraysize="*"/>'
+    '<FIELD name="x" datatype="double"><VALUES null="0"/></FIELD><DATA><{0}>'
+    '<STREAM encoding="base64">{1}</STREAM></{0}>'
+    "</DATA></TABLE></RESOURCE></VOTABLE>"
+)
+counts = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+
+
+def make_originals(folder: Path, suffix: str) -> list[bytes]:
+    """Files that are right: small ones, so that damage hits what matters."""
+    info = {"oh": ColumnInfo("dex", "12 + log10(O/H)"), "id": ColumnInfo("", 'an "id", of SDSS')}
+    tables = [
+        make_table(
+            info,
+            id=[BIG, BIG + 1, 7],
+            oh=[8.5, np.nan, -9999.0],
+            name=["a", None, "b c"],
+            flag=pd.array([True, None, False], dtype="boolean"),
+            large=np.array([0, 2**63, 2**64 - 1], dtype=np.uint64),
+            n=pd.array([1, None, -5], dtype="Int64"),
+            single=np.array([0.5, 1, np.inf], dtype=np.float32),
+        ),
+        make_table(x=[1.5]),
+    ]
+    originals = []
+    for table in tables:
+        path = folder / f"original{suffix}"
+        save_table(table, path)
+        originals.append(path.read_bytes())
+        path.unlink()
+    if suffix == ".vot":
+        import base64
+        import struct
+
+        row = struct.pack(">qI2sd", BIG, 2, b"ab", 0.5)
+        originals += [
+            BINARY_ROWS.format(form, base64.b64encode(rows).decode()).encode()
+            for form, rows in (("BINARY", row * 2), ("BINARY2", (b"\0" + row) + (b"\x40" + row)))
+        ]
+    return originals
+
+
+def feed(content: bytes, path: Path) -> bool:
+    """Whether a file with this content is a table; anything but a table or one sentence fails the test."""
+    path.write_bytes(content)
+    try:
+        table = load_table(path)
+    except TableError as error:
+        sentence = str(error)
+        assert str(path) in sentence
+        assert "\n" not in sentence.replace(str(path), "")
+        assert len(sentence) < 2000
+        return False
+    assert isinstance(table, Table)
+    assert set(table.info) <= set(table.frame.columns)
+    return True
+
+
+@counts
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path: Path, suffix: str, count: int) -> None:
+    originals = make_originals(tmp_path, suffix)
+    assert all(feed(original, tmp_path / f"whole{suffix}") for original in originals)
+    packs = suffix.endswith(".gz")
+    plain = [gzip.decompress(original) if packs else original for original in originals]
+    path = tmp_path / f"damaged{suffix}"
+    num_refused = 0
+    for seed in range(count):
+        # Under gzip both the packed bytes and those inside are damaged: its checksum would hide the latter.
+        inside = packs and seed % 2
+        damaged = mutations((plain if inside else originals)[seed % len(originals)], seed)
+        num_refused += not feed(gzip.compress(damaged, 1) if inside else damaged, path)
+    assert num_refused > count / 10
+
+
+@counts
+@pytest.mark.parametrize("suffix", KINDS)
+def test_random_bytes_are_read_or_refused_in_one_sentence(tmp_path: Path, suffix: str, count: int) -> None:
+    for seed in range(count // 3):
+        content = noise(seed)
+        feed(gzip.compress(content, 1) if suffix.endswith(".gz") and seed % 2 else content, tmp_path / f"a{suffix}")
+
+
+def test_damage_is_the_same_for_the_same_seed_and_differs_between_seeds() -> None:
+    data = bytes(range(256)) * 4
+    assert [mutations(data, seed) for seed in range(50)] == [mutations(data, seed) for seed in range(50)]
+    assert len({mutations(data, seed) for seed in range(50)}) > 40
+    assert isinstance(mutations(b"", 3), bytes)
+
+
+def test_reading_a_damaged_file_opens_no_other_file_and_no_connection(tmp_path: Path) -> None:
+    # An audit hook cannot be taken away again; this one listens only while the files are read.
+    (tmp_path / "secret.txt").write_text("secret")
+    opened: list[tuple[str, Any]] = []
+    is_listening = [False]
+
+    def listen(event: str, arguments: tuple[Any, ...]) -> None:
+        if is_listening[0] and event in (
+            "open",
+            "socket.connect",
+            "socket.getaddrinfo",
+            "subprocess.Popen",
+            "urllib.Request",
+        ):
+            opened.append((event, arguments[0]))
+
+    secret = (tmp_path / "secret.txt").as_uri()
+    bodies = {
+        "a.vot": BINARY_ROWS.format("BINARY", "").replace("<STREAM", f'<STREAM href="{secret}"'),
+        "b.vot": f'<!DOCTYPE VOTABLE [<!ENTITY x SYSTEM "{secret}">]><VOTABLE>&x;</VOTABLE>',
+        "c.vot": f'<!DOCTYPE VOTABLE SYSTEM "{secret}"><VOTABLE><TABLE>&x;</TABLE></VOTABLE>',
+        "d.ecsv": "# %ECSV 1.0\n# ---\n# datatype: [{name: !!python/name:os.system [a], datatype: int64}]\na\n1\n",
+    }
+    for name, body in bodies.items():
+        (tmp_path / name).write_text(body)
+        with pytest.raises(TableError):  # what is imported lazily is imported now
+            load_table(tmp_path / name)
+    sys.addaudithook(listen)
+    is_listening[0] = True
+    for name in bodies:
+        with pytest.raises(TableError):
+            load_table(tmp_path / name)
+    is_listening[0] = False
+    assert {os.fspath(path) for event, path in opened if event == "open"} == {str(tmp_path / name) for name in bodies}
+    assert all(event == "open" for event, _ in opened)

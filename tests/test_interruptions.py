@@ -1,0 +1,214 @@
+"""Promises of interruptions: whatever kills a run, it goes on from there and ends as one that was never stopped."""
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from call import call, list_performed, refuse, refuse_run, run, succeed
+from kill_at import MOMENTS
+from make import make_sample
+from metalight.training import list_checkpoints, load_last_checkpoint
+
+RECIPE = """
+preset = "demo"
+catalog.path = "catalog.csv"
+cutouts.folder = "images"
+pixels.side = 16
+model.backbone = "test_resnet"
+model.hidden_features = 16
+training.batch_size = 16
+training.precision = "float32"
+training.optimizer = "sgd"
+training.momentum = 0.9
+training.frozen_epochs = 2
+training.frozen_learning_rate = 0.01
+training.constant_epochs = 1
+training.cycles = 2
+training.first_cycle_epochs = 1
+prediction.batch_size = 8
+evaluation.bootstrap_samples = 20
+"""
+"""Two epochs frozen, one constant, cycles of one and two epochs."""
+
+
+@pytest.fixture
+def long_sample(tmp_path: Path) -> Path:
+    """150 galaxies: three parts to decode, several to predict."""
+    make_sample(tmp_path, 150)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def call_killed(moment: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, which is killed at that moment (`never`: which ends by itself)."""
+    program = Path(__file__).with_name("kill_at.py")
+    words = [sys.executable, str(program), moment, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def digest_results(folder: Path) -> dict[str, str]:
+    """Digest of every file of a run that another run of the same recipe makes too, byte for byte."""
+    changing = {"stages.json", "provenance.json", "recipe.toml", "run.lock"}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in changing]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if "checkpoints" not in path.parts  # whose names have the identity of their run's inputs
+    }
+
+
+def test_a_run_killed_at_every_moment_ends_with_the_same_bytes_as_one_never_stopped(long_sample: Path) -> None:
+    arguments = ("run", long_sample / "recipe.toml", "--run-dir", long_sample / "killed")
+    for moment in MOMENTS:
+        ended = call_killed(moment, *arguments)
+        assert ended.returncode == -9, (moment, ended.stderr)
+        if moment == "checkpoint":
+            half = list((long_sample / "killed/training/checkpoints").glob(".*.tmp-*"))
+            assert len(half) == 1
+    last = call_killed("never", *arguments)
+    assert last.returncode == 0, last.stderr
+    # What was finished before a kill was not done again by the next process.
+    assert list_performed(last.stdout) == ["figures"]
+    records = json.loads((long_sample / "killed/stages.json").read_text())
+    assert "went on after epoch 4" in records["training"]["line"]
+    never_stopped = call_killed("never", *arguments[:3], long_sample / "whole")
+    assert never_stopped.returncode == 0, never_stopped.stderr
+    assert digest_results(long_sample / "killed") == digest_results(long_sample / "whole")
+    names = [path.name for path in (long_sample / "killed").rglob("*")]
+    assert [name for name in names if ".tmp-" in name or name.endswith(".unfinished")] == []
+
+
+@contextlib.contextmanager
+def ctrl_c_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A block in which Ctrl-C is pressed as soon as the bar of an epoch appears."""
+
+    @contextlib.contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        if label.startswith(f"Epoch {number} "):
+            raise KeyboardInterrupt
+        yield lambda steps: None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("metalight.progress.bar_progress", progress)
+        yield
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ctrl_c_in_epoch(2, monkeypatch):
+        result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
+    assert result.exit_code == 130
+    assert "Interrupted after epoch 1 of 2 of the training" in result.stderr
+    assert "the same command goes on from there" in result.stderr
+    assert "went on after epoch 1" in run(sample)
+
+
+def test_training_that_is_begun_anew_on_demand_goes_on_too(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(sample)
+    weights = (sample / "run/model/model.safetensors").read_bytes()
+    with ctrl_c_in_epoch(1, monkeypatch):
+        call("run", sample / "recipe.toml", "--run-dir", sample / "run", "--from", "training")
+    assert not list_checkpoints(sample / "run/training/checkpoints")  # begun anew
+    with ctrl_c_in_epoch(2, monkeypatch):
+        call("run", sample / "recipe.toml", "--run-dir", sample / "run", "--from", "training")
+    output = run(sample, "--from", "training")
+    assert "went on after epoch 1" in output
+    assert list_performed(output) == ["training", "prediction", "evaluation", "figures"]
+    assert (sample / "run/model/model.safetensors").read_bytes() == weights
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copy: Path) -> None:
+    weights = (copy / "run/model/model.safetensors").read_bytes()
+    for num_damaged, note in ((1, "went on after epoch 1; 1 damaged"), (2, "begun anew: all checkpoints were damaged")):
+        files = list_checkpoints(copy / "run/training/checkpoints")
+        assert [file.epochs_done for file in files] == [2, 1]
+        for file in files[:num_damaged]:
+            content = bytearray(file.path.read_bytes())
+            content[len(content) // 2] ^= 1
+            file.path.write_bytes(content)
+        shutil.rmtree(copy / "run/model")
+        assert note in run(copy)
+        assert (copy / "run/model/model.safetensors").read_bytes() == weights
+
+
+def test_a_lost_model_comes_back_from_its_last_checkpoint_without_training(copy: Path) -> None:
+    weights = (copy / "run/model/model.safetensors").read_bytes()
+    shutil.rmtree(copy / "run/model")
+    output = run(copy)
+    assert "went on after epoch 2" in output
+    # The same model: nothing after it is done again.
+    assert "prediction" not in list_performed(output)
+    assert (copy / "run/model/model.safetensors").read_bytes() == weights
+
+
+def test_a_setting_changed_by_mistake_costs_no_checkpoint(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for changes in ((), ("--set", "training.seed=7")):
+        with ctrl_c_in_epoch(2, monkeypatch):
+            call("run", sample / "recipe.toml", "--run-dir", sample / "run", *changes)
+    output = run(sample)
+    assert "went on after epoch 1" in output
+    assert [file.epochs_done for file in list_checkpoints(sample / "run/training/checkpoints")] == [2, 1]
+
+
+def test_a_checkpoint_that_is_a_pickle_with_code_is_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "ran",))
+
+    content = io.BytesIO()
+    torch.save({"format_version": 1, "identity": Trap()}, content)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    (tmp_path / f"epoch-0001-{'a' * 8}-{digest}.pt").write_bytes(content.getvalue())
+    found = load_last_checkpoint(tmp_path, "a" * 64)
+    assert (found.checkpoint, found.num_damaged) == (None, 1)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:
+    before = digest_results(copy / "run")
+    code = (
+        "import sys, pathlib, time; from metalight.run import RunFolder\n"
+        "with RunFolder(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, copy / "run"], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        message = refuse_run(copy, "--from", "splits")
+        holder.kill()
+    assert "Another process of metalight is working on" in message
+    assert digest_results(copy / "run") == before
+    run(copy)  # a killed process holds nothing
+
+
+def test_the_run_folder_of_another_recipe_is_refused(copy: Path) -> None:
+    before = digest_results(copy / "run")
+    (copy / "recipe.toml").rename(copy / "other.toml")
+    message = refuse("run", copy / "other.toml", "--run-dir", copy / "run")
+    assert "holds a run of the recipe 'recipe', not of 'other'; choose another --run-dir" in message
+    assert digest_results(copy / "run") == before
+    (copy / "other.toml").write_text('name = "recipe"\n' + (copy / "other.toml").read_text())
+    assert "training" not in list_performed(succeed("run", copy / "other.toml", "--run-dir", copy / "run"))
+
+
+@pytest.mark.parametrize(("limit_kb", "stage"), [(30, "pixels"), (200, "training")])
+def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(sample: Path, limit_kb: int, stage: str) -> None:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_kb * 1024},) * 2)\n"
+    code = limit + "from metalight.cli import main; main()"
+    words = ["run", str(sample / "recipe.toml"), "--run-dir", str(sample / "run")]
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    errors = [line for line in lines if line.startswith("Error:")]
+    assert len(errors) == 1, ended.stderr
+    assert "File too large" in errors[0]
+    assert "Traceback" not in ended.stderr
+    assert stage in list_performed(run(sample))
