@@ -25,13 +25,15 @@ def measure_separations(sky: Sky) -> Floats:
     ra, dec = np.deg2rad(sky.ra_deg), np.deg2rad(sky.dec_deg)
     haversine = np.sin((dec[:, None] - dec) / 2) ** 2
     haversine += np.cos(dec[:, None]) * np.cos(dec) * np.sin((ra[:, None] - ra) / 2) ** 2
-    return np.rad2deg(2 * np.arcsin(np.sqrt(np.minimum(haversine, 1)))) * 3600
+    separations: Floats = np.rad2deg(2 * np.arcsin(np.sqrt(np.minimum(haversine, 1)))) * 3600
+    return separations
 
 
 def compute_links(sky: Sky, link_arcsec: float) -> Floats:
     """How far apart each two galaxies may be to be linked, arcsec."""
     half_diagonals = sky.frame_arcsec / 2 * np.sqrt(2)
-    return np.maximum(link_arcsec, half_diagonals[:, None] + half_diagonals)
+    links: Floats = np.maximum(link_arcsec, half_diagonals[:, None] + half_diagonals)
+    return links
 
 
 def join_by_hand(object_ids: npt.NDArray[np.int64], is_linked: npt.NDArray[np.bool_]) -> list[int]:
@@ -80,3 +82,13 @@ def scatter(generator: np.random.Generator, centres: Floats, spread_arcsec: floa
     ra = np.rad2deg(np.arctan2(point[1], point[0])) % 360
     object_ids = generator.permutation(10 * num)[:num].astype(np.int64) + 1237648720693755918
     return Sky(object_ids, ra, np.rad2deg(dec), generator.uniform(0, largest_frame, num))
+
+
+def turn(sky: Sky, seed: int) -> Sky:
+    """The same galaxies on a sky that is turned at random, in all three directions."""
+    ra, dec = np.deg2rad(sky.ra_deg), np.deg2rad(sky.dec_deg)
+    points = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    axes, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    x, y, z = axes @ points
+    turned_dec = np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+    return Sky(sky.object_ids, np.rad2deg(np.arctan2(y, x)) % 360, turned_dec, sky.frame_arcsec)

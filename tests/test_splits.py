@@ -1,5 +1,7 @@
 """Promises of the splits: every galaxy in one set, exact sizes, and nothing but galaxies and seed decides."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +75,21 @@ def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
     drawn = [assign_random(np.arange(100), seed=seed)["split"].tolist() for seed in (0, 0, 1, 2)]
     assert drawn[0] == drawn[1]
     assert len({tuple(splits) for splits in drawn}) == 3
+
+
+@pytest.mark.parametrize(
+    ("seed", "fractions", "digest"),
+    [
+        (0, (0.6, 0.2, 0.2), "9dd53b220582c6c8ba2862575a516ad93c3a161c3cf4dc161b7106bef6461987"),
+        (7, (0.57, 0.29, 0.14), "a0a0ae8f4e209a578745e103ec37e12f9440996536d167fba91d6eeb652e2a42"),
+    ],
+)
+def test_the_random_sets_are_those_of_earlier_versions(
+    seed: int, fractions: tuple[float, float, float], digest: str
+) -> None:
+    object_ids = 1237648720693755918 + np.random.default_rng(5).permutation(1000) * 977
+    words = " ".join(assign_random(object_ids, seed=seed, fractions=fractions)["split"])
+    assert hashlib.sha256(words.encode()).hexdigest() == digest
 
 
 def test_neither_position_nor_identifier_tells_the_set() -> None:

@@ -8,10 +8,10 @@ from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, 
 from metalight.images import build_pixels
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
-from metalight.pipeline.stage import Job, Stage
+from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.run import describe_file
-from metalight.tables import Table, list_table_files, load_table, save_table
+from metalight.tables import Table, load_table, save_table
 from metalight.unfinished import name_unfinished
 
 
@@ -67,11 +67,7 @@ def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
-    path = Path(recipe.catalog.path)
-    files = list_table_files(path)
-    if files == [path]:
-        return {"catalog": describe_file(path)}
-    return {"catalog": {"path": str(path), "files": [describe_file(file) for file in files]}}
+    return {"catalog": describe_table(Path(recipe.catalog.path))}
 
 
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from metalight.pipeline.stages import STAGES
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, compute_digest
 
-_SETTINGS_OF_FILES = ("catalog.path", "cutouts.folder", "model.weights")
+_SETTINGS_OF_FILES = ("catalog.path", "cutouts.folder", "model.weights", "splits.test_ids")
 _NUM_DIGITS_SHOWN = 12
 
 

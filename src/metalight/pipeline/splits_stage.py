@@ -10,9 +10,8 @@ import pandas as pd
 from metalight.catalog import SkyColumns
 from metalight.cutouts import compute_frame_arcsec
 from metalight.images import SMALLEST_SIDE, Pixels, label_identical, load_pixels
-from metalight.pipeline.stage import Job, Stage
+from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
-from metalight.run import describe_file
 from metalight.splits import (
     SPLITS,
     assign_column,
@@ -76,9 +75,20 @@ def _assign_ids(job: Job, pixels: Pixels) -> tuple[pd.DataFrame, str]:
     splits = assign_ids(
         pixels.object_ids, test_ids, seed=settings.seed, validation_fraction=settings.validation_fraction
     )
-    num_absent = len(test_ids) - int((splits["split"] == "test").sum())
-    absent = f"; {num_absent:,} of the {len(test_ids):,} in {path.name} are not among these galaxies"
-    return splits, absent if num_absent else f"; all {len(test_ids):,} in {path.name} are for the test"
+    return splits, _describe_absent(job, pixels, test_ids, path)
+
+
+def _describe_absent(job: Job, pixels: Pixels, test_ids: npt.NDArray[np.int64], path: Path) -> str:
+    """Of the galaxies that were to be tested, how many are not, and why."""
+    absent = np.setdiff1d(test_ids, pixels.object_ids)
+    labelled = load_table(job.run.catalog, missing_values=()).frame["object_id"].to_numpy()
+    num_without_image = int(np.isin(absent, labelled).sum())
+    kinds = (
+        (len(absent) - num_without_image, "not in the catalogue, or without a label there"),
+        (num_without_image, "without a usable image"),
+    )
+    told = "".join(f"; {num:,} of the {len(test_ids):,} in {path.name}: {why}" for num, why in kinds if num)
+    return told or f"; all {len(test_ids):,} in {path.name} are for the test"
 
 
 def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataFrame, str]:
@@ -135,7 +145,7 @@ def _splits_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _splits_inputs(recipe: Recipe) -> dict[str, Any]:
-    return {"test_ids": describe_file(Path(recipe.splits.test_ids))} if recipe.splits.method == "ids" else {}
+    return {"test_ids": describe_table(Path(recipe.splits.test_ids))} if recipe.splits.method == "ids" else {}
 
 
 SPLITS_STAGE = Stage(
