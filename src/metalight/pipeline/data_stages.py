@@ -30,7 +30,9 @@ def _perform_catalog(job: Job) -> str:
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
-    return f"{num_left:,} of {num_all:,} galaxies have {', '.join(settings.targets)}{format_refused(catalog.refused)}"
+    place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
+    had = ", ".join(settings.targets) + place
+    return f"{num_left:,} of {num_all:,} galaxies have {had}{format_refused(catalog.refused)}"
 
 
 def _perform_cutouts(job: Job) -> str:
