@@ -1,6 +1,7 @@
 """Small inputs that several tests need: images, a catalogue, a network."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,13 @@ from PIL import Image
 from metalight.model import (
     ImageDescription,
     ModelConfig,
+    Precision,
     SavedModel,
     TargetDescription,
     TrainingSummary,
     build_network,
 )
+from metalight.prediction import open_predictor
 from metalight.recipe import AugmentationSettings, ModelSettings
 
 TINY = ModelSettings(backbone="test_resnet", weights="none", hidden_features=16)
@@ -78,3 +81,18 @@ def make_model(side: int = 16, num_targets: int = 1, seed: int = 0) -> SavedMode
         ),
     )
     return SavedModel(network, config)
+
+
+def predict_pixels(
+    model: SavedModel,
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.intp],
+    object_ids: npt.NDArray[np.int64],
+    *,
+    device: torch.device | None = None,
+    precision: Precision = "float32",
+    **how: Any,
+) -> npt.NDArray[np.float64]:
+    """Predictions (galaxy, target) of a few galaxies."""
+    with open_predictor(model, device=device or torch.device("cpu"), precision=precision) as predictor:
+        return predictor.predict(pixels, rows, object_ids, **how)

@@ -2,8 +2,10 @@
 
 import io
 import math
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,10 +66,39 @@ def test_grey_becomes_three_equal_channels(kind: str) -> None:
         np.testing.assert_array_equal(decoded[..., 1], make_pixels(6, 6))
 
 
-def test_grey_of_16_bits_keeps_its_higher_byte() -> None:
-    levels = np.array([[0, 255, 256], [1000, 32768, 65535]], dtype=np.uint16)
-    decoded = decode_image(encode(Image.fromarray(levels)))
-    np.testing.assert_array_equal(decoded, np.repeat((levels >> 8).astype(np.uint8)[..., None], 3, axis=2))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pngs_of_16_bits_are_refused(channels: int) -> None:
+    # Pillow writes 16 bits in grey only; the colour image is grey's bytes with another head.
+    data = encode(Image.fromarray(np.full((4, 4 * channels), 4660, dtype=np.uint16)))
+    if channels == 3:
+        head = b"IHDR" + struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+        data = data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
+    with pytest.raises(ImageError, match=r"^has 16 bits a channel; save it with 8"):
+        decode_image(data)
+
+
+def test_an_animation_is_refused() -> None:
+    pictures = [Image.fromarray(make_pixels(4, 4, 3, seed=seed)) for seed in range(3)]
+    with pytest.raises(ImageError, match=r"^is an animation of 3 pictures; save the one that shows the galaxy$"):
+        decode_image(encode(pictures[0], save_all=True, append_images=pictures[1:]))
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 100),
+    st.sampled_from(["4:4:4", "4:2:2", "4:2:0"]),
+    st.booleans(),
+    st.sampled_from(["RGB", "L"]),
+    st.integers(0, 99),
+)
+@settings(max_examples=100, deadline=None)
+def test_jpegs_have_the_pixels_that_pillow_gives(
+    height: int, width: int, quality: int, subsampling: str, progressive: bool, mode: str, seed: int
+) -> None:
+    image = Image.fromarray(make_pixels(height, width, 3, seed=seed)).convert(mode)
+    data = encode(image, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
+    np.testing.assert_array_equal(decode_image(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
 
 
 def test_black_and_white_becomes_0_and_255() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from make import TINY, make_blobs, make_model
+from make import TINY, make_blobs, make_model, predict_pixels
 from metalight.errors import ModelError
 from metalight.model import (
     LAYER_GROUPS,
@@ -209,19 +209,16 @@ _PREDICT = """
 import sys, numpy as np, torch
 from pathlib import Path
 from metalight.model import load_model
-from metalight.prediction import predict_pixels
+from metalight.prediction import open_predictor
 pixels = np.load(sys.argv[2])
 ids = np.arange(len(pixels))
-predicted = predict_pixels(
-    load_model(Path(sys.argv[1])), pixels, ids, ids, views="paper", device=torch.device("cpu")
-)
+with open_predictor(load_model(Path(sys.argv[1])), device=torch.device("cpu")) as predictor:
+    predicted = predictor.predict(pixels, ids, ids, views="paper")
 np.save(sys.argv[3], predicted)
 """
 
 
 def test_a_saved_model_predicts_the_same_numbers_in_a_new_process(tmp_path: Path) -> None:
-    from metalight.prediction import predict_pixels
-
     model = make_model()
     save_model(model, tmp_path / "model")
     pixels, _ = make_blobs(5, 16)
@@ -229,7 +226,7 @@ def test_a_saved_model_predicts_the_same_numbers_in_a_new_process(tmp_path: Path
     arguments = [str(tmp_path / name) for name in ("model", "pixels.npy", "predicted.npy")]
     subprocess.run([sys.executable, "-c", _PREDICT, *arguments], check=True)
     ids = np.arange(len(pixels))
-    here = predict_pixels(model, pixels, ids, ids, views="paper", device=torch.device("cpu"))
+    here = predict_pixels(model, pixels, ids, ids, views="paper")
     np.testing.assert_array_equal(np.load(tmp_path / "predicted.npy"), here)
 
 

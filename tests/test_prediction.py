@@ -1,23 +1,24 @@
 """Promises of prediction: what depends on what, units, and refusals."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from make import FIRST_ID, make_blobs, make_model
+from make import FIRST_ID, make_blobs, make_model, predict_pixels
 from metalight.errors import PredictionError
 from metalight.model import SavedModel, apply_dihedral, to_unit_range
-from metalight.prediction import build_prediction_table, check_images_match, predict_pixels
+from metalight.prediction import build_prediction_table, check_images_match
 
-CPU = torch.device("cpu")
 PIXELS, _ = make_blobs(9, 16)
 IDS = FIRST_ID + np.arange(9)
 
 
 def predict(rows: list[int], model: SavedModel | None = None, **options: object) -> np.ndarray:
     chosen = np.array(rows, dtype=np.intp)
-    settings = {"views": "none", "device": CPU, **options}
-    return predict_pixels(model or make_model(), PIXELS, chosen, IDS[chosen], **settings)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"views": "none", **options}
+    return predict_pixels(model or make_model(), PIXELS, chosen, IDS[chosen], **settings)
 
 
 def test_predictions_leave_in_physical_units() -> None:
@@ -42,11 +43,10 @@ def test_eight_views_do_not_depend_on_the_orientation_of_the_image() -> None:
     rows = np.arange(9)
     turned = apply_dihedral(torch.from_numpy(PIXELS).permute(0, 3, 1, 2), 5).permute(0, 2, 3, 1).numpy()
     as_it_is, as_turned = (
-        predict_pixels(model, np.ascontiguousarray(pixels), rows, IDS, views="eight", device=CPU)
-        for pixels in (PIXELS, turned)
+        predict_pixels(model, np.ascontiguousarray(pixels), rows, IDS, views="eight") for pixels in (PIXELS, turned)
     )
     np.testing.assert_allclose(as_it_is, as_turned, atol=1e-5)
-    one_view = [predict_pixels(model, p, rows, IDS, views="none", device=CPU) for p in (PIXELS, turned.copy())]
+    one_view = [predict_pixels(model, p, rows, IDS, views="none") for p in (PIXELS, turned.copy())]
     assert np.abs(one_view[0] - one_view[1]).max() > 1e-4
 
 

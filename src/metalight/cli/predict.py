@@ -9,6 +9,14 @@ import typer
 from metalight.cli.options import Device
 
 
+class Precision(StrEnum):
+    """What the backbone computes with."""
+
+    auto = "auto"
+    float32 = "float32"
+    bf16 = "bf16"
+
+
 class Views(StrEnum):
     """Test-time views whose predictions are averaged."""
 
@@ -39,6 +47,9 @@ def predict(
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Galaxies predicted at once.")] = 64,
     device: Device = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="bf16 is faster where the processor has it, which auto finds out.")
+    ] = Precision.auto,
 ) -> None:
     """Predict the properties of galaxies from their images, one row a galaxy, in the order of the input."""
     from metalight.pipeline import CatalogOfImages, predict_images
@@ -55,6 +66,7 @@ def predict(
         accept_any=any_images,
         batch_size=batch_size,
         device=device,
+        precision=precision.value,
         progress=bar_progress,
     )
     if report.origin_note:

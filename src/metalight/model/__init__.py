@@ -1,6 +1,7 @@
 """The network, the views it sees, its scaled targets, and the saved model that holds all of them."""
 
-from metalight.model.hardware import DEVICES, choose_device, choose_precision, name_device
+from metalight.model.hardware import DEVICES, Precision, choose_device, choose_precision, name_device
+from metalight.model.inference import open_inference
 from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone
 from metalight.model.saved import (
     ImageDescription,
@@ -12,7 +13,7 @@ from metalight.model.saved import (
     save_model,
 )
 from metalight.model.scaling import TargetScaling
-from metalight.model.views import NUM_DRAWS, apply_dihedral, augment, build_test_views, to_unit_range
+from metalight.model.views import NUM_DRAWS, TestViews, apply_dihedral, augment, build_test_views, to_unit_range
 from metalight.model.weights import check_weights, load_weights
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "ImageDescription",
     "ModelConfig",
     "Network",
+    "Precision",
     "SavedModel",
     "TargetDescription",
     "TargetScaling",
+    "TestViews",
     "TrainingSummary",
     "apply_dihedral",
     "augment",
@@ -37,6 +40,7 @@ __all__ = [
     "load_model",
     "load_weights",
     "name_device",
+    "open_inference",
     "save_model",
     "to_unit_range",
 ]

@@ -113,12 +113,14 @@ def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_vali
 
 
 def _perform_prediction(job: Job) -> str:
-    from metalight.model import choose_device, load_model
+    from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table
 
     settings = job.recipe.prediction
     model, pixels = load_model(job.run.model), load_pixels(job.run.pixels)
-    how = HowToPredict(settings.views, settings.seed, settings.batch_size, choose_device(job.device))
+    device = choose_device(job.device)
+    precision = choose_precision(settings.precision, device)
+    how = HowToPredict(settings.views, settings.seed, settings.batch_size, device, precision)
     targets = list(job.recipe.catalog.targets)
     counts = []
     for split in SCORED_SETS:
@@ -138,7 +140,7 @@ def _perform_prediction(job: Job) -> str:
         of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
         save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
-    return f"{' and '.join(counts)} galaxies, views '{settings.views}'"
+    return f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}"
 
 
 def _perform_evaluation(job: Job) -> str:

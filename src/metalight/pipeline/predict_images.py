@@ -69,6 +69,7 @@ def predict_images(
     seed: int = 0,
     batch_size: int = 64,
     device: str = "auto",
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     progress: Progress = no_progress,
 ) -> PredictReport:
     """Predict every usable image, and write a table with the rows in the order of the input.
@@ -88,13 +89,14 @@ def predict_images(
         seed: Of the augmented views.
         batch_size: Galaxies a batch.
         device: Name of the processor, or `auto`.
+        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where it is faster.
         progress: Shows long work.
 
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
     require_writable(output)
-    from metalight.model import choose_device, load_model
+    from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table, check_images_match
 
     processor = choose_device(device)
@@ -102,7 +104,7 @@ def predict_images(
     stated = _state_origin(images, framing, source)
     if not accept_any:
         check_images_match(model.config.images, framing=stated.framing, source=stated.source)
-    how = HowToPredict(views, seed, batch_size, processor)
+    how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     try:
         if stated.run is not None:
             outcome = _predict_run(model, stated.run, how, output, progress)

@@ -5,6 +5,7 @@ Parts are whole batches, and the same ones whether or not there was an interrupt
 
 import hashlib
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,8 @@ from metalight.unfinished import go_on_with
 if TYPE_CHECKING:
     import torch
 
-    from metalight.model import SavedModel
+    from metalight.model import Precision, SavedModel
+    from metalight.prediction import Predictor
 
 _GALAXIES_A_PART = 2048
 
@@ -34,6 +36,7 @@ class HowToPredict:
     seed: int
     batch_size: int
     device: "torch.device"
+    precision: "Precision"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +74,14 @@ def predict_galaxies(
     """
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
     rows = pixels.rows_of(object_ids)
-    with go_on_with(output, identity) as work, progress("Predicting", len(rows)) as advance:
+    with (
+        go_on_with(output, identity) as work,
+        _open_predictor(model, how) as predictor,
+        progress("Predicting", len(rows)) as advance,
+    ):
 
         def predict(part: slice) -> pd.DataFrame:
-            return _as_frame(_predict(model, pixels.array, rows[part], object_ids[part], how, part_of(advance)))
+            return _as_frame(_predict(predictor, pixels.array, rows[part], object_ids[part], how, part_of(advance)))
 
         parts = []
         for number, first in enumerate(range(0, len(rows), size)):
@@ -112,6 +119,7 @@ def predict_folder(
     files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
     with (
         go_on_with(output, identify_prediction(model, how, files)) as work,
+        _open_predictor(model, how) as predictor,
         progress("Predicting", len(found)) as advance,
     ):
 
@@ -120,7 +128,7 @@ def predict_folder(
             usable = np.flatnonzero(read.outcomes["reason"] == "")
             object_ids = read.outcomes["object_id"].to_numpy()[usable]
             predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
-            predicted[usable] = _predict(model, read.pixels, usable, object_ids, how, part_of(advance))
+            predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
             advance(len(read.outcomes) - len(usable))
             return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
 
@@ -149,30 +157,32 @@ def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) 
     digest = hashlib.sha256(model.config.model_dump_json().encode())
     for name, tensor in model.network.state_dict().items():
         digest.update(name.encode())
-        digest.update(tensor.numpy().tobytes())
-    digest.update(json.dumps([how.views, how.seed, how.batch_size, str(how.device), images]).encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    digest.update(json.dumps([how.views, how.seed, how.batch_size, str(how.device), how.precision, images]).encode())
     return digest.hexdigest()
 
 
+def _open_predictor(model: "SavedModel", how: HowToPredict) -> AbstractContextManager["Predictor"]:
+    from metalight.prediction import open_predictor
+
+    return open_predictor(model, device=how.device, precision=how.precision)
+
+
 def _predict(
-    model: "SavedModel",
+    predictor: "Predictor",
     pixels: npt.NDArray[np.uint8],
     rows: npt.NDArray[np.intp],
     object_ids: npt.NDArray[np.int64],
     how: HowToPredict,
     progress: Progress,
 ) -> npt.NDArray[np.float64]:
-    from metalight.prediction import predict_pixels
-
-    return predict_pixels(
-        model,
+    return predictor.predict(
         pixels,
         rows,
         object_ids,
         views=how.views,
         seed=how.seed,
         batch_size=how.batch_size,
-        device=how.device,
         progress=progress,
     )
 

@@ -87,8 +87,8 @@ def _describe_absent(job: Job, pixels: Pixels, test_ids: npt.NDArray[np.int64], 
         (len(absent) - num_without_image, "not in the catalogue, or without a label there"),
         (num_without_image, "without a usable image"),
     )
-    told = "".join(f"; {num:,} of the {len(test_ids):,} in {path.name}: {why}" for num, why in kinds if num)
-    return told or f"; all {len(test_ids):,} in {path.name} are for the test"
+    told = "".join(f", {num:,} {why}" for num, why in kinds if num)
+    return f"; of the {len(test_ids):,} in {path.name}{told or ', all are for the test'}"
 
 
 def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataFrame, str]:

@@ -155,6 +155,9 @@ class PredictionSettings(Settings):
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Galaxies predicted at once; the results do not depend on it beyond rounding."""
 
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """`bf16` computes the backbone in mixed precision; `auto` takes it where it is faster."""
+
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the augmented views of `paper`; each galaxy's are its own, whatever stands beside it."""
 
