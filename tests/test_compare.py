@@ -151,6 +151,23 @@ def test_runs_without_a_test_galaxy_in_common_are_refused(runs: Path) -> None:
     assert message.endswith("give both runs the same catalogue and the same [splits].")
 
 
+def test_a_catalogue_of_several_files_is_compared_by_their_content(finished: Path, runs: Path) -> None:
+    catalog = pd.read_csv(finished / "catalog.csv")
+    for name in ("again", "changed"):
+        shutil.copytree(runs / "run", runs / name)
+        (runs / f"parts-{name}").mkdir()
+        catalog[:20].to_parquet(runs / f"parts-{name}/a.parquet")
+        rest = catalog[20:] if name == "again" else catalog[20:].assign(more=1)
+        rest.to_parquet(runs / f"parts-{name}/b.parquet")
+        if name == "changed":
+            catalog[:20].assign(more=1).to_parquet(runs / f"parts-{name}/a.parquet")
+        redo(runs, name, "catalog", f"catalog.path={runs}/parts-{name}")
+    shutil.copytree(runs / "again", runs / "copy")
+    assert "do not differ in recipe, environment or model" in succeed("compare", runs / "again", runs / "copy")
+    for other in ("run", "changed"):
+        assert "content of the catalogue (sha256)" in succeed("compare", runs / "again", runs / other)
+
+
 def test_a_path_that_leads_to_the_same_content_is_no_difference(finished: Path, runs: Path) -> None:
     shutil.copy(finished / "catalog.csv", runs / "same.csv")
     shutil.copytree(runs / "run", runs / "again")

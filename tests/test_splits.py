@@ -1,5 +1,7 @@
 """Promises of the splits: every galaxy in one set, exact sizes, and nothing but galaxies and seed decides."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metalight.errors import SplitError
-from metalight.splits import SPLITS, assign_splits
+from metalight.splits import SPLITS, assign_column, assign_random
 
 OBJECT_IDS = st.lists(st.integers(0, 2**63 - 1), unique=True, min_size=5, max_size=60)
 
@@ -22,7 +24,7 @@ def sizes(splits: pd.DataFrame) -> list[int]:
 
 @given(OBJECT_IDS, st.integers(0, 2**32))
 def test_every_galaxy_is_in_exactly_one_set(values: list[int], seed: int) -> None:
-    splits = assign_splits(as_ids(values), method="random", seed=seed)
+    splits = assign_random(as_ids(values), seed=seed)
     assert splits["object_id"].tolist() == values
     assert splits["object_id"].dtype == np.int64
     assert set(splits["split"]) <= set(SPLITS)
@@ -33,8 +35,8 @@ def test_every_galaxy_is_in_exactly_one_set(values: list[int], seed: int) -> Non
 def test_the_order_of_rows_does_not_change_the_split(values: list[int], seed: int, random: object) -> None:
     mixed = list(values)
     random.shuffle(mixed)  # type: ignore[attr-defined]
-    first = assign_splits(as_ids(values), method="random", seed=seed).set_index("object_id")["split"]
-    second = assign_splits(as_ids(mixed), method="random", seed=seed).set_index("object_id")["split"]
+    first = assign_random(as_ids(values), seed=seed).set_index("object_id")["split"]
+    second = assign_random(as_ids(mixed), seed=seed).set_index("object_id")["split"]
     assert first.to_dict() == second.to_dict()
 
 
@@ -44,7 +46,7 @@ def test_the_order_of_rows_does_not_change_the_split(values: list[int], seed: in
 def test_set_sizes_are_exact_to_less_than_one_galaxy(num: int, parts: tuple[int, int, int], seed: int) -> None:
     fractions = (parts[0] / sum(parts), parts[1] / sum(parts), parts[2] / sum(parts))
     try:
-        splits = assign_splits(np.arange(num), method="random", seed=seed, fractions=fractions)
+        splits = assign_random(np.arange(num), seed=seed, fractions=fractions)
     except SplitError:  # a fraction of so few galaxies is no galaxy
         assert num * min(fraction for fraction in fractions if fraction) < 2
         return
@@ -66,17 +68,32 @@ def test_set_sizes_are_exact_to_less_than_one_galaxy(num: int, parts: tuple[int,
 def test_what_rounding_leaves_goes_to_the_largest_remainders(
     num: int, fractions: tuple[float, float, float], expected: list[int]
 ) -> None:
-    assert sizes(assign_splits(np.arange(num), method="random", fractions=fractions)) == expected
+    assert sizes(assign_random(np.arange(num), fractions=fractions)) == expected
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
-    drawn = [assign_splits(np.arange(100), method="random", seed=seed)["split"].tolist() for seed in (0, 0, 1, 2)]
+    drawn = [assign_random(np.arange(100), seed=seed)["split"].tolist() for seed in (0, 0, 1, 2)]
     assert drawn[0] == drawn[1]
     assert len({tuple(splits) for splits in drawn}) == 3
 
 
+@pytest.mark.parametrize(
+    ("seed", "fractions", "digest"),
+    [
+        (0, (0.6, 0.2, 0.2), "9dd53b220582c6c8ba2862575a516ad93c3a161c3cf4dc161b7106bef6461987"),
+        (7, (0.57, 0.29, 0.14), "a0a0ae8f4e209a578745e103ec37e12f9440996536d167fba91d6eeb652e2a42"),
+    ],
+)
+def test_the_random_sets_are_those_of_earlier_versions(
+    seed: int, fractions: tuple[float, float, float], digest: str
+) -> None:
+    object_ids = 1237648720693755918 + np.random.default_rng(5).permutation(1000) * 977
+    words = " ".join(assign_random(object_ids, seed=seed, fractions=fractions)["split"])
+    assert hashlib.sha256(words.encode()).hexdigest() == digest
+
+
 def test_neither_position_nor_identifier_tells_the_set() -> None:
-    splits = assign_splits(np.arange(3000), method="random")
+    splits = assign_random(np.arange(3000))
     means = splits.groupby("split")["object_id"].mean()
     # The mean of a random 600 of 3000 scatters by 866 / sqrt(600) = 35 about 1500.
     assert np.all(np.abs(means - 1499.5) < 5 * 35)
@@ -87,30 +104,30 @@ def test_neither_position_nor_identifier_tells_the_set() -> None:
 )
 def test_fractions_that_make_no_sense_are_refused(fractions: tuple[float, float, float]) -> None:
     with pytest.raises(SplitError, match=r"check \[splits\] fractions"):
-        assign_splits(np.arange(100), method="random", fractions=fractions)
+        assign_random(np.arange(100), fractions=fractions)
 
 
 def test_the_user_s_own_words_are_taken_in_any_case() -> None:
     words = ["train", "Training", " TRAIN ", "validation", "valid", "VAL", "test", "Test"]
-    splits = assign_splits(np.arange(8)[::-1], method="column", column=words)
+    splits = assign_column(np.arange(8)[::-1], words)
     assert splits["object_id"].tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
     assert splits["split"].tolist() == ["train"] * 3 + ["validation"] * 3 + ["test"] * 2
 
 
 def test_the_user_s_own_sets_may_be_a_pandas_column_with_any_index_and_no_validation() -> None:
     column = pd.Series(["train", "train", "test"], index=[7, 7, 3], dtype="category")
-    assert sizes(assign_splits(np.arange(3), method="column", column=column)) == [2, 0, 1]  # type: ignore[arg-type]
+    assert sizes(assign_column(np.arange(3), column)) == [2, 0, 1]  # type: ignore[arg-type]
 
 
 def test_unknown_words_are_named_with_the_accepted_ones() -> None:
     with pytest.raises(SplitError, match=r"has 'dev', 'holdout'; accepted are train, training, validation, valid"):
-        assign_splits(np.arange(4), method="column", column=["train", "holdout", "dev", "test"])
+        assign_column(np.arange(4), ["train", "holdout", "dev", "test"])
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), "", " "])
 def test_galaxies_without_a_set_are_counted(missing: object) -> None:
     with pytest.raises(SplitError, match="2 of 4 galaxies have no value"):
-        assign_splits(np.arange(4), method="column", column=["train", missing, "test", missing])  # type: ignore[list-item]
+        assign_column(np.arange(4), ["train", missing, "test", missing])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
@@ -123,26 +140,22 @@ def test_galaxies_without_a_set_are_counted(missing: object) -> None:
 )
 def test_sets_that_are_too_small_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(SplitError, match=message):
-        assign_splits(np.arange(3), method="column", column=words)
+        assign_column(np.arange(3), words)
 
 
 def test_a_random_split_without_the_validation_it_was_asked_for_is_refused_with_a_way_out() -> None:
     with pytest.raises(SplitError, match=r"none is left for validation: .* or set its fraction to 0"):
-        assign_splits(np.arange(4), method="random", fractions=(0.5, 0.01, 0.49))
-    assert sizes(assign_splits(np.arange(4), method="random", fractions=(0.5, 0.0, 0.5))) == [2, 0, 2]
+        assign_random(np.arange(4), fractions=(0.5, 0.01, 0.49))
+    assert sizes(assign_random(np.arange(4), fractions=(0.5, 0.0, 0.5))) == [2, 0, 2]
 
 
 def test_no_galaxies_are_refused() -> None:
     with pytest.raises(SplitError, match="no galaxy is left for training"):
-        assign_splits(as_ids([]), method="random")
+        assign_random(as_ids([]))
 
 
 def test_arguments_that_do_not_fit_are_wrong() -> None:
     with pytest.raises(ValueError, match="repeat"):
-        assign_splits(as_ids([1, 1, 2]), method="random")
-    with pytest.raises(ValueError, match="needs one value"):
-        assign_splits(np.arange(3), method="column")
-    with pytest.raises(ValueError, match="needs one value"):
-        assign_splits(np.arange(3), method="column", column=["train"])
-    with pytest.raises(ValueError, match="must be 'random' or 'column'"):
-        assign_splits(np.arange(3), method="sorted")  # type: ignore[arg-type]
+        assign_random(as_ids([1, 1, 2]))
+    with pytest.raises(ValueError, match="one word for each"):
+        assign_column(np.arange(3), ["train"])

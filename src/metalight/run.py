@@ -5,7 +5,7 @@ RUN/
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
 ├── cutouts.parquet          the image file of each galaxy
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
-├── splits.parquet           object_id → train, validation or test
+├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
 ├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs
 ├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def splits(self) -> Path:
-        """Parquet: object_id, split."""
+        """Parquet: object_id, split, and of the method `sky` the group: the smallest object_id in it."""
         return self.path / "splits.parquet"
 
     @property

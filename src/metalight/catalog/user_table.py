@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metalight.catalog.cuts import Cut, build_cut
 from metalight.catalog.known_columns import describe_column
+from metalight.catalog.sky_columns import SkyColumns, find_sky_cuts
 from metalight.errors import CatalogError, TableError
 from metalight.tables import (
     SENTINELS,
@@ -49,11 +51,13 @@ def load_catalog(
     targets: Sequence[str],
     file_name: str = "",
     split: str = "",
+    sky: SkyColumns | None = None,
     missing_values: Sequence[float] = SENTINELS,
 ) -> Catalog:
     """The galaxies of a table in any format of `load_table`.
 
-    A galaxy is refused for the first of `targets` that is missing or infinite.
+    A galaxy is refused for the first of `targets` that is missing or infinite, and then for the first of its places on
+    the sky that is missing or impossible.
 
     Args:
         path: The table, one row a galaxy.
@@ -61,6 +65,7 @@ def load_catalog(
         targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
+        sky: Columns of the galaxies' places on the sky, where they are needed; they stay as they are in the table.
         missing_values: Numbers that stand for "not measured".
 
     Raises:
@@ -70,18 +75,25 @@ def load_catalog(
     roles = [("[catalog] object_id", object_id), *(("[catalog] targets", target) for target in targets)]
     roles += [("[catalog] file_name", file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
     _check_roles(roles)
+    sky_roles = [] if sky is None else sky.list_roles()
+    # A column that is learnt keeps its name, so that it may be read as a place too.
+    _check_roles([role for role in roles if role[1] not in targets] + sky_roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
         spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in roles}
         _check_roles([(role, spelt[name]) for role, name in roles])
+        spelt_sky = [(role, find_column(user_table, name, path=path, role=role)) for role, name in sky_roles]
+        _check_roles([(role, spelt[name]) for role, name in roles if name not in targets] + spelt_sky)
         if user_table.frame.empty:
             raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
         table = _map_columns(user_table, path, spelt, object_id, targets, file_name, split)
+        places = SkyColumns(*(name for _, name in spelt_sky)) if spelt_sky else None
+        sky_cuts = [] if places is None else find_sky_cuts(user_table, places, path=path)
     except CatalogError:
         raise
     except TableError as error:
         raise CatalogError(str(error)) from error
-    return _refuse_without_targets(table, targets, path)
+    return _apply_cuts(table, [*_find_target_cuts(table, targets), *sky_cuts], path)
 
 
 def _check_roles(roles: list[tuple[str, str]]) -> None:
@@ -140,22 +152,29 @@ def _require_text(table: Table, column: str, path: Path) -> "pd.Series[Any]":
     return build_text(texts)
 
 
-def _refuse_without_targets(table: Table, targets: Sequence[str], path: Path) -> Catalog:
+def _find_target_cuts(table: Table, targets: Sequence[str]) -> list[Cut]:
+    cuts = []
+    for target in targets:
+        values = table.frame[target].to_numpy()
+        flaws = {f"has no {target}": np.isnan(values), f"{target} is infinite": np.isinf(values)}
+        cuts.append(build_cut(f"has {target}", f"without {target} there is nothing to learn", "targets", flaws))
+    return cuts
+
+
+def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path) -> Catalog:
     frame = table.frame
     reasons = np.full(len(frame), "", dtype=object)
     counts: list[tuple[str, str, int]] = [("all rows", f"rows of {path.name}", len(frame))]
-    for target in targets:
-        values = frame[target].to_numpy()
-        is_left = reasons == ""
-        reasons[is_left & np.isnan(values)] = f"has no {target}"
-        reasons[is_left & np.isinf(values)] = f"{target} is infinite"
-        counts.append((f"has {target}", f"without {target} there is nothing to learn", int((reasons == "").sum())))
+    for cut in cuts:
+        reasons = np.where(reasons == "", cut.flaws, reasons)
+        counts.append((cut.name, cut.why, int((reasons == "").sum())))
     is_left = reasons == ""
     if not is_left.any():
         tally = pd.Series(reasons).value_counts(sort=False)
         listed = ", ".join(f"{number} × '{reason}'" for reason, number in tally.items())
+        settings = ", ".join(dict.fromkeys(cut.setting for cut in cuts if (cut.flaws != "").any()))
         raise CatalogError(
-            f"None of the {len(frame)} galaxies of {path} can be used: {listed}. Check [catalog] targets and "
+            f"None of the {len(frame)} galaxies of {path} can be used: {listed}. Check [catalog] {settings} and "
             "missing_values."
         )
     refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[~is_left].reset_index(drop=True)

@@ -1,6 +1,7 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
+from metalight.cutouts.frame import compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, compute_folder_digest, load_origin
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "ImageOrigin",
     "check_origin",
     "compute_folder_digest",
+    "compute_frame_arcsec",
     "find_cutouts",
     "list_cutouts",
     "load_origin",

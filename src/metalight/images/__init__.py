@@ -2,6 +2,7 @@
 
 from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
 from metalight.images.display import make_display
+from metalight.images.identical import SMALLEST_SIDE, label_identical
 from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
 from metalight.images.quality import find_flaw, is_grey
@@ -14,6 +15,7 @@ from metalight.images.reading import (
 )
 
 __all__ = [
+    "SMALLEST_SIDE",
     "ImageKind",
     "Pixels",
     "PixelsReport",
@@ -26,6 +28,7 @@ __all__ = [
     "find_flaw",
     "find_kind",
     "is_grey",
+    "label_identical",
     "load_pixels",
     "make_display",
     "read_images",

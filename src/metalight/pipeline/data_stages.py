@@ -5,13 +5,13 @@ from typing import Any
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
-from metalight.images import build_pixels, load_pixels
+from metalight.images import build_pixels
 from metalight.pipeline.refusals import format_refused, save_refused
-from metalight.pipeline.stage import Job, Stage
+from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
+from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.run import describe_file
-from metalight.splits import SPLITS, assign_splits
-from metalight.tables import Table, list_table_files, load_table, save_table
+from metalight.tables import Table, load_table, save_table
 from metalight.unfinished import name_unfinished
 
 
@@ -23,13 +23,16 @@ def _perform_catalog(job: Job) -> str:
         targets=settings.targets,
         file_name=settings.file_name,
         split=job.recipe.splits.column if job.recipe.splits.method == "column" else "",
+        sky=name_sky_columns(job.recipe),
         missing_values=settings.missing_values,
     )
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
-    return f"{num_left:,} of {num_all:,} galaxies have {', '.join(settings.targets)}{format_refused(catalog.refused)}"
+    place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
+    had = ", ".join(settings.targets) + place
+    return f"{num_left:,} of {num_all:,} galaxies have {had}{format_refused(catalog.refused)}"
 
 
 def _perform_cutouts(job: Job) -> str:
@@ -60,34 +63,16 @@ def _perform_pixels(job: Job) -> str:
     return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{format_refused(report.refused)}"
 
 
-def _perform_splits(job: Job) -> str:
-    settings = job.recipe.splits
-    # Of the galaxies that have a usable image and a label, in the catalogue's order.
-    object_ids = load_pixels(job.run.pixels).object_ids
-    column = None
-    if settings.method == "column":
-        galaxies = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id")
-        column = galaxies["split_name"].reindex(object_ids).tolist()
-    splits = assign_splits(
-        object_ids, method=settings.method, seed=settings.seed, fractions=settings.fractions, column=column
-    )
-    save_table(Table(splits, {}), job.run.splits)
-    sizes = splits["split"].value_counts()
-    return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS)
-
-
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
-    # Where the catalogue lies is told by the inputs; of the splits, only their column is read.
-    column = recipe.splits.column if recipe.splits.method == "column" else ""
-    return {**recipe.catalog.model_dump(mode="json", exclude={"path"}), "split_column": column}
+    # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
+    settings = recipe.catalog.model_dump(mode="json", exclude={"path", "ra", "dec", "petro_r90"})
+    settings["split_column"] = recipe.splits.column if recipe.splits.method == "column" else ""
+    columns = name_sky_columns(recipe)
+    return settings if columns is None else {**settings, "sky_columns": vars(columns)}
 
 
 def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
-    path = Path(recipe.catalog.path)
-    files = list_table_files(path)
-    if files == [path]:
-        return {"catalog": describe_file(path)}
-    return {"catalog": {"path": str(path), "files": [describe_file(file) for file in files]}}
+    return {"catalog": describe_table(Path(recipe.catalog.path))}
 
 
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
@@ -127,13 +112,7 @@ DATA_STAGES = (
         cache=lambda run: [run.pixels / "pixels.npy"],
         unfinished=lambda run: [name_unfinished(run.pixels)],
     ),
-    Stage(
-        "splits",
-        after=("catalog", "pixels"),
-        perform=_perform_splits,
-        settings=lambda recipe: recipe.splits.model_dump(mode="json"),
-        outputs=lambda run: [run.splits],
-    ),
+    SPLITS_STAGE,
 )
 """In order."""
 

@@ -1,5 +1,6 @@
 """What differs between two runs: their recipes, where they were made, and what became of them."""
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from metalight.pipeline.stages import STAGES
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, compute_digest
 
-_SETTINGS_OF_FILES = ("catalog.path", "cutouts.folder", "model.weights")
+_SETTINGS_OF_FILES = ("catalog.path", "cutouts.folder", "model.weights", "splits.test_ids")
 _NUM_DIGITS_SHOWN = 12
 
 
@@ -85,8 +86,13 @@ def _describe_environment(provenance: Mapping[str, Any]) -> dict[str, str]:
     described = {name.replace("_", " "): provenance[name] for name in plain if name in provenance}
     described |= {f"library {name}": version for name, version in libraries.items()}
     if "catalog_sha256" in provenance:
-        described["content of the catalogue (sha256)"] = provenance["catalog_sha256"][:_NUM_DIGITS_SHOWN]
+        described["content of the catalogue (sha256)"] = _join_hashes(provenance["catalog_sha256"])[:_NUM_DIGITS_SHOWN]
     return {name: str(value) for name, value in described.items()}
+
+
+def _join_hashes(hashes: str | Mapping[str, str]) -> str:
+    """The hash of a catalogue in one file as it is; of several files, one that stands for all."""
+    return hashes if isinstance(hashes, str) else hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def _describe_results(run: RunFolder) -> dict[str, str]:

@@ -10,6 +10,7 @@ from metalight.atomic import replace_file
 from metalight.errors import RecipeError, RunError, is_of_the_place
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
+from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import (
     STAGES,
@@ -169,6 +170,8 @@ def _check_earlier_stages(stage: Stage, job: Job, records: dict[str, StageRecord
 def _check_before_long_work(
     chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]
 ) -> None:
+    if any(stage.name == "splits" for stage in chosen):
+        check_splits(job.recipe)
     if any(stage.name in ("training", "prediction") for stage in chosen):
         training = find_stage("training")
         is_trained = training not in chosen or (

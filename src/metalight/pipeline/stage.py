@@ -7,7 +7,8 @@ from typing import Any
 
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe
-from metalight.run import RunFolder
+from metalight.run import RunFolder, describe_file
+from metalight.tables import list_table_files
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,15 @@ class Stage:
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Folders of what it has done so far, from which it goes on after an interruption."""
+
+
+def describe_table(path: Path) -> dict[str, Any]:
+    """The files of a table from outside the run, by path, size and time, as inputs of a stage.
+
+    Raises:
+        TableError: The path is a pattern or a folder without Parquet files.
+    """
+    files = list_table_files(path)
+    if files == [path]:
+        return describe_file(path)
+    return {"path": str(path), "files": [describe_file(file) for file in files]}

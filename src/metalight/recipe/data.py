@@ -35,6 +35,16 @@ class CatalogSettings(Settings):
     file_name: str = ""
     """Column of image file names, relative to the folder of cutouts; empty: files are named by the identifier."""
 
+    ra: Annotated[str, Field(min_length=1)] = "ra"
+    """Column of right ascensions in degrees, for `splits.method = "sky"`."""
+
+    dec: Annotated[str, Field(min_length=1)] = "dec"
+    """Column of declinations in degrees, for `splits.method = "sky"`."""
+
+    petro_r90: str = ""
+    """Column of petroR90_r in arcsec, which tells the frames of `cutouts.framing = "petrosian"`, for
+    `splits.method = "sky"`; empty: frames link no galaxies."""
+
     missing_values: tuple[float, ...] = (-9999.0, -999.0, -99.0)
     """Numbers that stand for "not measured"."""
 
@@ -151,17 +161,29 @@ class PixelsSettings(Settings):
 class SplitsSettings(Settings):
     """How the galaxies are divided into training, validation and test sets."""
 
-    method: Literal["random", "column"] = "random"
-    """`random` is seeded and does not depend on the order of rows; `column` takes the user's own sets."""
+    method: Literal["random", "column", "sky", "ids"] = "random"
+    """`random` is seeded and does not depend on the order of rows; `column` takes the user's own sets; `sky` is random
+    too, but keeps galaxies together that are near each other, in frames that touch, or that have identical images;
+    `ids` takes the test galaxies from a file and divides the others at random."""
 
     column: str = ""
     """Column that says train, validation or test, for the method `column`."""
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the random split."""
+    """Seed of the methods `random`, `sky` and `ids`."""
 
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    """Parts for training, validation and test; the paper, section 3.2: 60, 20 and 20 %."""
+    """Parts for training, validation and test, of the methods `random` and `sky`; the paper, section 3.2: 60, 20 and
+    20 %."""
+
+    link_arcmin: Annotated[float, Field(ge=0.001, le=600)] = 1.0
+    """Galaxies up to so far apart stay together, of the method `sky`."""
+
+    test_ids: str = ""
+    """File of the test galaxies' identifiers, for the method `ids`: a table, or one integer a line in a `.txt`."""
+
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Part of the galaxies that are not in `test_ids` for validation, of the method `ids`; the authors' code: 0.2."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SplitsSettings":
@@ -171,4 +193,6 @@ class SplitsSettings(Settings):
             raise ValueError("the fractions for training and test must be more than 0")
         if self.method == "column" and not self.column:
             raise ValueError('method = "column" needs column = "NAME"')
+        if self.method == "ids" and not self.test_ids:
+            raise ValueError('method = "ids" needs test_ids = "FILE"')
         return self

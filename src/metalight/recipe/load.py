@@ -14,7 +14,7 @@ from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
 # Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
-_PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"))
+_PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
 

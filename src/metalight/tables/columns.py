@@ -51,13 +51,14 @@ def _fold(name: str) -> str:
     return name.strip().casefold()
 
 
-def require_object_ids(table: Table, column: str, *, path: Path) -> npt.NDArray[np.int64]:
+def require_object_ids(table: Table, column: str, *, path: Path, may_repeat: bool = False) -> npt.NDArray[np.int64]:
     """Identifiers of galaxies, exact, each once, in the order of the rows.
 
     Args:
         table: The table.
         column: Column of integers, or of text that spells integers.
         path: File of the table, for the messages.
+        may_repeat: Whether one may be there twice, as in a list that only says which galaxies are meant.
 
     Raises:
         TableError: The column holds decimal numbers, an identifier is missing, is not an integer from 0 to 2**63 − 1,
@@ -79,7 +80,8 @@ def require_object_ids(table: Table, column: str, *, path: Path) -> npt.NDArray[
         if not 0 <= object_id <= _LARGEST_OBJECT_ID:
             flaw = "is negative" if object_id < 0 else "is larger than 64 bits hold"
             raise TableError(f"{where} cannot identify galaxies: {object_id} in row {row} {flaw}. Correct that row.")
-    _refuse_repeated(ids, where)
+    if not may_repeat:
+        _refuse_repeated(ids, where)
     return np.array(ids, dtype=np.int64)
 
 
