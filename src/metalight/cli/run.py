@@ -8,6 +8,7 @@ import typer
 from metalight.cli.options import Device
 
 if TYPE_CHECKING:
+    from metalight.pipeline import Estimate
     from metalight.run import RunFolder, StageRecord
 
 
@@ -35,12 +36,26 @@ def run(
         raise RunError("--from and --only exclude each other; give one of them.")
     wanted = load_recipe(recipe, settings or [])
     place = run_dir or Path("runs") / wanted.name
-    report = run_recipe(wanted, place, first=first, only=only, device=device, progress=bar_progress, announce=_announce)
+    report = run_recipe(
+        wanted,
+        place,
+        first=first,
+        only=only,
+        device=device,
+        progress=bar_progress,
+        foretell=_foretell,
+        announce=_announce,
+    )
     if not report.performed:
         typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
     if "evaluation" in report.records:
         _show_scores(report.run)
     typer.echo(f"Run folder: {place}")
+
+
+def _foretell(estimate: "Estimate") -> None:
+    for line in estimate.describe():
+        typer.secho(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
 
 
 def _announce(name: str, record: "StageRecord", is_new: bool) -> None:

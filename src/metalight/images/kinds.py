@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import PIL
 
 from metalight.errors import ImageError
 from metalight.image_files import is_fits
@@ -18,6 +17,8 @@ from metalight.images.decode import crop_square, decode_image, resize_area, take
 from metalight.images.fits_cutouts import read_fits_cutout
 from metalight.images.quality import find_flaw, is_grey
 from metalight.recipe import CutoutsSettings
+
+_VERSIONS = {name: metadata.version(name) for name in ("pillow", "simplejpeg")}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ImageKind:
     def describe(self) -> dict[str, Any]:
         """All that decoding depends on beside the files: form, library, and for FITS the settings."""
         if not self.is_fits:
-            return {"side": self.side, "num_channels": len(self.settings.bands), "pillow": PIL.__version__}
+            return {"side": self.side, "num_channels": len(self.settings.bands), **_VERSIONS}
         settings = self.settings.model_dump(mode="json", exclude={"folder", "framing", "source"})
         return {"side": self.side, "astropy": metadata.version("astropy"), "settings": settings}
 

@@ -1,6 +1,13 @@
 """The network, the views it sees, its scaled targets, and the saved model that holds all of them."""
 
-from metalight.model.hardware import DEVICES, Precision, choose_device, choose_precision, name_device
+from metalight.model.hardware import (
+    DEVICES,
+    Precision,
+    choose_device,
+    choose_precision,
+    measure_free_memory,
+    name_device,
+)
 from metalight.model.inference import open_inference
 from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
 from metalight.model.saved import (
@@ -13,13 +20,22 @@ from metalight.model.saved import (
     save_model,
 )
 from metalight.model.scaling import TargetScaling
-from metalight.model.views import NUM_DRAWS, TestViews, apply_dihedral, augment, build_test_views, to_unit_range
+from metalight.model.views import (
+    NUM_DRAWS,
+    NUM_TEST_VIEWS,
+    TestViews,
+    apply_dihedral,
+    augment,
+    build_test_views,
+    to_unit_range,
+)
 from metalight.model.weights import check_weights_fit, load_weights
 
 __all__ = [
     "DEVICES",
     "LAYER_GROUPS",
     "NUM_DRAWS",
+    "NUM_TEST_VIEWS",
     "ImageDescription",
     "ModelConfig",
     "Network",
@@ -39,6 +55,7 @@ __all__ = [
     "choose_precision",
     "load_model",
     "load_weights",
+    "measure_free_memory",
     "name_device",
     "open_inference",
     "save_model",

@@ -1,5 +1,6 @@
 """Which processor computes, and with numbers of which precision."""
 
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -43,6 +44,22 @@ def choose_precision(wanted: Literal["auto", "float32", "bf16"], device: torch.d
         abilities = torch.cpu.get_capabilities()
         return "bf16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "float32"
     return "float32"
+
+
+def measure_free_memory(device: torch.device) -> int | None:
+    """Bytes that a processor could still take for computing; None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return _read_available_memory() if device.type == "cpu" else None
+
+
+def _read_available_memory() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}
+    return sizes.get("MemAvailable")
 
 
 def name_device(device: torch.device) -> str:

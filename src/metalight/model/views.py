@@ -27,6 +27,9 @@ NUM_PAPER_VIEWS = 4
 
 TestViews = Literal["none", "paper", "eight"]
 
+NUM_TEST_VIEWS: dict[TestViews, int] = {"none": 1, "paper": 1 + NUM_PAPER_VIEWS, "eight": NUM_SYMMETRIES}
+"""Images that the network sees of each galaxy."""
+
 
 def to_unit_range(pixels: Tensor) -> Tensor:
     """Pixels (batch, side, side, channel) to float32 (batch, channel, side, side): levels, of uint8, from 0 to 1.

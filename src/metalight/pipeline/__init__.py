@@ -8,6 +8,7 @@ from metalight.pipeline.compare import (
     describe_overlap,
     save_comparison,
 )
+from metalight.pipeline.estimate import Cost, Estimate, format_seconds
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
 from metalight.pipeline.run_differences import RunDifference
@@ -19,6 +20,8 @@ __all__ = [
     "STAGES",
     "CatalogOfImages",
     "CompareReport",
+    "Cost",
+    "Estimate",
     "PredictReport",
     "RunDifference",
     "RunReport",
@@ -28,6 +31,7 @@ __all__ = [
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "format_seconds",
     "predict_images",
     "run_recipe",
     "save_comparison",

@@ -14,7 +14,10 @@ from metalight.pipeline.stage import Job
 from metalight.run import StageRecord
 from metalight.tables import list_table_files
 
-_LIBRARIES = ("torch", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "astropy", "scipy", "matplotlib")
+_LIBRARIES = (
+    *("torch", "timm", "lightning", "numpy", "pandas", "pillow", "simplejpeg", "pyarrow", "astropy", "scipy"),
+    "matplotlib",
+)
 
 
 def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:

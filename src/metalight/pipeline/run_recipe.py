@@ -8,6 +8,7 @@ from typing import Any
 
 from metalight.atomic import replace_file
 from metalight.errors import RecipeError, RunError, is_of_the_place
+from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.splits_stage import check_splits
@@ -45,6 +46,7 @@ def run_recipe(
     only: str = "",
     device: str = "auto",
     progress: Progress = no_progress,
+    foretell: Callable[[Estimate], None] | None = None,
     announce: Callable[[str, StageRecord, bool], None] = lambda name, record, is_new: None,
 ) -> RunReport:
     """Bring a run folder up to date with a recipe.
@@ -59,6 +61,7 @@ def run_recipe(
         only: Do this stage anew, even if it is done, and no other; one that was interrupted goes on.
         device: Name of the processor, or `auto`.
         progress: Shows long work.
+        foretell: Told what is ahead, before the first long stage; without it, nothing is tried.
         announce: Told of every stage as it ends: its name, its record, and whether it was done now.
 
     Raises:
@@ -81,6 +84,9 @@ def run_recipe(
             if is_new:
                 if not performed:
                     _check_before_long_work(chosen, forced, job, records)
+                if foretell is not None and stage.name in LONG_STAGES:
+                    foretell(estimate_run(job, _list_pending(chosen, forced, job, records)))
+                    foretell = None
                 _bring_up_to_date(stage, job, records, fingerprint)
                 performed.append(stage.name)
             announce(stage.name, records[stage.name], is_new)
@@ -173,8 +179,14 @@ def _check_before_long_work(
     if any(stage.name == "splits" for stage in chosen):
         check_splits(job.recipe)
     if any(stage.name in ("training", "prediction") for stage in chosen):
-        training = find_stage("training")
-        is_trained = training not in chosen or (
-            training.name not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
-        )
+        is_trained = "training" not in _list_pending(chosen, forced, job, records)
         check_learning(job.recipe, job.device, is_trained=is_trained)
+
+
+def _list_pending(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:
+    """Stages that are to be done, as far as is known before those in front of them are."""
+    return [
+        stage.name
+        for stage in chosen
+        if stage.name in forced or not is_done(stage, job, records, compute_fingerprint(stage, job, records))
+    ]

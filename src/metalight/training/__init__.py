@@ -2,6 +2,7 @@
 
 from metalight.training.batches import EpochBatches, divide_into_batches
 from metalight.training.checkpoints import list_checkpoints, load_last_checkpoint
+from metalight.training.cost import TrainingCost, measure_training_cost
 from metalight.training.fit import CheckpointPlace, FittedModel, TrainingData, fit_network
 from metalight.training.loss import compute_loss
 from metalight.training.schedule import compute_rate_factor
@@ -10,6 +11,7 @@ __all__ = [
     "CheckpointPlace",
     "EpochBatches",
     "FittedModel",
+    "TrainingCost",
     "TrainingData",
     "compute_loss",
     "compute_rate_factor",
@@ -17,4 +19,5 @@ __all__ = [
     "fit_network",
     "list_checkpoints",
     "load_last_checkpoint",
+    "measure_training_cost",
 ]

@@ -1,0 +1,190 @@
+"""What a run will cost in time, memory and disk, told before anything long starts."""
+
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from metalight.errors import RunError
+from metalight.images import ImageKind, find_kind, read_images
+from metalight.pipeline.stage import Job
+from metalight.splits import SPLITS
+from metalight.tables import load_table
+
+LONG_STAGES = ("pixels", "training", "prediction")
+"""Stages whose time grows with the number of galaxies times that of a network."""
+
+_NUM_FILES_TRIED = 32
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage."""
+
+    work: str
+    """What it does, in words."""
+
+    seconds: float
+    memory_bytes: int = 0
+    """0 where it is little."""
+
+    disk_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is ahead, by a trial of a few images on this machine."""
+
+    costs: tuple[Cost, ...]
+    free_memory_bytes: int | None
+    """None where the system does not tell."""
+
+    free_disk_bytes: int
+
+    @property
+    def disk_bytes(self) -> int:
+        """That the run folder will grow by at most."""
+        return sum(cost.disk_bytes for cost in self.costs)
+
+    @property
+    def memory_bytes(self) -> int:
+        """That the largest stage takes."""
+        return max((cost.memory_bytes for cost in self.costs), default=0)
+
+    @property
+    def is_memory_short(self) -> bool:
+        """Whether the work is likely to end for want of memory."""
+        return self.free_memory_bytes is not None and self.memory_bytes > self.free_memory_bytes
+
+    def describe(self) -> list[str]:
+        """Lines for people."""
+        lines = [f"Ahead: {'; '.join(f'{cost.work}, about {format_seconds(cost.seconds)}' for cost in self.costs)}."]
+        needs = f"{_format_bytes(self.disk_bytes)} of disk ({_format_bytes(self.free_disk_bytes)} free)"
+        if self.memory_bytes:
+            free = f" ({_format_bytes(self.free_memory_bytes)} free)" if self.free_memory_bytes is not None else ""
+            needs = f"{_format_bytes(self.memory_bytes)} of memory{free} and {needs}"
+        lines.append(f"It takes about {needs}.")
+        if self.is_memory_short:
+            lines.append("Memory may not suffice: lower [training] batch_size, or choose another --device.")
+        return lines
+
+
+def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
+    """Try a few images, and tell what the stages will cost; galaxies that will be refused are counted in.
+
+    Args:
+        job: The run, whose catalogue and cutouts are there.
+        stages: Those of `LONG_STAGES` that are to be done.
+
+    Raises:
+        RunError: The disk has no place for what will be written.
+        ModelError: The backbone cannot be used.
+    """
+    found = load_table(job.run.cutouts, missing_values=()).frame
+    folder = Path(job.recipe.cutouts.folder)
+    kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
+    costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
+    if "training" in stages or "prediction" in stages:
+        costs += _try_learning(job, kind, _count_sets(job, len(found)), stages)
+    estimate = Estimate(
+        costs=tuple(costs),
+        free_memory_bytes=_measure_free_memory(job.device) if len(costs) > 1 else None,
+        free_disk_bytes=shutil.disk_usage(job.run.path).free,
+    )
+    if estimate.disk_bytes > estimate.free_disk_bytes:
+        raise RunError(
+            f"The run needs about {_format_bytes(estimate.disk_bytes)} of disk in {job.run.path}, where "
+            f"{_format_bytes(estimate.free_disk_bytes)} are free; make room, or choose another --run-dir."
+        )
+    return estimate
+
+
+def format_seconds(seconds: float) -> str:
+    """A length of time in the unit that suits it: `40 s`, `3 min`, `2.5 h`."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _try_decoding(folder: Path, found: pd.DataFrame, kind: ImageKind) -> Cost:
+    tried = found.iloc[:: max(1, len(found) // _NUM_FILES_TRIED)].head(_NUM_FILES_TRIED)
+    started = time.perf_counter()
+    read_images(folder, tried, kind)
+    seconds = (time.perf_counter() - started) / len(tried) * len(found)
+    return Cost(f"decoding {len(found):,} images", seconds, disk_bytes=kind.num_bytes * len(found))
+
+
+def _count_sets(job: Job, num_galaxies: int) -> dict[str, int]:
+    """Galaxies of each set: as they were divided, or else about as they will be."""
+    if job.run.splits.is_file():
+        counts = load_table(job.run.splits, missing_values=()).frame["split"].value_counts()
+        return {split: int(counts.get(split, 0)) for split in SPLITS}
+    # Of the user's own sets nothing is known yet; the default stands in for them.
+    fractions = job.recipe.splits.fractions
+    return {split: round(fraction * num_galaxies) for split, fraction in zip(SPLITS, fractions, strict=True)}
+
+
+def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Collection[str]) -> list[Cost]:
+    import torch
+
+    from metalight.model import NUM_TEST_VIEWS, build_network, choose_device, choose_precision
+    from metalight.prediction import measure_prediction_cost
+    from metalight.training import measure_training_cost
+
+    recipe, device = job.recipe, choose_device(job.device)
+    num_targets = len(recipe.catalog.targets)
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(recipe.model, num_targets, kind.row_shape[2], side=kind.side)
+    precision = choose_precision(recipe.prediction.precision, device)
+    of_view = measure_prediction_cost(network, image_shape=kind.row_shape, device=device, precision=precision)
+    costs = []
+    if "training" in stages:
+        settings = recipe.training
+        cost = measure_training_cost(
+            recipe.model,
+            settings,
+            num_targets=num_targets,
+            image_shape=kind.row_shape,
+            dtype=kind.dtype,
+            device=device,
+        )
+        costs.append(
+            Cost(
+                f"{settings.epochs} epochs of {_count_views(sizes['train'], settings.num_views)}",
+                cost.estimate_seconds(sizes["train"], settings)
+                + settings.epochs * sizes["validation"] * cost.frozen_seconds,
+                memory_bytes=cost.estimate_bytes(settings) + (_measure_resident() if device.type == "cpu" else 0),
+                # Two checkpoints are kept while a third is written; the model is saved before they go.
+                disk_bytes=3 * cost.checkpoint_bytes + cost.weight_bytes,
+            )
+        )
+    if "prediction" in stages:
+        num_views = NUM_TEST_VIEWS[recipe.prediction.views]
+        num_galaxies = sizes["validation"] + sizes["test"]
+        costs.append(Cost(f"predicting {_count_views(num_galaxies, num_views)}", num_galaxies * num_views * of_view))
+    return costs
+
+
+def _count_views(num_galaxies: int, num_views: int) -> str:
+    return f"{num_galaxies:,} galaxies" + (f" × {num_views} views" if num_views > 1 else "")
+
+
+def _measure_resident() -> int:
+    """What this process takes at most until now, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _measure_free_memory(device: str) -> int | None:
+    from metalight.model import choose_device, measure_free_memory
+
+    return measure_free_memory(choose_device(device))
+
+
+def _format_bytes(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 / 10 else f"{max(1, num_bytes / 2**20):.0f} MiB"
