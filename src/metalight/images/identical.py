@@ -1,4 +1,8 @@
-"""Images that are the same, pixel for pixel, whatever their files."""
+"""Images that are the same, pixel for pixel, whatever their files.
+
+Files that are the same byte for byte never come so far: they are refused when they are read, as nobody can say which
+galaxy they show. What is the same here was saved anew, or differs in what resizing takes away: it is told, not refused.
+"""
 
 import hashlib
 from typing import Any
