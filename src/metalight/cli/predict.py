@@ -68,6 +68,7 @@ def predict(
         device=device,
         precision=precision.value,
         progress=bar_progress,
+        foretell=lambda cost: typer.secho(f"Ahead: {cost.describe()}.", dim=True, err=True),
     )
     if report.origin_note:
         typer.echo(report.origin_note, err=True)

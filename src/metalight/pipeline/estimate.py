@@ -7,14 +7,19 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from metalight.errors import RunError
 from metalight.images import ImageKind, find_kind, read_images
+from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job
 from metalight.splits import SPLITS
 from metalight.tables import load_table
+
+if TYPE_CHECKING:
+    from metalight.model import SavedModel
 
 LONG_STAGES = ("pixels", "training", "prediction")
 """Stages whose time grows with the number of galaxies times that of a network."""
@@ -34,6 +39,10 @@ class Cost:
     """0 where it is little."""
 
     disk_bytes: int = 0
+
+    def describe(self) -> str:
+        """The work and its time, for people."""
+        return f"{self.work}, about {format_seconds(self.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Estimate:
 
     def describe(self) -> list[str]:
         """Lines for people."""
-        lines = [f"Ahead: {'; '.join(f'{cost.work}, about {format_seconds(cost.seconds)}' for cost in self.costs)}."]
+        lines = [f"Ahead: {'; '.join(cost.describe() for cost in self.costs)}."]
         needs = f"{_format_bytes(self.disk_bytes)} of disk ({_format_bytes(self.free_disk_bytes)} free)"
         if self.memory_bytes:
             free = f" ({_format_bytes(self.free_memory_bytes)} free)" if self.free_memory_bytes is not None else ""
@@ -102,6 +111,20 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
             f"{_format_bytes(estimate.free_disk_bytes)} are free; make room, or choose another --run-dir."
         )
     return estimate
+
+
+def estimate_prediction(model: "SavedModel", how: HowToPredict, num_galaxies: int) -> Cost:
+    """Try a few images with a saved model, and tell what the prediction of so many galaxies will cost."""
+    from metalight.model import NUM_TEST_VIEWS
+    from metalight.prediction import measure_prediction_cost
+
+    images = model.config.images
+    image_shape = (images.side, images.side, len(images.channels))
+    of_view = measure_prediction_cost(
+        model.network, image_shape=image_shape, device=how.device, precision=how.precision
+    )
+    num_views = NUM_TEST_VIEWS[how.views]
+    return Cost(f"predicting {_count_views(num_galaxies, num_views)}", num_galaxies * num_views * of_view)
 
 
 def format_seconds(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from metalight.errors import PredictionError
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
 from metalight.model_files import check_saved_model, find_saved_model
+from metalight.pipeline.estimate import Cost, estimate_prediction
 from metalight.pipeline.predict_parts import (
     HowToPredict,
     PredictedFolder,
@@ -74,6 +75,7 @@ def predict_images(
     device: str = "auto",
     precision: Literal["auto", "float32", "bf16"] = "auto",
     progress: Progress = no_progress,
+    foretell: Callable[[Cost], None] | None = None,
 ) -> PredictReport:
     """Predict every usable image, and write a table with the rows in the order of the input.
 
@@ -94,6 +96,7 @@ def predict_images(
         device: Name of the processor, or `auto`.
         precision: `bf16` computes the backbone in mixed precision; `auto` takes it where it is faster.
         progress: Shows long work.
+        foretell: Told what is ahead, before it starts; without it, nothing is tried.
 
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
@@ -111,9 +114,9 @@ def predict_images(
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     try:
         if stated.run is not None:
-            outcome = _predict_run(model, stated.run, how, output, progress)
+            outcome = _predict_run(model, stated.run, how, output, progress, foretell)
         else:
-            outcome = _predict_folder(model, images, catalog, how, output, progress)
+            outcome = _predict_folder(model, images, catalog, how, output, progress, foretell)
     except OSError as error:
         raise PredictionError(
             f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
@@ -166,7 +169,12 @@ def _note_origin(stated: _Stated, config: Any) -> str:
 
 
 def _predict_run(
-    model: "SavedModel", run: RunFolder, how: HowToPredict, output: Path, progress: Progress
+    model: "SavedModel",
+    run: RunFolder,
+    how: HowToPredict,
+    output: Path,
+    progress: Progress,
+    foretell: Callable[[Cost], None] | None,
 ) -> PredictedFolder:
     from metalight.prediction import check_mapping_matches
 
@@ -174,6 +182,8 @@ def _predict_run(
     pixels = load_pixels(run.pixels)
     index = describe_file(run.pixels / "index.parquet")
     identity = identify_prediction(model, how, [index])
+    if foretell is not None:
+        foretell(estimate_prediction(model, how, len(pixels.object_ids)))
     predicted = predict_galaxies(
         model, pixels, pixels.object_ids, how, output=output, identity=identity, progress=progress
     )
@@ -187,11 +197,14 @@ def _predict_folder(
     how: HowToPredict,
     output: Path,
     progress: Progress,
+    foretell: Callable[[Cost], None] | None,
 ) -> PredictedFolder:
     from metalight.prediction import check_files_match
 
     found = _find(images, catalog, model.config.images.channels)
     check_files_match(model.config.images, are_fits=has_fits(found.found["path"].tolist()))
+    if foretell is not None:
+        foretell(estimate_prediction(model, how, len(found.found)))
     outcome = predict_folder(model, images, found.found, how, output=output, progress=progress)
     refused = pd.concat([found.refused, outcome.refused], ignore_index=True)
     return replace(outcome, refused=refused)
