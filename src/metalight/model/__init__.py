@@ -3,15 +3,7 @@
 from metalight.model.hardware import DEVICES, Precision, choose_device, choose_precision, name_device
 from metalight.model.inference import open_inference
 from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
-from metalight.model.saved import (
-    ImageDescription,
-    ModelConfig,
-    SavedModel,
-    TargetDescription,
-    TrainingSummary,
-    load_model,
-    save_model,
-)
+from metalight.model.saved import SavedModel, load_model, save_model
 from metalight.model.scaling import TargetScaling
 from metalight.model.views import NUM_DRAWS, TestViews, apply_dihedral, augment, build_test_views, to_unit_range
 from metalight.model.weights import check_weights_fit, load_weights
@@ -20,15 +12,11 @@ __all__ = [
     "DEVICES",
     "LAYER_GROUPS",
     "NUM_DRAWS",
-    "ImageDescription",
-    "ModelConfig",
     "Network",
     "Precision",
     "SavedModel",
-    "TargetDescription",
     "TargetScaling",
     "TestViews",
-    "TrainingSummary",
     "apply_dihedral",
     "augment",
     "build_network",
