@@ -159,7 +159,8 @@ IRG: dict[str, Any] = {"bands": ("i", "r", "g")}
 @pytest.mark.parametrize(
     ("data", "changed", "reason"),
     [
-        (encode(CUBE), IRG, "has 3 planes that do not name their bands; name them in order in [cutouts] file_bands"),
+        (encode(CUBE), IRG, "has 3 planes that do not name their bands; "
+         "give it the keywords BAND1, BAND2 and so on, or train with their names in [cutouts] file_bands"),
         (encode(CUBE), {**IRG, "file_bands": ("i", "r", "g", "z")}, "has 3 planes, but [cutouts] file_bands names 4"),
         (encode(CUBE, BANDS="grz"), IRG, "lacks the band i"),
         (encode(CUBE, BANDS="gri"), {**IRG, "file_bands": ("i", "r", "g")},

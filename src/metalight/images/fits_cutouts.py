@@ -123,7 +123,8 @@ def choose_planes(planes: list[Plane], bands: Sequence[str], file_bands: Sequenc
         raise ImageError(f"has {len(planes)} of the {len(bands)} planes that [cutouts] bands asks for")
     if not file_bands:
         raise ImageError(
-            f"has {len(planes)} planes that do not name their bands; name them in order in [cutouts] file_bands"
+            f"has {len(planes)} planes that do not name their bands; give it the keywords BAND1, BAND2 and so on, or "
+            "train with their names in [cutouts] file_bands"
         )
     if len(planes) != len(file_bands):
         raise ImageError(f"has {len(planes)} planes, but [cutouts] file_bands names {len(file_bands)}")
