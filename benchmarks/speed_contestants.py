@@ -165,14 +165,8 @@ def train_with_fastai() -> Round:
 def predict_with_metalight(views: Any, precision: Any) -> Round:
     import torch
 
-    from metalight.model import (
-        ImageDescription,
-        ModelConfig,
-        SavedModel,
-        TargetDescription,
-        TrainingSummary,
-        choose_precision,
-    )
+    from metalight.model import SavedModel, choose_precision
+    from metalight.model_files import ImageDescription, ModelConfig, TargetDescription, TrainingSummary
     from metalight.prediction import open_predictor
 
     model_settings, settings = _make_settings()

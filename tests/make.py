@@ -9,15 +9,8 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from metalight.model import (
-    ImageDescription,
-    ModelConfig,
-    Precision,
-    SavedModel,
-    TargetDescription,
-    TrainingSummary,
-    build_network,
-)
+from metalight.model import Precision, SavedModel, build_network
+from metalight.model_files import ImageDescription, ModelConfig, TargetDescription, TrainingSummary
 from metalight.prediction import open_predictor
 from metalight.recipe import AugmentationSettings, ModelSettings
 

@@ -93,7 +93,7 @@ def test_every_family_learns_in_all_layer_groups_and_comes_back_from_disk(backbo
     assert len(np.unique(both[0])) == 8
     # As fast as the processor can is the same function.
     with torch.inference_mode():
-        plain = model.config.scaling.to_physical(network(to_unit_range(torch.from_numpy(data.pixels))).numpy())
+        plain = model.scaling.to_physical(network(to_unit_range(torch.from_numpy(data.pixels))).numpy())
     np.testing.assert_allclose(both[0], plain, atol=1e-4)
     in_bf16 = predict_pixels(model, data.pixels, data.rows, data.object_ids, views="none", precision="bf16")
     np.testing.assert_allclose(in_bf16, plain, atol=0.03)

@@ -258,16 +258,19 @@ def test_pictures_are_shown_as_they_are_and_fluxes_by_a_mapping_that_is_told() -
     assert shown is levels
     assert note == ""
     for num_bands, named in (
-        (1, "fluxes of u,"),
-        (2, "fluxes of u,"),
-        (3, "fluxes of u, g, r,"),
-        (5, "fluxes of u, r, z,"),
+        (1, "fluxes of u in grey:"),
+        (2, "fluxes of u in grey:"),
+        (3, "fluxes of r, g and u as red, green and blue:"),
+        (5, "fluxes of z, r and u as red, green and blue:"),
     ):
         fluxes, _ = make_fluxes(4, 8, num_bands)
         shown, note = make_display(fluxes.transpose(0, 2, 3, 1), UGRIZ[:num_bands])
         assert shown.dtype == np.uint8
         assert shown.shape == (4, 8, 8, 3)
         assert shown.max() == 255
+        if num_bands >= 3:
+            given, _ = make_display(fluxes.transpose(0, 2, 3, 1), ["b1", "b2", "b3", "b4", "b5"][:num_bands])
+            np.testing.assert_array_equal(shown, given[..., ::-1])  # names that tell no order leave it
         assert note.startswith(named)
     shown, _ = make_display(np.full((2, 4, 4, 1), 7.0, dtype=np.float32), ("r",))
     assert not shown.any()

@@ -144,6 +144,12 @@ def test_a_folder_of_other_bands_only_says_so(tmp_path: Path) -> None:
         find(tmp_path, 5, 6)
 
 
+def test_a_folder_whose_galaxies_all_lack_a_band_is_not_told_to_rename_them(tmp_path: Path) -> None:
+    make_files(tmp_path, "5_i.fits", "6_i.fits")
+    with pytest.raises(ImageError, match=r"lacks a file of the band r and g\. Each galaxy needs one file, or one FITS"):
+        list_cutouts(tmp_path, bands=IRG)
+
+
 def test_links_in_a_circle_and_folders_named_like_images_are_no_images(tmp_path: Path) -> None:
     make_files(tmp_path, "1.jpg", "2.jpg/3.jpg", "6.fits/r.txt")
     (tmp_path / "4.jpg").symlink_to("5.jpg")

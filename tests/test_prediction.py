@@ -9,7 +9,8 @@ import torch
 from make import FIRST_ID, make_blobs, make_model, predict_pixels
 from metalight.errors import PredictionError
 from metalight.model import SavedModel, apply_dihedral, to_unit_range
-from metalight.prediction import build_prediction_table, check_images_match
+from metalight.model_files import check_images_match
+from metalight.prediction import build_prediction_table
 
 PIXELS, _ = make_blobs(9, 16)
 IDS = FIRST_ID + np.arange(9)

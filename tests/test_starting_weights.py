@@ -19,7 +19,8 @@ from timm.models import adapt_input_conv
 
 from call import list_performed, refuse_run, run
 from hub import COMMIT, go_to_hub, serve_hub, serve_silence
-from make import TINY, make_model
+from make import TINY, make_model, make_sample
+from make_fits import make_fits_sample
 from metalight.errors import ModelError
 from metalight.model import build_network, check_weights_fit, load_weights, save_model
 from metalight.model_files import check_starting_weights, check_weights_file
@@ -120,13 +121,13 @@ def test_files_that_are_not_weights_of_the_backbone_name_what_is_lacking_surplus
         return messages[0]
 
     write_weights(path, extra=torch.zeros(1))
-    assert "1 are surplus (extra). Check [model] backbone and weights." in refuse()
+    assert "1 surplus: extra. Check [model] backbone and weights." in refuse()
     write_weights(path, **{"conv1.0.weight": torch.zeros(1)})
-    assert "1 have another shape (conv1.0.weight [1] instead of [" in refuse()
+    assert "1 of another shape: conv1.0.weight [1] instead of [" in refuse()
     save_file({f"my.{number}": torch.zeros(1) for number in range(5)}, path)
     message = refuse()
-    assert "are lacking (conv1.0.weight, conv1.1.weight, conv1.1.bias and " in message
-    assert "5 are surplus (my.0, my.1, my.2 and 2 more)" in message
+    assert "lacking: conv1.0.weight, conv1.1.weight, conv1.1.bias and " in message
+    assert "5 surplus: my.0, my.1, my.2 and 2 more" in message
     save_file({**network.body.state_dict(), "conv1.0.weight": torch.zeros(16, 5, 3, 3)}, path)
     assert "[16, 5, 3, 3] instead of [" in refuse()
 
@@ -308,15 +309,40 @@ def test_a_run_with_weights_in_the_hub_s_cache_needs_no_network(sample: Path) ->
     assert config["training"]["starting_weights"] == "hub"
 
 
-def test_a_model_of_a_later_version_is_refused_before_torch(tmp_path: Path) -> None:
-    save_model(make_model(), tmp_path / "model")
-    path = tmp_path / "model/config.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
-    command = ["predict", str(tmp_path / "model"), "--images", str(tmp_path), "-o", str(tmp_path / "out.csv")]
-    ended = subprocess.run([sys.executable, "-c", _ASK, *command], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("later version", "has the format version 2, and this metalight reads 1; update metalight."),
+        ("damaged description", "is damaged: hidden_features: Input should be"),
+        ("truncated", "the file is cut short"),
+        ("no images", "holds no image files"),
+        ("other source", "The images have the source 'hst', but the model was trained on 'simulated'."),
+        ("FITS", "The images are FITS files, but the model was trained on JPEG or PNG"),
+    ],
+)
+def test_a_prediction_is_refused_before_torch(tmp_path: Path, case: str, expected: str) -> None:
+    model, images = tmp_path / "model", tmp_path / "images"
+    save_model(make_model(), model)
+    make_sample(tmp_path, 3)
+    config = (model / "config.json").read_text()
+    if case == "later version":
+        (model / "config.json").write_text(config.replace('"format_version": 1', '"format_version": 2'))
+    elif case == "damaged description":
+        (model / "config.json").write_text(config.replace('"hidden_features": 16', '"hidden_features": -1'))
+    elif case == "truncated":
+        os.truncate(model / "model.safetensors", 1000)
+    elif case == "no images":
+        images = model
+    elif case == "FITS":
+        images = tmp_path / "fits/images"
+        make_fits_sample(tmp_path / "fits", 3, ("i", "r", "g"))
+    command = ["predict", str(model), "--images", str(images), "-o", str(tmp_path / "out.csv")]
+    command += ["--source", "hst"] if case == "other source" else []
+    ended = subprocess.run([sys.executable, "-c", _ASK, *command], capture_output=True, text=True, timeout=60)
     message, modules = ended.stderr.strip().splitlines()
-    assert "has the format version 2, and this metalight reads 1; update metalight." in message
+    assert expected in message
     assert modules == "[]"
+    assert not list(tmp_path.glob("out.*"))
 
 
 def test_a_trained_run_asks_nobody_for_the_weights_that_it_started_from(

@@ -114,7 +114,7 @@ def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> Foun
         for file in candidate.files if candidate.reason else ():
             sorted_out.add(int(name), Candidate((file,), candidate.reason))
     if not sorted_out.found:
-        raise ImageError(_explain_none_named(folder, len(files), sorted_out.refused))
+        raise ImageError(_explain_none_listed(folder, len(files), sorted_out.refused, bands))
     used = sum(len(group.list_all()) for group in groups.values())
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), len(files) - used)
 
@@ -224,17 +224,19 @@ def _name_flaw(stem: str) -> str:
     return ""
 
 
-def _explain_none_named(folder: Path, num_files: int, refused: list[tuple[int | None, str, str]]) -> str:
+def _explain_none_listed(
+    folder: Path, num_files: int, refused: list[tuple[int | None, str, str]], bands: Sequence[str]
+) -> str:
     if not refused:
         return (
             f"None of the {num_files} image files in {folder} is of a band that [cutouts] bands names; name those of "
             "the folder there."
         )
-    _, path, reason = refused[0]
-    return (
-        f"None of the {len(refused)} image files in {folder} can be used: {path} {reason}. "
-        "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
-    )
+    object_id, path, reason = refused[0]
+    way_out = "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
+    if object_id is not None:
+        way_out = f"Each galaxy needs one file, or one FITS file for each band ({', '.join(bands)})."
+    return f"None of the {len(refused)} image files in {folder} can be used: {path} {reason}. {way_out}"
 
 
 def _explain_none_found(

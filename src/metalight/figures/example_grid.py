@@ -83,7 +83,7 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
         text.set(color="white", ha="right", va="bottom", path_effects=[withStroke(linewidth=3, foreground="black")])
     figure.text(0.5, 0.3 / height, f"true / predicted {name}", fontsize=24, ha="center", va="bottom")
     if note:
-        figure.text(0.5, 0.08 / height, note, fontsize=12, ha="center", va="bottom")
+        figure.text(0.5, 0.06 / height, note, fontsize=15, ha="center", va="bottom")
     return figure
 
 

@@ -123,7 +123,8 @@ def choose_planes(planes: list[Plane], bands: Sequence[str], file_bands: Sequenc
         raise ImageError(f"has {len(planes)} of the {len(bands)} planes that [cutouts] bands asks for")
     if not file_bands:
         raise ImageError(
-            f"has {len(planes)} planes that do not name their bands; name them in order in [cutouts] file_bands"
+            f"has {len(planes)} planes that do not name their bands; give it the keywords BAND1, BAND2 and so on, or "
+            "train with their names in [cutouts] file_bands"
         )
     if len(planes) != len(file_bands):
         raise ImageError(f"has {len(planes)} planes, but [cutouts] file_bands names {len(file_bands)}")
@@ -166,8 +167,8 @@ def _cut(plane: Plane32, grid: SkyGrid, field_arcsec: float) -> tuple[Plane32, f
     # A field that fits but for rounding fits.
     if field_px > min(height, width) + 0.01:
         raise ImageError(
-            f"shows {width * scale_arcsec:.4g} × {height * scale_arcsec:.4g} arcsec, less than the {field_arcsec:g} of "
-            "[cutouts] field_arcsec"
+            f"shows less than the {field_arcsec:g} arcsec of [cutouts] field_arcsec: "
+            f"{width * scale_arcsec:.4g} × {height * scale_arcsec:.4g}"
         )
     field_px = min(field_px, float(min(height, width)))
     top, left = (height - field_px) / 2, (width - field_px) / 2
@@ -182,7 +183,7 @@ def _fill_undefined(window: Plane32, band: str) -> int:
     num_filled = int(is_undefined.sum())
     if num_filled > MAX_UNDEFINED * window.size:
         raise ImageError(
-            f"has {num_filled / window.size:.0%} undefined pixels in the band {band}, more than {MAX_UNDEFINED:.0%}"
+            f"has more than {MAX_UNDEFINED:.0%} undefined pixels in the band {band}: {num_filled / window.size:.1%}"
         )
     window[is_undefined] = np.nan
     rows, columns = np.nonzero(is_undefined)

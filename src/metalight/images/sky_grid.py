@@ -46,7 +46,7 @@ class SkyGrid:
         if not np.isfinite(scales).all():
             raise ImageError("has no pixel scale in its header (no WCS), which [cutouts] field_arcsec needs")
         if max(scales) > _LARGEST_RATIO * min(scales):
-            raise ImageError(f"has pixels of {scales[0]:.3g} × {scales[1]:.3g} arcsec, which are not square")
+            raise ImageError(f"has pixels that are not square: {scales[0]:.3g} × {scales[1]:.3g} arcsec")
         return self.pixel_scale_arcsec
 
     def bring(self, plane: Plane) -> Plane32:
@@ -63,7 +63,7 @@ class SkyGrid:
             return plane.read()
         if self._wcs is None or other._wcs is None:
             sizes = " and ".join(f"{height} × {width}" for height, width in (self.shape, other.shape))
-            raise ImageError(f"has bands of {sizes} pixels, and no WCS to bring them together")
+            raise ImageError(f"has bands of different sizes, and no WCS to bring them together: {sizes} pixels")
         corners = np.array([[0, 0], [0, self.shape[1] - 1], [self.shape[0] - 1, 0], [n - 1 for n in self.shape]])
         there = self._find_in(other, corners[:, 0], corners[:, 1])
         if self.shape == other.shape and np.abs(np.stack(there, axis=1) - corners).max() < _SAME_PLACE_PX:

@@ -10,15 +10,7 @@ from metalight.model.hardware import (
 )
 from metalight.model.inference import open_inference
 from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
-from metalight.model.saved import (
-    ImageDescription,
-    ModelConfig,
-    SavedModel,
-    TargetDescription,
-    TrainingSummary,
-    load_model,
-    save_model,
-)
+from metalight.model.saved import SavedModel, load_model, save_model
 from metalight.model.scaling import TargetScaling
 from metalight.model.views import (
     NUM_DRAWS,
@@ -36,15 +28,11 @@ __all__ = [
     "LAYER_GROUPS",
     "NUM_DRAWS",
     "NUM_TEST_VIEWS",
-    "ImageDescription",
-    "ModelConfig",
     "Network",
     "Precision",
     "SavedModel",
-    "TargetDescription",
     "TargetScaling",
     "TestViews",
-    "TrainingSummary",
     "apply_dihedral",
     "augment",
     "build_network",

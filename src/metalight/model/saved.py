@@ -8,11 +8,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import to_json
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
@@ -24,30 +21,16 @@ from metalight.model.network import Network, assemble_network
 from metalight.model.scaling import TargetScaling
 from metalight.model_files import (
     CONFIG_FILE,
-    FORMAT_VERSION,
     WEIGHTS_FILE,
+    ImageDescription,
+    ModelConfig,
     TensorForm,
     check_saved_model,
     find_saved_model,
-    load_description,
+    load_config,
     shorten,
 )
-from metalight.recipe import (
-    AugmentationSettings,
-    CutoutsSettings,
-    FieldArcsec,
-    Fraction,
-    Framing,
-    HiddenFeatures,
-    LuptonSettings,
-    ModelSettings,
-    Side,
-    Stretch,
-    check_bands,
-)
-
-MAX_TARGETS = 1000
-"""Properties that one model predicts; more are taken for damage."""
+from metalight.recipe import ModelSettings
 
 _CARD_FILE = "README.md"
 _DTYPES = {
@@ -59,148 +42,6 @@ _DTYPES = {
 }
 """Of parameters and buffers, in safetensors' words."""
 
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ImageDescription(_Record):
-    """The images that a model takes."""
-
-    side: Side
-    """Pixels."""
-
-    framing: Framing
-    """What part of the sky around a galaxy an image shows."""
-
-    source: str
-    """The survey and service that made them."""
-
-    channels: tuple[str, ...] = ("i", "r", "g")
-    """The bands, 1 to 8, in the order of the pixels' channels: of colour pictures, red, green and blue."""
-
-    is_fits: bool = False
-    """Whether they are made from FITS files, or else from JPEG and PNG."""
-
-    file_bands: tuple[str, ...] = ()
-    """Of FITS: the bands of a file's planes, where its keywords do not name them."""
-
-    field_arcsec: FieldArcsec = 0.0
-    """Of FITS: side of the square that is used; 0 is all of an image."""
-
-    stretch: Stretch = "none"
-    """Of FITS: what fluxes become. Without a stretch the model takes them as they are."""
-
-    lupton: LuptonSettings = LuptonSettings()
-    """How `lupton` maps them."""
-
-    enlarged_to: Annotated[int, Field(ge=0, le=2048)] = 0
-    """Side in pixels that the network enlarges them to, by nearest neighbour, as its backbone takes none so small; 0
-    where they stay as they are."""
-
-    @model_validator(mode="after")
-    def _bands_fit(self) -> "ImageDescription":
-        check_bands(self.channels, self.file_bands, self.stretch)
-        return self
-
-    @property
-    def takes_fluxes(self) -> bool:
-        """Whether the network takes fluxes, or else levels."""
-        return self.is_fits and self.stretch == "none"
-
-    def to_settings(self) -> CutoutsSettings:
-        """The settings by which a folder of such images is read."""
-        return CutoutsSettings(
-            framing=self.framing,
-            source=self.source,
-            bands=self.channels,
-            file_bands=self.file_bands,
-            field_arcsec=self.field_arcsec,
-            stretch=self.stretch,
-            lupton=self.lupton,
-        )
-
-    @classmethod
-    def from_settings(
-        cls, settings: CutoutsSettings, *, side: int, is_fits: bool, enlarged_to: int = 0
-    ) -> "ImageDescription":
-        """The images that settings ask for."""
-        return cls(
-            side=side,
-            framing=settings.framing,
-            source=settings.source,
-            channels=settings.bands,
-            is_fits=is_fits,
-            file_bands=settings.file_bands,
-            field_arcsec=settings.field_arcsec,
-            stretch=settings.stretch,
-            lupton=settings.lupton,
-            enlarged_to=enlarged_to,
-        )
-
-
-class TargetDescription(_Record):
-    """One property that a model predicts."""
-
-    name: _Name
-    unit: str = ""
-    description: str = ""
-    mean: float
-    """Of the training galaxies, in `unit`; 0 where targets are not scaled."""
-
-    scale: Annotated[float, Field(gt=0)]
-    """Standard deviation of the training galaxies, in `unit`; 1 where targets are not scaled."""
-
-
-class TrainingSummary(_Record):
-    """How a model came about."""
-
-    num_galaxies: int
-    num_validation: int
-    epochs: int
-    seed: int
-    precision: str
-    optimizer: str
-    loss: str
-    starting_weights: str
-    """`hub`, `none`, `file`, or `model`: the backbone of a model that metalight trained."""
-
-    validation_rmse: dict[str, float]
-    """After the last epoch, for each target in its unit; empty where there was no validation set."""
-
-    versions: dict[str, str]
-    """Of metalight and of the libraries that define the network."""
-
-
-class ModelConfig(_Record):
-    """What `config.json` holds."""
-
-    format_version: int = FORMAT_VERSION
-    backbone: _Name
-    hidden_features: HiddenFeatures
-    dropout: tuple[Fraction, Fraction]
-    images: ImageDescription
-    targets: Annotated[tuple[TargetDescription, ...], Field(min_length=1, max_length=MAX_TARGETS)]
-    augmentation: AugmentationSettings
-    """Of training, for the augmented test-time views."""
-
-    training: TrainingSummary
-
-    @model_validator(mode="after")
-    def _targets_differ(self) -> "ModelConfig":
-        if len({target.name for target in self.targets}) < len(self.targets):
-            raise ValueError("two targets have the same name")
-        return self
-
-    @property
-    def scaling(self) -> TargetScaling:
-        """From what the network gives to physical units, and back."""
-        return TargetScaling(
-            tuple(target.mean for target in self.targets), tuple(target.scale for target in self.targets)
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class SavedModel:
@@ -210,6 +51,12 @@ class SavedModel:
     """On the CPU, in evaluation mode."""
 
     config: ModelConfig
+
+    @property
+    def scaling(self) -> TargetScaling:
+        """From what the network gives to physical units, and back."""
+        targets = self.config.targets
+        return TargetScaling(tuple(target.mean for target in targets), tuple(target.scale for target in targets))
 
 
 def save_model(model: SavedModel, folder: Path) -> None:
@@ -241,7 +88,7 @@ def load_model(path: Path) -> SavedModel:
     """
     folder = find_saved_model(path)
     stored = check_saved_model(folder)
-    config = _load_config(folder)
+    config = load_config(folder)
     _check_forms(stored, _assemble(config, device="meta").state_dict(), folder)
     with torch.random.fork_rng(devices=[]):
         network = _assemble(config)
@@ -294,18 +141,6 @@ def _load_state(folder: Path) -> dict[str, Tensor]:
 
 def _explain_misfit(folder: Path, flaw: str) -> str:
     return f"The weights {folder / WEIGHTS_FILE} do not fit {CONFIG_FILE} beside them: {flaw}; copy both anew."
-
-
-def _load_config(folder: Path) -> ModelConfig:
-    values = load_description(folder)
-    try:
-        # As JSON, whose lists strict settings take for tuples.
-        return ModelConfig.model_validate_json(to_json(values))
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        setting = shorten(".".join(str(part) for part in problem["loc"])) or "as a whole"
-        reason = problem["msg"].removeprefix("Value error, ")
-        raise ModelError(f"{folder / CONFIG_FILE} is damaged: {setting}: {reason}; copy the model anew.") from None
 
 
 def _write_card(config: ModelConfig) -> str:

@@ -116,8 +116,8 @@ def _check_fit(network: Network, backbone: str, given: Mapping[str, tuple[int, .
         if name in given and given[name] != wanted[name]
     ]
     flaws = [
-        f"{len(names)} {what} ({_list_first(names)})"
-        for what, names in (("are lacking", lacking), ("are surplus", surplus), ("have another shape", misfits))
+        f"{len(names)} {what}: {_list_first(names)}"
+        for what, names in (("lacking", lacking), ("surplus", surplus), ("of another shape", misfits))
         if names
     ]
     if flaws:

@@ -1,28 +1,43 @@
-"""Files of models, looked at before torch is imported: where starting weights lie, and whether a model is whole."""
+"""Files of models, looked at before torch is imported.
 
-from metalight.model_files.header import TensorForm, is_pickle, read_header, shorten
+Where starting weights lie, whether a saved model is whole, what it says of itself, and whether images are such as it
+takes.
+"""
+
+from metalight.model_files.config import (
+    ImageDescription,
+    ModelConfig,
+    TargetDescription,
+    TrainingSummary,
+    load_config,
+)
+from metalight.model_files.header import TensorForm, read_header, shorten
+from metalight.model_files.match import check_files_match, check_images_match, check_mapping_matches
 from metalight.model_files.saved import (
     CONFIG_FILE,
-    FORMAT_VERSION,
     WEIGHTS_FILE,
     check_saved_model,
     find_saved_model,
-    load_description,
 )
 from metalight.model_files.starting import check_starting_weights, check_weights_file, fetch_weights
 
 __all__ = [
     "CONFIG_FILE",
-    "FORMAT_VERSION",
     "WEIGHTS_FILE",
+    "ImageDescription",
+    "ModelConfig",
+    "TargetDescription",
     "TensorForm",
+    "TrainingSummary",
+    "check_files_match",
+    "check_images_match",
+    "check_mapping_matches",
     "check_saved_model",
     "check_starting_weights",
     "check_weights_file",
     "fetch_weights",
     "find_saved_model",
-    "is_pickle",
-    "load_description",
+    "load_config",
     "read_header",
     "shorten",
 ]

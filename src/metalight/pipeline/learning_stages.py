@@ -11,7 +11,13 @@ import pandas as pd
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
 from metalight.image_files import has_fits
 from metalight.images import load_pixels, make_display
-from metalight.model_files import check_starting_weights
+from metalight.model_files import (
+    ImageDescription,
+    ModelConfig,
+    TargetDescription,
+    TrainingSummary,
+    check_starting_weights,
+)
 from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.stage import Job, Stage
@@ -21,7 +27,6 @@ from metalight.tables import ColumnInfo, Table, load_table, save_table
 from metalight.unfinished import name_unfinished
 
 if TYPE_CHECKING:
-    from metalight.model import ModelConfig
     from metalight.training import FittedModel, TrainingData
 
 SCORED_SETS = ("validation", "test")
@@ -85,12 +90,11 @@ def _load_training_data(job: Job, split: str) -> "TrainingData":
     return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))
 
 
-def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_validation: int) -> "ModelConfig":
+def _describe_model(job: Job, fitted: "FittedModel", num_training: int, num_validation: int) -> ModelConfig:
     import timm
     import torch
 
     import metalight
-    from metalight.model import ImageDescription, ModelConfig, TargetDescription, TrainingSummary
 
     recipe = job.recipe
     info = load_table(job.run.catalog, missing_values=()).info

@@ -13,7 +13,15 @@ from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_ori
 from metalight.errors import PredictionError
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
-from metalight.model_files import check_saved_model, find_saved_model
+from metalight.model_files import (
+    ImageDescription,
+    check_files_match,
+    check_images_match,
+    check_mapping_matches,
+    check_saved_model,
+    find_saved_model,
+    load_config,
+)
 from metalight.pipeline.estimate import Cost, estimate_prediction
 from metalight.pipeline.predict_parts import (
     HowToPredict,
@@ -29,7 +37,7 @@ from metalight.run import RunFolder, describe_file
 from metalight.tables import load_table, require_writable, save_table
 
 if TYPE_CHECKING:
-    from metalight.model import ImageDescription, SavedModel
+    from metalight.model import SavedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +110,25 @@ def predict_images(
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
     require_writable(output)
-    check_saved_model(find_saved_model(model_path))  # before torch, whose import alone takes seconds
-    from metalight.model import choose_device, choose_precision, load_model
-    from metalight.prediction import build_prediction_table, check_images_match
-
-    processor = choose_device(device)
-    model = load_model(model_path)
+    folder = find_saved_model(model_path)
+    check_saved_model(folder)
+    wanted = load_config(folder).images
     stated = _state_origin(images, framing, source)
     if not accept_any:
-        check_images_match(model.config.images, framing=stated.framing, source=stated.source, bands=stated.bands)
+        check_images_match(wanted, framing=stated.framing, source=stated.source, bands=stated.bands)
+    found = _find(images, catalog, wanted) if stated.run is None else _check_run(stated.run, wanted)
+    # Not before all is looked at: importing torch takes seconds.
+    from metalight.model import choose_device, choose_precision, load_model
+    from metalight.prediction import build_prediction_table
+
+    processor = choose_device(device)
+    model = load_model(folder)
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     try:
-        if stated.run is not None:
-            outcome = _predict_run(model, stated.run, how, output, progress, foretell)
+        if isinstance(found, RunFolder):
+            outcome = _predict_run(model, found, how, output, progress, foretell)
         else:
-            outcome = _predict_folder(model, images, catalog, how, output, progress, foretell)
+            outcome = _predict_folder(model, images, found, how, output, progress, foretell)
     except OSError as error:
         raise PredictionError(
             f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
@@ -176,9 +188,6 @@ def _predict_run(
     progress: Progress,
     foretell: Callable[[Cost], None] | None,
 ) -> PredictedFolder:
-    from metalight.prediction import check_mapping_matches
-
-    check_mapping_matches(model.config.images, _describe_run(run))
     pixels = load_pixels(run.pixels)
     index = describe_file(run.pixels / "index.parquet")
     identity = identify_prediction(model, how, [index])
@@ -193,16 +202,12 @@ def _predict_run(
 def _predict_folder(
     model: "SavedModel",
     images: Path,
-    catalog: CatalogOfImages | None,
+    found: FoundCutouts,
     how: HowToPredict,
     output: Path,
     progress: Progress,
     foretell: Callable[[Cost], None] | None,
 ) -> PredictedFolder:
-    from metalight.prediction import check_files_match
-
-    found = _find(images, catalog, model.config.images.channels)
-    check_files_match(model.config.images, are_fits=has_fits(found.found["path"].tolist()))
     if foretell is not None:
         foretell(estimate_prediction(model, how, len(found.found)))
     outcome = predict_folder(model, images, found.found, how, output=output, progress=progress)
@@ -210,16 +215,22 @@ def _predict_folder(
     return replace(outcome, refused=refused)
 
 
-def _describe_run(run: RunFolder) -> "ImageDescription":
-    """What the decoded images of a run are, as a model describes those it takes."""
-    from metalight.model import ImageDescription
-
+def _check_run(run: RunFolder, wanted: ImageDescription) -> RunFolder:
+    """A run whose decoded images are such as are wanted."""
     recipe = load_recipe(str(run.recipe))
     are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
-    return ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
+    decoded = ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
+    check_mapping_matches(wanted, decoded)
+    return run
 
 
-def _find(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
+def _find(images: Path, catalog: CatalogOfImages | None, wanted: ImageDescription) -> FoundCutouts:
+    found = _find_files(images, catalog, wanted.channels)
+    check_files_match(wanted, are_fits=has_fits(found.found["path"].tolist()))
+    return found
+
+
+def _find_files(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
     if catalog is None:
         return list_cutouts(images, bands=bands)
     galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=(), file_name=catalog.file_name)

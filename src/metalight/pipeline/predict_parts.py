@@ -140,10 +140,10 @@ def predict_folder(
             parts.append(
                 work.load_or_make(number, partial(predict, part), lambda kept: not kept["is_unread"].any()),
             )
-        outcomes = pd.concat(parts, ignore_index=True)
-        refuse_duplicates(outcomes)
-        check_any_usable(folder, outcomes)
-        return _sort_out(outcomes, len(model.config.targets))
+    outcomes = pd.concat(parts, ignore_index=True)
+    refuse_duplicates(outcomes)
+    check_any_usable(folder, outcomes)
+    return _sort_out(outcomes, len(model.config.targets))
 
 
 def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) -> str:

@@ -10,16 +10,8 @@ import pandas as pd
 import torch
 
 from metalight.errors import PredictionError
-from metalight.model import (
-    ImageDescription,
-    ModelConfig,
-    Precision,
-    SavedModel,
-    TestViews,
-    build_test_views,
-    open_inference,
-    to_unit_range,
-)
+from metalight.model import Precision, SavedModel, TestViews, build_test_views, open_inference, to_unit_range
+from metalight.model_files import ImageDescription, ModelConfig
 from metalight.progress import Progress, no_progress
 from metalight.run import name_predicted
 from metalight.tables import ColumnInfo, Table
@@ -29,16 +21,13 @@ class Predictor:
     """A saved model ready to predict; `open_predictor` makes one."""
 
     def __init__(
-        self,
-        config: ModelConfig,
-        compute: Callable[[torch.Tensor], torch.Tensor],
-        device: torch.device,
-        spread: torch.Tensor,
+        self, model: SavedModel, compute: Callable[[torch.Tensor], torch.Tensor], device: torch.device
     ) -> None:
-        self._config = config
+        self._config = model.config
+        self._scaling = model.scaling
         self._compute = compute
         self._device = device
-        self._flux_spread = spread if config.images.takes_fluxes else None
+        self._flux_spread = model.network.std if model.config.images.takes_fluxes else None
 
     def predict(
         self,
@@ -87,7 +76,7 @@ class Predictor:
                 total = torch.stack([self._compute(_order_channels_last(view)) for view in of_views])
                 scaled[batch] = total.mean(dim=0).float().cpu().numpy()
                 advance(len(images))
-        predicted = config.scaling.to_physical(scaled)
+        predicted = self._scaling.to_physical(scaled)
         _check_finite(predicted, object_ids)
         return predicted
 
@@ -102,7 +91,7 @@ def open_predictor(model: SavedModel, *, device: torch.device, precision: Precis
         precision: `bf16` computes the backbone in mixed precision.
     """
     with open_inference(model.network, side=model.config.images.side, device=device, precision=precision) as compute:
-        yield Predictor(model.config, compute, device, model.network.std)
+        yield Predictor(model, compute, device)
 
 
 def build_prediction_table(

@@ -1,7 +1,7 @@
 """Whether images are of the kind that a model was trained on."""
 
 from metalight.errors import PredictionError
-from metalight.model import ImageDescription
+from metalight.model_files.config import ImageDescription
 
 
 def check_files_match(trained_on: ImageDescription, *, are_fits: bool) -> None:
