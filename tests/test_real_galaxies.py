@@ -33,8 +33,10 @@ def run(recipe: Path, run_dir: Path, *settings: str) -> dict[str, float]:
 
 
 def test_a_short_form_of_the_readme_s_recipe_beats_the_mean_by_far(recipe: Path, tmp_path: Path) -> None:
-    short = ["pixels.side=48", "training.original_view=false", "training.augmented_views=1", "splits.seed=10"]
-    rmse = run(recipe, tmp_path / "run", *short)
+    # Lower rates than the recipe's: with few views of small images its own lead to another end on every processor. With
+    # these the ratio was 0.64, 0.68 and 0.73 for the seeds 10, 11 and 12 of the splits.
+    rates = "training.learning_rates=[0.0003, 0.001, 0.003]"
+    rmse = run(recipe, tmp_path / "run", "pixels.side=48", "training.augmented_views=1", rates, "splits.seed=10")
     assert rmse["metrics"] < 0.85 * rmse["baseline"]
     for figure in ("prediction_summary", "example_grid", "training_history"):
         assert (tmp_path / f"run/figures/{figure}.png").stat().st_size > 10_000
