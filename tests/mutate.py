@@ -2,9 +2,17 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 _MOST_PIECE = 64
-_INTERESTING = (b"\0", b"\xff", b"\n", b'"', b"<", b">", b"&", b"{", b"[", b"0", b"9", b"-1", b"9" * 20, b"1e999", b"*")
+_INTERESTING = (
+    *(b"\0", b"\xff", b"\n", b'"', b"<", b">", b"&", b"{", b"[", b"0", b"9", b"-1", b"9" * 20, b"1e999", b"*"),
+    *(b"NaN", b"Infinity", b"null", b"true", b'""', b"[]", b"{}", b"\\u0000", b"9" * 5000, b"[" * 2000, b'{"a":' * 500),
+    *(b"1.5", b"resnet18", b"vit_tiny_patch16_224", b"../x"),
+)
+"""Pieces that readers stumble over."""
 
 
 def mutations(data: bytes, seed: int) -> bytes:
@@ -22,6 +30,27 @@ def noise(seed: int, most_bytes: int = 2000) -> bytes:
     """Random bytes."""
     generator = random.Random(seed)
     return generator.randbytes(generator.randrange(most_bytes))
+
+
+def mutate_values(values: Any, generator: np.random.Generator) -> Any:
+    """A description with one value of it replaced, left out or added to: still JSON, no longer what it was."""
+    if isinstance(values, dict) and values:
+        key = list(values)[int(generator.integers(len(values)))]
+        kind = generator.integers(0, 8)
+        if kind == 0:
+            return {name: value for name, value in values.items() if name != key}
+        if kind == 1:
+            return {**values, f"{key}_": values[key]}
+        return {**values, key: mutate_values(values[key], generator)}
+    if isinstance(values, list) and values and generator.integers(0, 3):
+        place = int(generator.integers(len(values)))
+        return [*values[:place], mutate_values(values[place], generator), *values[place + 1 :]]
+    odd: tuple[Any, ...] = (
+        *(None, True, -1, 0, 1, 2.5, 10**9, 2**63, 10**30, -0.0, 1e308, float("nan"), float("inf")),
+        *("", "resnet18", "test_convnext", "x" * 10_000, "\x00", "\ud800", [], {}, [0.1, 0.2], ["a", "b", "c"]),
+        *([values] * 3, [values] * 2000, {"a": values}),
+    )
+    return odd[int(generator.integers(len(odd)))]
 
 
 def _cut_short(data: bytes, generator: random.Random) -> bytes:

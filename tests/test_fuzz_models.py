@@ -3,7 +3,6 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +10,10 @@ import pytest
 from make import make_model
 from metalight.errors import ModelError
 from metalight.model import SavedModel, load_model, save_model
+from mutate import mutate_values, mutations
 
 NUM_MUTATIONS = 1000
 """Of the two files together."""
-
-INTERESTING = (
-    *(b"0", b"-1", b"1e999", b"NaN", b"Infinity", b"null", b"true", b'""', b"[]", b"{}", b'"', b"\\u0000", b"\xff"),
-    *(b"9" * 20, b"9" * 5000, b"[" * 2000, b'{"a":' * 500, b"1.5", b"resnet18", b"vit_tiny_patch16_224", b"../x"),
-)
-"""Pieces that readers of JSON and of numbers stumble over."""
 
 
 @pytest.fixture(scope="module")
@@ -27,53 +21,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stranger") / "model"
     save_model(make_model(num_targets=2), folder)
     return folder
-
-
-def mutations(data: bytes, seed: int) -> bytes:
-    """The data with one to three small changes: bits, bytes, pieces cut, repeated, moved, or replaced."""
-    generator = np.random.default_rng(seed)
-    for _ in range(generator.integers(1, 4)):
-        start, end = sorted(generator.integers(0, len(data) + 1, 2).tolist())
-        end = min(end, start + int(generator.integers(1, 64)))
-        piece = data[start:end]
-        kind = generator.integers(0, 7)
-        if kind == 0 and piece:
-            piece = bytes([piece[0] ^ (1 << int(generator.integers(0, 8)))]) + piece[1:]
-        elif kind == 1:
-            piece = generator.bytes(len(piece))
-        elif kind == 2:
-            piece = b""
-        elif kind == 3:
-            piece = piece * int(generator.integers(2, 5))
-        elif kind == 4:
-            piece = INTERESTING[int(generator.integers(len(INTERESTING)))]
-        elif kind == 5:
-            piece = piece[::-1]
-        else:
-            data, piece, start, end = data[:end], b"", end, end
-        data = data[:start] + piece + data[end:]
-    return data
-
-
-def mutate_values(values: Any, generator: np.random.Generator) -> Any:
-    """A description with one value of it replaced, left out or added to: still JSON, no longer what it was."""
-    if isinstance(values, dict) and values:
-        key = list(values)[int(generator.integers(len(values)))]
-        kind = generator.integers(0, 8)
-        if kind == 0:
-            return {name: value for name, value in values.items() if name != key}
-        if kind == 1:
-            return {**values, f"{key}_": values[key]}
-        return {**values, key: mutate_values(values[key], generator)}
-    if isinstance(values, list) and values and generator.integers(0, 3):
-        place = int(generator.integers(len(values)))
-        return [*values[:place], mutate_values(values[place], generator), *values[place + 1 :]]
-    odd: tuple[Any, ...] = (
-        *(None, True, -1, 0, 1, 2.5, 10**9, 2**63, 10**30, -0.0, 1e308, float("nan"), float("inf")),
-        *("", "resnet18", "test_convnext", "x" * 10_000, "\x00", "\ud800", [], {}, [0.1, 0.2], ["a", "b", "c"]),
-        *([values] * 3, [values] * 2000, {"a": values}),
-    )
-    return odd[int(generator.integers(len(odd)))]
 
 
 def mutate_header(data: bytes, generator: np.random.Generator) -> bytes:

@@ -92,9 +92,14 @@ class MissingExtraError(MetalightError):
 
 def quote_flaw(error: BaseException) -> str:
     """What another library says of a damaged file, on one line and without a stop, to stand inside a sentence."""
-    text = "".join(character if character.isprintable() else " " for character in str(error))
-    text = " ".join(text.split()).rstrip(".:; ") or type(error).__name__
-    return text if len(text) <= _LONGEST_FLAW else text[:_LONGEST_FLAW] + "…"
+    return shorten(str(error), _LONGEST_FLAW).rstrip(".:; ") or type(error).__name__
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """One line of what a stranger's file holds, for a message: it may be of any length, or have lines of its own."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def name_nearest(word: str, known: list[str]) -> str:

@@ -16,7 +16,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from metalight.atomic import replace_folder
-from metalight.errors import ModelError
+from metalight.errors import ModelError, shorten
 from metalight.model.network import Network, assemble_network
 from metalight.model.scaling import TargetScaling
 from metalight.model_files import (
@@ -28,7 +28,6 @@ from metalight.model_files import (
     check_saved_model,
     find_saved_model,
     load_config,
-    shorten,
 )
 from metalight.recipe import ModelSettings
 

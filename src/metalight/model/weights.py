@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from timm.models import adapt_input_conv
 from torch import Tensor
 
-from metalight.errors import ModelError
+from metalight.errors import ModelError, shorten
 from metalight.model.network import Network
-from metalight.model_files import check_weights_file, fetch_weights, read_header, shorten
+from metalight.model_files import check_weights_file, fetch_weights, read_header
 from metalight.recipe import WORDS_FOR_WEIGHTS
 
 _NUM_COLOURS = 3  # channels that timm's weights were trained with

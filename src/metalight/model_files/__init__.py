@@ -11,7 +11,7 @@ from metalight.model_files.config import (
     TrainingSummary,
     load_config,
 )
-from metalight.model_files.header import TensorForm, read_header, shorten
+from metalight.model_files.header import TensorForm, read_header
 from metalight.model_files.match import check_files_match, check_images_match, check_mapping_matches
 from metalight.model_files.saved import (
     CONFIG_FILE,
@@ -39,5 +39,4 @@ __all__ = [
     "find_saved_model",
     "load_config",
     "read_header",
-    "shorten",
 ]

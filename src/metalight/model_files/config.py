@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import to_json
 
-from metalight.errors import ModelError
-from metalight.model_files.header import shorten
+from metalight.errors import ModelError, shorten
 from metalight.model_files.saved import CONFIG_FILE, FORMAT_VERSION, load_description
 from metalight.recipe import (
     AugmentationSettings,

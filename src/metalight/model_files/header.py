@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from metalight.errors import ModelError
+from metalight.errors import ModelError, shorten
 
 MAX_HEADER_BYTES = 16_000_000
 """A header of this size describes some hundred thousand tensors; a longer one is refused unread."""
@@ -53,12 +53,6 @@ def read_header(path: Path) -> dict[str, TensorForm]:
             return {name: TensorForm(tuple(of.get_shape()), of.get_dtype()) for name, of in slices.items()}
     except (OSError, SafetensorError) as error:
         raise ModelError(_explain_flawed(error)) from error
-
-
-def shorten(text: str, most: int = 80) -> str:
-    """One line of what a stranger's file holds, for a message: it may be of any length, or have lines of its own."""
-    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def is_pickle(path: Path) -> bool:

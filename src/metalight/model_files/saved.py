@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from metalight.errors import ModelError
-from metalight.model_files.header import TensorForm, read_header, shorten
+from metalight.errors import ModelError, shorten
+from metalight.model_files.header import TensorForm, read_header
 
 FORMAT_VERSION = 1
 """Raised when older models could no longer be read by newer code, or newer ones would be misread by older code."""

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metalight.errors import RecipeError, name_nearest
+from metalight.errors import RecipeError, name_nearest, quote_flaw, shorten
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
 # Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
 _PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+_MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
 
@@ -33,7 +34,7 @@ def show_preset(name: str) -> str:
     """
     presets = list_presets()
     if name not in presets:
-        raise RecipeError(f"There is no preset '{name}'.{name_nearest(name, list(presets))}")
+        raise RecipeError(f"There is no preset '{shorten(name)}'.{name_nearest(name[:80], list(presets))}")
     return (resources.files("metalight.recipe") / "presets" / f"{name}.toml").read_text()
 
 
@@ -55,6 +56,8 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
         name, values, origin = path.stem, _read_file(path), str(path)
         values = _merge(_pop_preset(values, origin), _anchor_paths(values, path.parent))
     for override in overrides:
+        if override.count(".") > _MOST_LEVELS:
+            raise RecipeError(f"--set {shorten(override)} names no setting: there are none so deep.")
         values = _merge(values, _parse_override(override))
     if overrides:
         origin = f"{origin} with what --set changes"
@@ -90,16 +93,30 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if path.suffix == ".toml" or path.parent != Path():
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
         hint = name_nearest(str(path), list(list_presets()))
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from None
+        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {path} is not TOML: {error}. Mend that line.") from None
+        raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """What TOML says.
+
+    Raises:
+        tomllib.TOMLDecodeError: It is not TOML, or has a number or a nesting that no recipe has.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("it is nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise tomllib.TOMLDecodeError(quote_flaw(error)) from None
 
 
 def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -107,7 +124,7 @@ def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
     if preset is None:
         return {}
     if not isinstance(preset, str):
-        raise RecipeError(f"In {origin}, preset must be a name in quotes, not {preset!r}.")
+        raise RecipeError(f"In {origin}, preset must be a name in quotes, not {_quote(preset)}.")
     return tomllib.loads(show_preset(preset))
 
 
@@ -117,7 +134,10 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         given = anchored.get(section)
         value = given.get(key) if isinstance(given, dict) else None
         if isinstance(value, str) and value not in _WORDS_FOR_PATHS:
-            anchored[section][key] = str(folder / Path(value).expanduser())
+            try:
+                anchored[section][key] = str(folder / Path(value).expanduser())
+            except RuntimeError:  # nobody's home, such as that of ~x
+                anchored[section][key] = str(folder / value)
     return anchored
 
 
@@ -136,9 +156,11 @@ def _parse_override(text: str) -> dict[str, Any]:
     name, equals, value = text.partition("=")
     keys = name.strip().split(".")
     if not equals or len(keys) < 2 or not all(keys):
-        raise RecipeError(f"--set {text} is not of the form section.key=value, such as training.batch_size=64.")
+        raise RecipeError(
+            f"--set {shorten(text)} is not of the form section.key=value, such as training.batch_size=64."
+        )
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = _parse(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word, such as a path
     for key in reversed(keys):
@@ -161,16 +183,16 @@ def _explain(error: ValidationError, origin: str) -> str:
     setting = ".".join(location)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        return f"Unknown setting '{setting}' in {origin}.{name_nearest(location[-1], known)}"
+        return f"Unknown setting '{shorten(setting)}' in {origin}.{name_nearest(location[-1][:80], known)}"
     reason = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"In {origin}, [{setting}]: {reason}."
+        return f"In {origin}, [{shorten(setting)}]: {reason}."
     reason = reason[0].lower() + reason[1:]
-    return f"In {origin}, {setting} = {_quote(problem['input'])} does not fit: {reason}."
+    return f"In {origin}, {shorten(setting)} = {_quote(problem['input'])} does not fit: {reason}."
 
 
 def _quote(value: Any) -> str:
-    return repr(list(value)) if isinstance(value, tuple) else repr(value)
+    return shorten(repr(list(value)) if isinstance(value, tuple) else repr(value), most=200)
 
 
 def _known_keys(section: list[str]) -> list[str]:

@@ -1,0 +1,106 @@
+"""An image of any bytes: it is decoded or refused with a reason, in little memory."""
+
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from bounded import run_bounded
+from metalight.errors import ImageError
+from metalight.images import decode_image
+from metalight.images.fits_cutouts import read_fits_cutout
+from metalight.recipe import CutoutsSettings
+from mutate import mutations, noise
+
+counts = pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.soak)])
+
+KINDS = ("pictures", "fluxes")
+SIDE = 16
+FLUXES = (CutoutsSettings(), CutoutsSettings(stretch="lupton", field_arcsec=4.0), CutoutsSettings(bands=("r",)))
+
+
+def make_pictures() -> list[bytes]:
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    options: list[tuple[Image.Image, dict[str, object]]] = [
+        (image, {"format": "JPEG"}),
+        (image, {"format": "JPEG", "progressive": True, "subsampling": "4:4:4"}),
+        (image.convert("L"), {"format": "JPEG"}),
+        (image.convert("CMYK"), {"format": "JPEG"}),
+        (image, {"format": "PNG"}),
+        (image.convert("P"), {"format": "PNG", "transparency": 3}),
+        (image.convert("LA"), {"format": "PNG"}),
+        (Image.fromarray(pixels[..., 0].astype(np.uint16)), {"format": "PNG"}),
+        (image, {"format": "PNG", "save_all": True, "append_images": [image.rotate(90)]}),
+    ]
+    files = []
+    for picture, how in options:
+        buffer = io.BytesIO()
+        picture.save(buffer, **how)  # type: ignore[arg-type]
+        files.append(buffer.getvalue())
+    return files
+
+
+def make_fluxes() -> list[bytes]:
+    flux = np.random.default_rng(0).normal(1, 0.3, (3, SIDE, SIDE)).astype(np.float32)
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0})
+    header.update({"CRPIX1": 8.5, "CRPIX2": 8.5, "CDELT1": -0.396 / 3600, "CDELT2": 0.396 / 3600})
+    cube = fits.PrimaryHDU(flux, header)
+    cube.header["BANDS"] = "irg"
+    units = [fits.ImageHDU(plane, header, name=band) for plane, band in zip(flux, "IRG", strict=True)]
+    packed = [fits.CompImageHDU(plane, header, name=band) for plane, band in zip(flux, "IRG", strict=True)]
+    integers = fits.PrimaryHDU((flux[0] * 100).astype(np.int16), header)
+    integers.header.update({"BSCALE": 0.01, "BZERO": 1.0, "BLANK": -1, "BAND": "r"})
+    files = []
+    for content in (
+        cube,
+        fits.HDUList([fits.PrimaryHDU(), *units]),
+        fits.HDUList([fits.PrimaryHDU(), *packed]),
+        integers,
+    ):
+        buffer = io.BytesIO()
+        content.writeto(buffer)
+        files.append(buffer.getvalue())
+    return files
+
+
+def decode(kind: str, data: bytes, seed: int) -> str:
+    try:
+        if kind == "pictures":
+            pixels = decode_image(data)
+            assert pixels.dtype == np.uint8
+            assert pixels.shape[2:] == (3,)
+        else:
+            settings = FLUXES[seed % len(FLUXES)]
+            pixels = read_fits_cutout([data], SIDE, settings).pixels
+            assert pixels.shape == (SIDE, SIDE, len(settings.bands))
+            assert np.isfinite(pixels).all()
+    except ImageError as error:
+        reason = str(error)
+    else:
+        return "decoded"
+    assert reason.isprintable(), reason
+    assert len(reason) < 500, reason
+    return "refused"
+
+
+def feed_images(kind: str, count: int) -> dict[str, int]:
+    files = make_pictures() if kind == "pictures" else make_fluxes()
+    outcomes = {"decoded": 0, "refused": 0}
+    for seed in range(count):
+        data = noise(seed) if seed % 20 == 0 else mutations(files[seed % len(files)], seed)
+        try:
+            outcomes[decode(kind, data, seed)] += 1
+        except BaseException as error:
+            raise AssertionError(f"seed {seed}: {error!r}") from error
+    return outcomes
+
+
+@counts
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_of_any_bytes_is_decoded_or_refused(kind: str, count: int) -> None:
+    outcomes = run_bounded(feed_images, kind, count // 2)
+    assert sum(outcomes.values()) == count // 2
+    assert min(outcomes.values()) > count / 100
