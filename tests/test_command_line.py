@@ -265,6 +265,18 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     assert list_performed(run(sample)) == STAGES[4:]
 
 
+def test_a_way_over_a_folder_that_is_not_there_makes_none(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sample)
+    succeed("run", "recipe.toml", "--run-dir", "detour/../run")
+    assert list_performed(succeed("run", "recipe.toml", "--run-dir", "run/../other/../run")) == []
+    succeed("predict", "run", "--images", "images", "-o", "detour/../predictions.csv")
+    columns = ["--truth", "oh_p50", "--predicted", "oh_p50_predicted"]
+    succeed("evaluate", "run/predictions/test.parquet", *columns, "-o", "detour/../scores")
+    succeed("compare", "run", "run", "-o", "detour/../comparison")
+    names = {"catalog.csv", "images", "recipe.toml", "run", "predictions.csv", "scores", "comparison"}
+    assert {path.name for path in sample.iterdir()} == names | {"predictions.csv-metadata.json"}
+
+
 def test_a_folder_that_denies_the_recipe_is_refused(sample: Path) -> None:
     (sample / "images/cutouts.json").write_text('{"framing": "fixed", "source": "simulated"}')
     message = refuse_run(sample)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import call, refuse, succeed
+from call import call, refuse, run, succeed
 from make import FIRST_ID
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 
@@ -40,6 +40,41 @@ def test_predictions_follow_the_order_of_a_catalogue_and_a_run_s_images_can_be_u
     everything = pd.read_csv(tmp_path / "all.csv").set_index("object_id")
     assert len(everything) == 40
     np.testing.assert_allclose(everything.loc[wanted, "oh_p50_predicted"], some["oh_p50_predicted"], atol=1e-5)
+
+
+def test_a_catalogue_chooses_among_the_images_of_a_run_and_tells_which_are_lacking(copy: Path, tmp_path: Path) -> None:
+    catalog = pd.read_csv(copy / "catalog.csv")
+    catalog.loc[5, "oh_p50"] = np.nan
+    catalog.to_csv(copy / "catalog.csv", index=False)
+    (copy / f"images/{FIRST_ID + 6}.png").write_text("words")
+    run(copy)
+    wanted = [FIRST_ID + row for row in (30, 6, 2, 5, 1000)]
+    pd.DataFrame({"id": wanted}).to_csv(tmp_path / "wanted.csv", index=False)
+    arguments = ["predict", copy / "run", "--images", copy / "run", "-o", tmp_path / "some.csv"]
+    shown = succeed(*arguments, "--catalog", tmp_path / "wanted.csv", "--id", "id")
+    assert "2 galaxies predicted; 3 refused" in shown
+    assert pd.read_csv(tmp_path / "some.csv")["object_id"].tolist() == [FIRST_ID + 30, FIRST_ID + 2]
+    refused = pd.read_csv(tmp_path / "some_refused.csv").set_index("object_id")["reason"]
+    assert refused.to_dict() == {
+        FIRST_ID + 6: "was refused by the run: is not a JPEG or PNG image",
+        FIRST_ID + 5: "was refused by the run: has no oh_p50",
+        FIRST_ID + 1000: "is none of the run's galaxies",
+    }
+    pd.DataFrame({"object_id": [7]}).to_csv(tmp_path / "wanted.csv", index=False)
+    message = refuse(*arguments, "--catalog", tmp_path / "wanted.csv")
+    assert "None of the 1 galaxies to predict has a decoded image in the run" in message
+    assert "such as 7, which is none of the run's galaxies; check --catalog and --id." in message
+
+
+def test_options_of_a_prediction_that_could_do_nothing_are_refused(finished: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"object_id": [FIRST_ID], "image": ["a.png"]}).to_csv(tmp_path / "wanted.csv", index=False)
+    arguments = ["predict", finished / "run", "-o", tmp_path / "out.csv", "--images"]
+    for option in ("--id", "--file-name"):
+        message = refuse(*arguments, finished / "images", option, "image")
+        assert f"{option} names a column of the catalogue; give --catalog too, or leave it out." in message
+    of_catalog = ["--catalog", tmp_path / "wanted.csv", "--file-name", "image"]
+    message = refuse(*arguments, finished / "run", *of_catalog)
+    assert "is a run, whose images are decoded already; leave out --file-name." in message
 
 
 def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ RUN/
 ├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
 ├── refused/                 a table for each stage that leaves galaxies out: object_id and reason
 ├── stages.json              which stages are done, and from what
+├── redo.json                what a `--from` that was interrupted has still to do anew
 ├── run.lock                 held by the process that works here
 └── provenance.json          code, environment, inputs, seeds, times
 """
@@ -20,8 +21,8 @@ RUN/
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from metalight.atomic import remove_leftovers, save_json
 from metalight.errors import RunError
 from metalight.locks import hold_lock
 
-_STAGES_FILE, _LOCK_FILE = "stages.json", "run.lock"
+_STAGES_FILE, _REDO_FILE, _LOCK_FILE = "stages.json", "redo.json", "run.lock"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,22 @@ class RunFolder:
         stored = {stage: vars(record) for stage, record in records.items()}
         save_json(stored, self.path / _STAGES_FILE)
 
+    def load_redo(self, first: str) -> set[str] | None:
+        """The stages that are still to be done anew from `first` on; None if no such request was interrupted."""
+        try:
+            stored = json.loads((self.path / _REDO_FILE).read_text(encoding="utf-8"))
+            return {str(name) for name in stored["left"]} if stored["first"] == first else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def save_redo(self, first: str, left: Iterable[str]) -> None:
+        """Keep which stages are still to be done anew from `first` on, so that the same request can go on."""
+        save_json({"first": first, "left": sorted(left)}, self.path / _REDO_FILE)
+
+    def forget_redo(self) -> None:
+        """Note that nothing is left to be done anew."""
+        (self.path / _REDO_FILE).unlink(missing_ok=True)
+
 
 @dataclass(frozen=True)
 class StageRecord:
@@ -169,6 +186,9 @@ class StageRecord:
 
     seconds: float
     """How long it took."""
+
+    cache: dict[str, list[int]] = field(default_factory=dict)
+    """Its caches, as `describe_changes` saw them when they were last known to be whole."""
 
 
 def name_predicted(target: str) -> str:
@@ -202,6 +222,24 @@ def are_outputs_there(run: RunFolder, outputs: Mapping[str, int]) -> bool:
         except OSError:
             return False
     return True
+
+
+def describe_changes(run: RunFolder, paths: Sequence[Path]) -> dict[str, list[int]]:
+    """Size and times of each file, relative to the run folder: whatever writes to a file or replaces it changes them.
+
+    Files that are not there are left out.
+    """
+    described = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            # The time of change cannot be set by programs, as that of modification can; a copy has its own.
+            described[path.relative_to(run.path).as_posix()] = [
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+            ]
+    return described
 
 
 def compute_digest(paths: Sequence[Path]) -> str:

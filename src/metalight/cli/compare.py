@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metalight.cli.options import resolve_detour
+
 if TYPE_CHECKING:
     from metalight.pipeline import CompareReport, RunDifference
 
@@ -24,7 +26,10 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A run folder, or a table of predictions.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another: the differences are B − A.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for the numbers, the galaxies and the figure.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for the numbers, the galaxies and the figure.", callback=resolve_detour
+        ),
     ] = None,
     target: Annotated[str, typer.Option(help="What to compare.", show_default="every common target")] = "",
     split: Annotated[Split, typer.Option(help="Which galaxies of a run.")] = Split.test,

@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
+from metalight.cli.options import resolve_detour
+
 
 def evaluate(
     table: Annotated[Path, typer.Argument(help="CSV, ECSV, VOTable, FITS or Parquet, one row a galaxy.")],
     truth: Annotated[str, typer.Option(help="Column of true values.")],
     predicted: Annotated[str, typer.Option(help="Column of predictions.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the scores and the figure.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the scores and the figure.", callback=resolve_detour)
+    ],
     object_id: Annotated[str, typer.Option("--id", help="Column of identifiers.")] = "object_id",
     bootstrap: Annotated[int, typer.Option(min=0, help="Bootstrap samples behind the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from metalight.cli.options import Device
+from metalight.cli.options import Device, resolve_detour
 
 
 class Precision(StrEnum):
@@ -29,7 +29,10 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A saved model, or a run that has trained one.")],
     images: Annotated[Path, typer.Option(help="A folder of JPEG, PNG or FITS images, or a run.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Table to write: .csv, .ecsv, .vot, .fits or .parquet.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="Table to write: .csv, .ecsv, .vot, .fits or .parquet.", callback=resolve_detour
+        ),
     ],
     views: Annotated[
         Views,
@@ -38,7 +41,7 @@ def predict(
     catalog: Annotated[
         Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images named by an id.")
     ] = None,
-    object_id: Annotated[str, typer.Option("--id", help="Its column of identifiers.")] = "object_id",
+    object_id: Annotated[str, typer.Option("--id", help="Its column of identifiers.", show_default="object_id")] = "",
     file_name: Annotated[str, typer.Option(help="Its column of image file names, if they are not named by id.")] = "",
     framing: Annotated[str, typer.Option(help="What the images frame, if their folder does not state it.")] = "",
     source: Annotated[str, typer.Option(help="The survey of the images, if their folder does not state it.")] = "",
@@ -52,15 +55,19 @@ def predict(
     ] = Precision.auto,
 ) -> None:
     """Predict the properties of galaxies from their images, one row a galaxy, in the order of the input."""
+    from metalight.errors import PredictionError
     from metalight.pipeline import CatalogOfImages, predict_images
     from metalight.progress import bar_progress
 
+    if catalog is None and (object_id or file_name):
+        given = "--id" if object_id else "--file-name"
+        raise PredictionError(f"{given} names a column of the catalogue; give --catalog too, or leave it out.")
     report = predict_images(
         model,
         images,
         output,
         views=views.value,
-        catalog=CatalogOfImages(catalog, object_id, file_name) if catalog else None,
+        catalog=CatalogOfImages(catalog, object_id or "object_id", file_name) if catalog else None,
         framing=framing,
         source=source,
         accept_any=any_images,

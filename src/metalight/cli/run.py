@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metalight.cli.options import Device
+from metalight.cli.options import Device, resolve_detour
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def run(
     recipe: Annotated[str, typer.Argument(help="A preset (see `metalight recipe list`) or a TOML file.")],
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME", callback=resolve_detour)
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given several times."),
@@ -48,7 +50,9 @@ def run(
     )
     if not report.performed:
         typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
-    if "evaluation" in report.records:
+    if report.outdated:
+        typer.echo(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
+    if "evaluation" in report.records and "evaluation" not in report.outdated:
         _show_scores(report.run)
     typer.echo(f"Run folder: {place}")
 

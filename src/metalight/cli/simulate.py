@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
+from metalight.cli.options import resolve_detour
+
 
 def simulate(
     galaxies: Annotated[int, typer.Option(help="Number of galaxies.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to make, or to go on with.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder to make, or to go on with.", callback=resolve_detour)
+    ],
     seed: Annotated[int, typer.Option(help="Seed; the same one gives the same survey.")] = 0,
     side: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
 ) -> None:

@@ -4,7 +4,7 @@ from metalight.images.decode import crop_square, decode_image, resize_area, take
 from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE, label_identical
 from metalight.images.kinds import ImageKind, find_kind
-from metalight.images.pixels import Pixels, PixelsReport, build_pixels, load_pixels
+from metalight.images.pixels import Pixels, PixelsReport, build_pixels, is_whole, list_cache_files, load_pixels
 from metalight.images.quality import find_flaw, is_grey
 from metalight.images.reading import (
     ReadImages,
@@ -28,7 +28,9 @@ __all__ = [
     "find_flaw",
     "find_kind",
     "is_grey",
+    "is_whole",
     "label_identical",
+    "list_cache_files",
     "load_pixels",
     "make_display",
     "read_images",

@@ -6,7 +6,8 @@ A folder of:
 - `index.parquet`: object_id of each row; of its file or files the sha256, height and width in pixels, pixel scale in
   arcsec (NaN where not known), number of undefined pixels filled; whether the image is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
-- `fingerprint.json`: what it was built from. It is built anew only when that changes.
+- `fingerprint.json`: what it was built from, and the sha256 of the three files above. It is built anew only when one of
+  these changes.
 """
 
 import hashlib
@@ -88,6 +89,9 @@ class PixelsReport:
     is_fresh: bool
     """Whether the cache was there already, built from the same files."""
 
+    was_altered: bool
+    """Whether a cache of the same files was there, but was not as it had been made."""
+
     num_grey: int
     """Galaxies whose image has no colour."""
 
@@ -134,7 +138,8 @@ def build_pixels(
     _check_replaceable(cache)
     kind = find_kind(folder, found, side, settings)
     fingerprint = _compute_fingerprint(found, kind)
-    if _is_built(cache, fingerprint):
+    is_built = _is_built(cache, fingerprint)
+    if is_built and is_whole(cache):
         return _report(cache, is_fresh=True)
     identity = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
     try:
@@ -146,7 +151,7 @@ def build_pixels(
             f"The decoded images cannot be written to {cache}: {error.strerror or error}. Mend that and give the same "
             "command: it goes on from there."
         ) from error
-    return _report(cache, is_fresh=False)
+    return _report(cache, was_altered=is_built)
 
 
 def _build_cache(
@@ -162,8 +167,9 @@ def _build_cache(
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
         # A file that could not be read may be readable next time without looking changed: then read again.
         is_complete = not outcomes["is_unread"].any()
-        (building / _FINGERPRINT).write_text(json.dumps(fingerprint | {"is_complete": bool(is_complete)}, indent=2))
         _keep_rows(work.folder / _ALL, building / _ARRAY, kept)
+        built = fingerprint | {"is_complete": bool(is_complete), "content_sha256": _hash_content(building)}
+        (building / _FINGERPRINT).write_text(json.dumps(built, indent=2))
 
 
 def load_pixels(cache: Path) -> Pixels:
@@ -176,7 +182,7 @@ def load_pixels(cache: Path) -> Pixels:
         index = pd.read_parquet(cache / _INDEX)
         array = np.load(cache / _ARRAY, mmap_mode="r", allow_pickle=False)
         object_ids = index["object_id"].to_numpy(dtype=np.int64)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # numpy and pyarrow have errors of many types for damaged files
         raise ImageError(_explain_broken(cache)) from error
     side, num_channels = array.shape[2:] if array.ndim == 4 else (0, 0)
     is_flux = array.dtype == np.float32
@@ -184,6 +190,27 @@ def load_pixels(cache: Path) -> Pixels:
     if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
     return Pixels(object_ids=object_ids, side=side, array=array)
+
+
+def list_cache_files(cache: Path) -> list[Path]:
+    """The files of a cache, whether or not they are there."""
+    return [cache / name for name in (_ARRAY, _INDEX, _REFUSED, _FINGERPRINT)]
+
+
+def is_whole(cache: Path) -> bool:
+    """Whether a cache has the very content that was built; all of it is read for that."""
+    try:
+        return bool(_load_fingerprint(cache).get("content_sha256") == _hash_content(cache))
+    except OSError:
+        return False
+
+
+def _hash_content(cache: Path) -> dict[str, str]:
+    digests = {}
+    for name in (_ARRAY, _INDEX, _REFUSED):
+        with (cache / name).open("rb") as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def _explain_broken(cache: Path) -> str:
@@ -196,9 +223,7 @@ def _check_replaceable(cache: Path) -> None:
         return
     if not cache.is_dir():
         raise ImageError(f"{cache} is a file; the decoded images need a folder there. Move it away.")
-    others = sorted(
-        entry.name for entry in cache.iterdir() if entry.name not in (_ARRAY, _INDEX, _REFUSED, _FINGERPRINT)
-    )
+    others = sorted(entry.name for entry in cache.iterdir() if entry not in list_cache_files(cache))
     if others:
         raise ImageError(
             f"{cache} holds {others[0]}, which is no part of the decoded images, so it is not replaced. "
@@ -219,23 +244,28 @@ def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]
 
 
 def _is_built(cache: Path, fingerprint: dict[str, Any]) -> bool:
+    """Whether the cache says that it was built from this, in full; what it holds is not looked at."""
+    stored = _load_fingerprint(cache)
+    has_digests = isinstance(stored.pop("content_sha256", None), dict)
+    return has_digests and stored == fingerprint | {"is_complete": True}
+
+
+def _load_fingerprint(cache: Path) -> dict[str, Any]:
     try:
         stored = json.loads((cache / _FINGERPRINT).read_text())
-        if stored != fingerprint | {"is_complete": True}:
-            return False
-        pd.read_parquet(cache / _REFUSED)
-        return load_pixels(cache).side == int(fingerprint["side"])
-    except (OSError, ValueError, ImageError):
-        return False
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
 
 
-def _report(cache: Path, *, is_fresh: bool) -> PixelsReport:
+def _report(cache: Path, *, is_fresh: bool = False, was_altered: bool = False) -> PixelsReport:
     index = pd.read_parquet(cache / _INDEX)
     shapes = Counter(zip(index["height"].tolist(), index["width"].tolist(), strict=True))
     return PixelsReport(
         num_galaxies=len(index),
         refused=pd.read_parquet(cache / _REFUSED),
         is_fresh=is_fresh,
+        was_altered=was_altered,
         num_grey=int(index["is_grey"].sum()),
         shapes=dict(shapes.most_common()),
         num_filled=int((index["num_filled"] > 0).sum()),

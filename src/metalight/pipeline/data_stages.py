@@ -5,7 +5,7 @@ from typing import Any
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
-from metalight.images import build_pixels
+from metalight.images import build_pixels, is_whole, list_cache_files
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
@@ -60,7 +60,9 @@ def _perform_pixels(job: Job) -> str:
     sizes = f"{num_alike:,} were {width} × {height}"
     grey = f"; without colour: {report.num_grey:,}" if report.num_grey and len(settings.bands) > 1 else ""
     filled = f"; with undefined pixels filled: {report.num_filled:,}" if report.num_filled else ""
-    return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{format_refused(report.refused)}"
+    altered = "; decoded anew: they had been altered since they were made" if report.was_altered else ""
+    refused = format_refused(report.refused)
+    return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{refused}{altered}"
 
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
@@ -109,7 +111,8 @@ DATA_STAGES = (
             "cutouts": recipe.cutouts.model_dump(mode="json", exclude={"folder", "framing", "source"}),
         },
         outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
-        cache=lambda run: [run.pixels / "pixels.npy"],
+        cache=lambda run: list_cache_files(run.pixels),
+        is_cache_whole=lambda run: is_whole(run.pixels),
         unfinished=lambda run: [name_unfinished(run.pixels)],
     ),
     SPLITS_STAGE,

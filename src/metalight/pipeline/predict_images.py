@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
 from metalight.errors import PredictionError
 from metalight.image_files import has_fits
-from metalight.images import load_pixels
+from metalight.images import Pixels, load_pixels
 from metalight.model_files import (
     ImageDescription,
     check_files_match,
@@ -31,6 +32,7 @@ from metalight.pipeline.predict_parts import (
     predict_galaxies,
 )
 from metalight.pipeline.refusals import save_refused
+from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, describe_file
@@ -95,7 +97,8 @@ def predict_images(
         images: A folder of images, or a run whose decoded images are used.
         output: The table to write, in any format of `save_table`.
         views: Test-time views whose predictions are averaged.
-        catalog: Which galaxies of the folder to predict; without it, every file that is named by an identifier.
+        catalog: Which galaxies to predict; without it, every file of the folder that is named by an identifier, or
+            every decoded image of the run.
         framing: What the user says of the images; empty: what the folder states, or else that of the model.
         source: Likewise.
         accept_any: Predict images of another framing or source all the same.
@@ -110,13 +113,15 @@ def predict_images(
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
     require_writable(output)
+    if catalog is not None and catalog.file_name and RunFolder(images).is_run():
+        raise PredictionError(f"{images} is a run, whose images are decoded already; leave out --file-name.")
     folder = find_saved_model(model_path)
     check_saved_model(folder)
     wanted = load_config(folder).images
     stated = _state_origin(images, framing, source)
     if not accept_any:
         check_images_match(wanted, framing=stated.framing, source=stated.source, bands=stated.bands)
-    found = _find(images, catalog, wanted) if stated.run is None else _check_run(stated.run, wanted)
+    found = _find(images, catalog, wanted) if stated.run is None else _choose_of_run(stated.run, catalog, wanted)
     # Not before all is looked at: importing torch takes seconds.
     from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table
@@ -125,7 +130,7 @@ def predict_images(
     model = load_model(folder)
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     try:
-        if isinstance(found, RunFolder):
+        if isinstance(found, _ChosenOfRun):
             outcome = _predict_run(model, found, how, output, progress, foretell)
         else:
             outcome = _predict_folder(model, images, found, how, output, progress, foretell)
@@ -180,23 +185,33 @@ def _note_origin(stated: _Stated, config: Any) -> str:
     return f"The images do not state their {' and '.join(unknown)}: taken to be the model's, {trained_on}."
 
 
+@dataclass(frozen=True, eq=False)
+class _ChosenOfRun:
+    """Galaxies of a run to predict."""
+
+    run: RunFolder
+    pixels: Pixels
+    object_ids: npt.NDArray[np.int64]
+    refused: pd.DataFrame
+    """Columns object_id, path, reason."""
+
+
 def _predict_run(
     model: "SavedModel",
-    run: RunFolder,
+    chosen: _ChosenOfRun,
     how: HowToPredict,
     output: Path,
     progress: Progress,
     foretell: Callable[[Cost], None] | None,
 ) -> PredictedFolder:
-    pixels = load_pixels(run.pixels)
-    index = describe_file(run.pixels / "index.parquet")
-    identity = identify_prediction(model, how, [index])
+    index = describe_file(chosen.run.pixels / "index.parquet")
+    identity = identify_prediction(model, how, [index, chosen.object_ids.tolist()])
     if foretell is not None:
-        foretell(estimate_prediction(model, how, len(pixels.object_ids)))
+        foretell(estimate_prediction(model, how, len(chosen.object_ids)))
     predicted = predict_galaxies(
-        model, pixels, pixels.object_ids, how, output=output, identity=identity, progress=progress
+        model, chosen.pixels, chosen.object_ids, how, output=output, identity=identity, progress=progress
     )
-    return PredictedFolder(pixels.object_ids, predicted, pd.DataFrame({"object_id": [], "path": [], "reason": []}))
+    return PredictedFolder(chosen.object_ids, predicted, chosen.refused)
 
 
 def _predict_folder(
@@ -215,13 +230,52 @@ def _predict_folder(
     return replace(outcome, refused=refused)
 
 
-def _check_run(run: RunFolder, wanted: ImageDescription) -> RunFolder:
-    """A run whose decoded images are such as are wanted."""
+def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ChosenOfRun:
+    """The galaxies of a catalogue, or else all, whose decoded images are such as are wanted."""
     recipe = load_recipe(str(run.recipe))
     are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
     decoded = ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
     check_mapping_matches(wanted, decoded)
-    return run
+    pixels = _load_whole_pixels(run)
+    object_ids = pixels.object_ids if catalog is None else _load_object_ids(catalog)
+    has_pixels = np.isin(object_ids, pixels.object_ids)
+    refused = _explain_absent(run, object_ids[~has_pixels])
+    if not has_pixels.any():
+        raise PredictionError(
+            f"None of the {len(object_ids)} galaxies to predict has a decoded image in the run {run.path}, such as "
+            f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
+        )
+    return _ChosenOfRun(run, pixels, object_ids[has_pixels], refused)
+
+
+def _load_whole_pixels(run: RunFolder) -> Pixels:
+    stage, record = find_stage("pixels"), run.load_records().get("pixels")
+    if (record is None or is_cache_touched(stage, run, record)) and not stage.is_cache_whole(run):
+        raise PredictionError(
+            f"The decoded images of the run {run.path} are missing, or were altered since they were made; `metalight "
+            f"run {run.recipe} --run-dir {run.path}` decodes them anew."
+        )
+    return load_pixels(run.pixels)
+
+
+def _load_object_ids(catalog: CatalogOfImages) -> npt.NDArray[np.int64]:
+    galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=())
+    object_ids: npt.NDArray[np.int64] = galaxies.table.frame["object_id"].to_numpy()
+    return object_ids
+
+
+def _explain_absent(run: RunFolder, object_ids: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Why galaxies have no decoded image in a run: columns object_id, path, reason."""
+    reasons: dict[int, str] = {}
+    for path in (run.refused(stage) for stage in ("catalog", "cutouts", "pixels")):
+        if path.is_file():
+            frame = load_table(path, missing_values=()).frame
+            reasons |= dict(zip(frame["object_id"].tolist(), frame["reason"].tolist(), strict=True))
+    told = [
+        f"was refused by the run: {reasons[key]}" if key in reasons else "is none of the run's galaxies"
+        for key in object_ids.tolist()
+    ]
+    return pd.DataFrame({"object_id": object_ids, "path": pd.Series([""] * len(told), dtype="str"), "reason": told})
 
 
 def _find(images: Path, catalog: CatalogOfImages | None, wanted: ImageDescription) -> FoundCutouts:

@@ -1,16 +1,20 @@
 """Where the results of a run come from: code, environment, inputs, seeds, times."""
 
+import contextlib
 import hashlib
+import json
 import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from metalight import __version__
 from metalight.atomic import save_json
-from metalight.pipeline.stage import Job
+from metalight.errors import TableError
+from metalight.pipeline.stage import Job, describe_table
 from metalight.run import StageRecord
 from metalight.tables import list_table_files
 
@@ -18,6 +22,7 @@ _LIBRARIES = (
     *("torch", "timm", "lightning", "numpy", "pandas", "pillow", "simplejpeg", "pyarrow", "astropy", "scipy"),
     "matplotlib",
 )
+_CATALOG_HASH = "catalog_sha256"
 
 
 def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
@@ -30,7 +35,7 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         "processors": os.cpu_count(),
         "device_asked_for": job.device,
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
-        "catalog_sha256": _hash_catalog(Path(recipe.catalog.path)),
+        **_hash_catalog(job, records),
         "seeds": {
             "splits": recipe.splits.seed,
             "training": recipe.training.seed,
@@ -43,9 +48,21 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
     save_json(values, job.run.provenance)
 
 
-def _hash_catalog(path: Path) -> str | dict[str, str]:
+def _hash_catalog(job: Job, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """The hash of the catalogue that the run was made from; nothing if it is not known any more."""
+    path = Path(job.recipe.catalog.path)
+    with contextlib.suppress(OSError, TableError):
+        files = list_table_files(path)
+        if records["catalog"].fingerprint["inputs"] == {"catalog": describe_table(path)}:
+            return {_CATALOG_HASH: _hash_files(path, files)}
+    # A later stage was done alone, where the catalogue has changed since or is not at hand.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return {_CATALOG_HASH: json.loads(job.run.provenance.read_text(encoding="utf-8"))[_CATALOG_HASH]}
+    return {}
+
+
+def _hash_files(path: Path, files: list[Path]) -> str | dict[str, str]:
     """The hash of a catalogue in one file; of several files, or one with metadata beside it, that of each."""
-    files = list_table_files(path)
     return _hash_file(path) if files == [path] else {file.name: _hash_file(file) for file in files}
 
 

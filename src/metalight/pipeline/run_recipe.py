@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metalight.atomic import replace_file
-from metalight.errors import RecipeError, RunError, is_of_the_place
+from metalight.errors import MetalightError, RecipeError, RunError, is_of_the_place
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
 from metalight.pipeline.learning_stages import check_learning
 from metalight.pipeline.provenance import save_provenance
@@ -15,9 +15,11 @@ from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import (
     STAGES,
+    approve_caches,
     compute_fingerprint,
     find_stage,
     forget_stage,
+    has_results,
     is_done,
     perform_stage,
 )
@@ -36,6 +38,9 @@ class RunReport:
 
     records: dict[str, StageRecord]
     """Every stage that is done."""
+
+    outdated: tuple[str, ...] = ()
+    """Stages that are not up to date with the recipe and its inputs, where only one was asked for."""
 
 
 def run_recipe(
@@ -57,8 +62,8 @@ def run_recipe(
     Args:
         recipe: What is wanted.
         run_dir: The run folder, made if need be.
-        first: Do this stage and all later ones anew, even if they are done; one that was interrupted goes on.
-        only: Do this stage anew, even if it is done, and no other; one that was interrupted goes on.
+        first: Do this stage and all later ones anew, even if they are done; if that was interrupted, it goes on.
+        only: Do this stage anew, even if it is done, and no other; if that was interrupted, it goes on.
         device: Name of the processor, or `auto`.
         progress: Shows long work.
         foretell: Told what is ahead, before the first long stage; without it, nothing is tried.
@@ -73,23 +78,33 @@ def run_recipe(
     job = Job(RunFolder(run_dir), recipe, device, progress)
     with job.run.hold(), _explain_place(job.run):
         _check_same_recipe(job)
-        _save_recipe(job)
         records = job.run.load_records()
+        approve_caches(job.run, records)
+        if only:
+            _check_earlier_stages(chosen[0], job, records)
+        left = job.run.load_redo(first) if first else None
+        forced = forced if left is None else forced & left
         performed: list[str] = []
         for stage in chosen:
-            if only:
-                _check_earlier_stages(stage, job, records)
             fingerprint = compute_fingerprint(stage, job, records)
             is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
             if is_new:
                 if not performed:
                     _check_before_long_work(chosen, forced, job, records)
+                    _save_recipe(job)
+                if first:
+                    job.run.save_redo(first, forced)
                 if foretell is not None and stage.name in LONG_STAGES:
                     foretell(estimate_run(job, _list_pending(chosen, forced, job, records)))
                     foretell = None
                 _bring_up_to_date(stage, job, records, fingerprint)
+                forced = forced - {stage.name}
                 performed.append(stage.name)
             announce(stage.name, records[stage.name], is_new)
+        _save_recipe(job)
+        if only:
+            return RunReport(job.run, tuple(performed), records, _list_outdated(job, records))
+        job.run.forget_redo()
         return RunReport(job.run, tuple(performed), records)
 
 
@@ -162,15 +177,40 @@ def _list_from(first: str) -> set[str]:
     return set(names[names.index(find_stage(first).name) :])
 
 
-def _check_earlier_stages(stage: Stage, job: Job, records: dict[str, StageRecord]) -> None:
-    """Refuse a single stage whose inputs are lacking or out of date."""
-    for name in stage.after:
-        earlier = find_stage(name)
-        if not is_done(earlier, job, records, compute_fingerprint(earlier, job, records)):
+def _check_earlier_stages(stage: Stage, job: Job, records: Mapping[str, StageRecord]) -> None:
+    """Refuse a single stage if any that it builds on is not done, or was done with other settings.
+
+    What those read from outside the run is not looked at: a stage can be done alone where only the run folder is.
+    """
+    names = {stage.name}
+    # Backwards, so that each stage has brought those it reads before their turn comes.
+    for earlier in reversed(STAGES):
+        if earlier.name in names:
+            names.update(earlier.after)
+    for earlier in STAGES:
+        if earlier.name not in names - {stage.name}:
+            continue
+        record = records.get(earlier.name)
+        inputs = record.fingerprint.get("inputs") if record else None
+        is_ready = is_done if earlier.name in stage.after else has_results
+        if not is_ready(earlier, job, records, compute_fingerprint(earlier, job, records, inputs=inputs)):
             raise RunError(
-                f"The stage '{stage.name}' reads what '{name}' makes, which is not there or not up to date in "
-                f"{job.run.path}; run without --only."
+                f"The stage '{stage.name}' builds on what '{earlier.name}' makes, which is not there or not up to date "
+                f"in {job.run.path}; run without --only."
             )
+
+
+def _list_outdated(job: Job, records: Mapping[str, StageRecord]) -> tuple[str, ...]:
+    """Stages that a run of all would do, and those after them, whose inputs may change then."""
+    names: list[str] = []
+    for stage in STAGES:
+        try:
+            is_current = has_results(stage, job, records, compute_fingerprint(stage, job, records))
+        except MetalightError:  # its inputs from outside are not here
+            is_current = False
+        if not is_current or not set(names).isdisjoint(stage.after):
+            names.append(stage.name)
+    return tuple(names)
 
 
 def _check_before_long_work(

@@ -45,7 +45,10 @@ class Stage:
     """What it reads from outside the run, described by size and time."""
 
     cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
-    """Large outputs that are made of the same inputs as `outputs`; only their sizes are checked."""
+    """Large files that are made of the same inputs as `outputs`: so stages after it do not depend on their content."""
+
+    is_cache_whole: Callable[[RunFolder], bool] = field(default=lambda run: True)
+    """Reads the cache, and tells whether it is as it was made; asked when its files seem to have been touched."""
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Folders of what it has done so far, from which it goes on after an interruption."""

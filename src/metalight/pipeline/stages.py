@@ -12,7 +12,7 @@ from metalight.errors import RunError, name_nearest
 from metalight.pipeline.data_stages import DATA_STAGES
 from metalight.pipeline.learning_stages import LEARNING_STAGES
 from metalight.pipeline.stage import Job, Stage
-from metalight.run import StageRecord, are_outputs_there, compute_digest, list_outputs
+from metalight.run import RunFolder, StageRecord, are_outputs_there, compute_digest, describe_changes, list_outputs
 
 STAGES = (*DATA_STAGES, *LEARNING_STAGES)
 """catalog → cutouts → pixels → splits → training → prediction → evaluation → figures."""
@@ -31,19 +31,50 @@ def find_stage(name: str) -> Stage:
     raise RunError(f"There is no stage '{name}'.{name_nearest(name, names)} In order: {', '.join(names)}.")
 
 
-def compute_fingerprint(stage: Stage, job: Job, records: Mapping[str, StageRecord]) -> dict[str, Any]:
-    """All that the outcome of a stage depends on; it compares equal after a round trip through JSON."""
+def compute_fingerprint(
+    stage: Stage, job: Job, records: Mapping[str, StageRecord], *, inputs: Any = None
+) -> dict[str, Any]:
+    """All that the outcome of a stage depends on; it compares equal after a round trip through JSON.
+
+    Args:
+        stage: Which.
+        job: What is wanted.
+        records: Of the stages that are done.
+        inputs: What the stage reads from outside the run, where that is not to be looked at.
+    """
     return {
         "settings": stage.settings(job.recipe),
-        "inputs": stage.inputs(job.recipe),
+        "inputs": stage.inputs(job.recipe) if inputs is None else inputs,
         "after": {name: records[name].digest for name in stage.after if name in records},
     }
 
 
 def is_done(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerprint: Mapping[str, Any]) -> bool:
-    """Whether a stage was done from the same settings and inputs, and what it made is still there."""
+    """Whether a stage was done from the same settings and inputs, what it made is there, and no cache was touched."""
+    return has_results(stage, job, records, fingerprint) and not is_cache_touched(stage, job.run, records[stage.name])
+
+
+def has_results(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerprint: Mapping[str, Any]) -> bool:
+    """Whether a stage was done from the same settings and inputs, and its outputs are there; whatever of its cache."""
     record = records.get(stage.name)
     return record is not None and record.fingerprint == fingerprint and are_outputs_there(job.run, record.outputs)
+
+
+def is_cache_touched(stage: Stage, run: RunFolder, record: StageRecord) -> bool:
+    """Whether the files of a cache are not those that were last known to be whole."""
+    return record.cache != describe_changes(run, stage.cache(run))
+
+
+def approve_caches(run: RunFolder, records: dict[str, StageRecord]) -> None:
+    """Take caches that were touched but are whole, such as those of a copied run, for what they are.
+
+    A cache is read in full for it, so that is done only where the times of its files have changed.
+    """
+    for stage in STAGES:
+        record = records.get(stage.name)
+        if record is not None and is_cache_touched(stage, run, record) and stage.is_cache_whole(run):
+            records[stage.name] = replace(record, cache=describe_changes(run, stage.cache(run)))
+            run.save_records(records)
 
 
 def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageRecord:
@@ -54,10 +85,11 @@ def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageR
     outputs = list_outputs(job.run, stage.outputs(job.run))
     return StageRecord(
         fingerprint=fingerprint,
-        outputs=outputs | list_outputs(job.run, stage.cache(job.run)),
+        outputs=outputs,
         digest=compute_digest([job.run.path / name for name in outputs]),
         line=line,
         seconds=round(time.monotonic() - started, 2),
+        cache=describe_changes(job.run, stage.cache(job.run)),
     )
 
 
