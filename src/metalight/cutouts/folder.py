@@ -183,18 +183,16 @@ def _match_names(
     by_path = {file.path: file for file in files if file.is_utf8}
     candidates = [_find_name(name, by_path.get, bands) for name in names]
     users: dict[str, list[int]] = defaultdict(list)
-    for object_id, candidate in zip(ids, candidates, strict=True):
-        for file in candidate.files:
-            users[file.path].append(object_id)
-    for row, (object_id, candidate) in enumerate(zip(ids, candidates, strict=True)):
-        others = sorted({other for file in candidate.files for other in users[file.path]} - {object_id})
-        if others:
-            candidates[row] = Candidate(candidate.files, f"is named for galaxy {others[0]} too{_and_more(others)}")
+    for row in sorted(range(len(ids)), key=ids.__getitem__):
+        for file in candidates[row].files:
+            users[file.path].append(ids[row])
+    for row, candidate in enumerate(candidates):
+        shared = next((users[file.path] for file in candidate.files if len(users[file.path]) > 1), None)
+        if shared:
+            other = shared[1] if shared[0] == ids[row] else shared[0]
+            more = f", and for {len(shared) - 2} more" if len(shared) > 2 else ""
+            candidates[row] = Candidate(candidate.files, f"is named for galaxy {other} too{more}")
     return candidates
-
-
-def _and_more(others: list[int]) -> str:
-    return f", and for {len(others) - 1} more" if len(others) > 1 else ""
 
 
 def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands: Sequence[str]) -> Candidate:
