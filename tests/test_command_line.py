@@ -87,6 +87,17 @@ def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> N
     assert list_performed(output) == ["prediction", "evaluation", "figures"]
 
 
+def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(sample, "--set", "training.first_cycle_epochs=1")
+    shutil.copy(sample / "run/model/model.safetensors", sample / "start.safetensors")
+    monkeypatch.chdir(sample)
+    arguments = ("--set", "model.weights=start.safetensors", "--run-dir", "again")
+    succeed("run", "recipe.toml", *arguments)
+    assert list_performed(succeed("run", "again/recipe.toml", "--run-dir", "again")) == []
+
+
 def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:
     run(copy)
     path = copy / "images" / f"{FIRST_ID}.png"
