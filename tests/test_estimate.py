@@ -50,6 +50,23 @@ def test_only_what_is_to_be_done_is_ahead(sample: Path) -> None:
     assert "of memory" not in again
 
 
+def test_what_follows_from_a_change_is_ahead_too_and_what_does_not_is_not(sample: Path) -> None:
+    run(sample)
+    again = run(sample, "--set", "training.seed=1")
+    assert "epochs of 18 galaxies" in again
+    assert "predicting 12 galaxies × 8 views" in again
+    assert "GiB free) and" in again  # of memory
+    images = sorted((sample / "images").iterdir())
+    for image in images[20:]:
+        image.unlink()
+    again = run(sample, "--set", "training.seed=1")
+    assert "Ahead: decoding 20 images" in again
+    assert "epochs of 12 galaxies" in again
+    (sample / "run/pixels/pixels.npy").unlink()
+    again = run(sample, "--set", "training.seed=1")
+    assert "Ahead: decoding 20 images, about 1 s." in again
+
+
 def test_a_prediction_begins_with_what_is_ahead(sample: Path) -> None:
     run(sample)
     result = call("predict", sample / "run", "--images", sample / "images", "-o", sample / "p.csv", "--views", "eight")

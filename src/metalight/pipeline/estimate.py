@@ -88,7 +88,7 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
 
     Args:
         job: The run, whose catalogue and cutouts are there.
-        stages: Those of `LONG_STAGES` that are to be done.
+        stages: Those that are to be done, of which only the long ones count.
 
     Raises:
         RunError: The disk has no place for what will be written.
@@ -99,10 +99,10 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
     if "training" in stages or "prediction" in stages:
-        costs += _try_learning(job, kind, _count_sets(job, len(found)), stages)
+        costs += _try_learning(job, kind, _count_sets(job, len(found), are_known="splits" not in stages), stages)
     estimate = Estimate(
         costs=tuple(costs),
-        free_memory_bytes=_measure_free_memory(job.device) if len(costs) > 1 else None,
+        free_memory_bytes=_measure_free_memory(job.device) if any(cost.memory_bytes for cost in costs) else None,
         free_disk_bytes=shutil.disk_usage(job.run.path).free,
     )
     if estimate.disk_bytes > estimate.free_disk_bytes:
@@ -142,9 +142,9 @@ def _try_decoding(folder: Path, found: pd.DataFrame, kind: ImageKind) -> Cost:
     return Cost(f"decoding {len(found):,} images", seconds, disk_bytes=kind.num_bytes * len(found))
 
 
-def _count_sets(job: Job, num_galaxies: int) -> dict[str, int]:
+def _count_sets(job: Job, num_galaxies: int, *, are_known: bool) -> dict[str, int]:
     """Galaxies of each set: as they were divided, or else about as they will be."""
-    if job.run.splits.is_file():
+    if are_known:
         counts = load_table(job.run.splits, missing_values=()).frame["split"].value_counts()
         return {split: int(counts.get(split, 0)) for split in SPLITS}
     # Of the user's own sets nothing is known yet; the default stands in for them.
