@@ -87,7 +87,8 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     """Try a few images, and tell what the stages will cost; galaxies that will be refused are counted in.
 
     Args:
-        job: The run, whose catalogue and cutouts are there.
+        job: The run, whose catalogue and cutouts are there; with the identity of a stage that may go on from where it
+            was interrupted.
         stages: Those that are to be done, of which only the long ones count.
 
     Raises:
@@ -168,6 +169,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
     costs = []
     if "training" in stages:
         settings = recipe.training
+        epochs_done = _count_epochs_done(job)
         cost = measure_training_cost(
             recipe.model,
             settings,
@@ -178,9 +180,13 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         )
         costs.append(
             Cost(
-                f"{settings.epochs} epochs of {_count_views(sizes['train'], settings.num_views)}",
-                cost.estimate_seconds(sizes["train"], settings)
-                + settings.epochs * sizes["validation"] * cost.frozen_seconds,
+                f"{settings.epochs - epochs_done} epochs of {_count_views(sizes['train'], settings.num_views)}",
+                cost.estimate_seconds(
+                    settings,
+                    num_training=sizes["train"],
+                    num_validation=sizes["validation"],
+                    epochs_done=epochs_done,
+                ),
                 memory_bytes=cost.estimate_bytes(settings) + (_measure_resident() if device.type == "cpu" else 0),
                 # Two checkpoints are kept while a third is written; the model is saved before they go.
                 disk_bytes=3 * cost.checkpoint_bytes + cost.weight_bytes,
@@ -191,6 +197,14 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         num_galaxies = sizes["validation"] + sizes["test"]
         costs.append(Cost(f"predicting {_count_views(num_galaxies, num_views)}", num_galaxies * num_views * of_view))
     return costs
+
+
+def _count_epochs_done(job: Job) -> int:
+    """Epochs that an interrupted training has behind it."""
+    from metalight.training import list_checkpoints
+
+    checkpoints = list_checkpoints(job.run.checkpoints, job.identity) if job.identity else []
+    return checkpoints[0].epochs_done if checkpoints else 0
 
 
 def _count_views(num_galaxies: int, num_views: int) -> str:

@@ -20,6 +20,7 @@ from metalight.pipeline.stages import (
     find_stage,
     forget_stage,
     has_results,
+    identify,
     is_done,
     perform_stage,
 )
@@ -95,7 +96,9 @@ def run_recipe(
                 if first:
                     job.run.save_redo(first, forced)
                 if foretell is not None and stage.name in LONG_STAGES:
-                    foretell(estimate_run(job, _list_ahead(chosen, forced, job, records)))
+                    goes_on = not is_done(stage, job, records, fingerprint)  # else it is begun anew
+                    of_stage = identify(job, fingerprint) if goes_on else job
+                    foretell(estimate_run(of_stage, _list_ahead(chosen, forced, job, records)))
                     foretell = None
                 _bring_up_to_date(stage, job, records, fingerprint)
                 forced = forced - {stage.name}
