@@ -229,8 +229,8 @@ def _explain_none_listed(
 ) -> str:
     if not refused:
         return (
-            f"None of the {num_files} image files in {folder} is of a band that [cutouts] bands names; name those of "
-            "the folder there."
+            f"None of the {num_files} image files in {folder} is of a band that is wanted ({', '.join(bands)}); add "
+            "such files, or check the names of those."
         )
     object_id, path, reason = refused[0]
     way_out = "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
@@ -247,9 +247,9 @@ def _explain_none_found(
         object_id, path, reason = other
         return (
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
-            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check [cutouts] folder and [catalog] file_name."
+            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
     return (
         f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{ids[0]}'; check [catalog] object_id or file_name."
+        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names."
     )

@@ -40,8 +40,8 @@ class HowToPredict:
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedFolder:
-    """What became of the images of a folder."""
+class PredictionOutcome:
+    """What became of galaxies that were to be predicted."""
 
     object_ids: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.float64]
@@ -100,7 +100,7 @@ def predict_folder(
     *,
     output: Path,
     progress: Progress,
-) -> PredictedFolder:
+) -> PredictionOutcome:
     """Predictions of a folder's images, decoded a part at a time.
 
     Args:
@@ -195,8 +195,8 @@ def _name(target: int) -> str:
     return f"target_{target}"
 
 
-def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictedFolder:
+def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictionOutcome:
     usable = outcomes[outcomes["reason"] == ""]
     predicted = usable[[_name(target) for target in range(num_targets)]].to_numpy(dtype=np.float64)
     refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
-    return PredictedFolder(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))
+    return PredictionOutcome(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))
