@@ -124,7 +124,7 @@ def test_any_table_of_true_and_predicted_values_is_scored(tmp_path: Path) -> Non
     frame = pd.DataFrame({"id": FIRST_ID + np.arange(300), "oh": truth, "guess": truth + 0.1})
     frame.loc[4, "guess"] = np.nan
     save_table(Table(frame, {"oh": ColumnInfo("dex", "metallicity")}), tmp_path / "table.fits")
-    arguments = ["--id", "id", "--truth", "oh", "--predicted", "guess", "-o", tmp_path / "scores"]
+    arguments = ["--id", "ID", "--truth", "OH", "--predicted", "guess", "-o", tmp_path / "scores"]
     shown = succeed("evaluate", tmp_path / "table.fits", *arguments)
     assert "299 galaxies scored; 1 left out" in shown
     scores = json.loads((tmp_path / "scores/metrics.json").read_text())["oh"]

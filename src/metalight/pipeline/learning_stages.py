@@ -160,6 +160,7 @@ def _perform_prediction(job: Job) -> str:
             how,
             output=job.run.predictions(split),
             identity=job.identity,
+            label=f"Predicting {split}",
             progress=job.progress,
         )
         table = build_prediction_table(model.config, object_ids, predicted)

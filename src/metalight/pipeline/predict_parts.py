@@ -59,6 +59,7 @@ def predict_galaxies(
     *,
     output: Path,
     identity: str,
+    label: str = "Predicting",
     progress: Progress,
 ) -> npt.NDArray[np.float64]:
     """Predictions (galaxy, target) of galaxies whose images are decoded, in physical units.
@@ -70,6 +71,7 @@ def predict_galaxies(
         how: Views and batches.
         output: The file that the predictions are for: their parts lie beside it until they are all there.
         identity: A digest of all that the predictions depend on.
+        label: Of the bar.
         progress: Shows one bar.
     """
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
@@ -77,7 +79,7 @@ def predict_galaxies(
     with (
         go_on_with(output, identity) as work,
         _open_predictor(model, how) as predictor,
-        progress("Predicting", len(rows)) as advance,
+        progress(label, len(rows)) as advance,
     ):
 
         def predict(part: slice) -> pd.DataFrame:

@@ -27,8 +27,7 @@ def find_stage(name: str) -> Stage:
     for stage in STAGES:
         if stage.name == name:
             return stage
-    names = [stage.name for stage in STAGES]
-    raise RunError(f"There is no stage '{name}'.{name_nearest(name, names)} In order: {', '.join(names)}.")
+    raise RunError(f"There is no stage '{name}'.{name_nearest(name, [stage.name for stage in STAGES])}")
 
 
 def compute_fingerprint(

@@ -58,7 +58,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         if override.count(".") > _MOST_LEVELS:
             raise RecipeError(f"--set {shorten(override)} names no setting: there are none so deep.")
-        values = _merge(values, _parse_override(override))
+        values = _merge(values, _anchor_paths(_parse_override(override), Path()))
     if overrides:
         origin = f"{origin} with what --set changes"
     return validate_recipe({"name": name, **values}, origin)
@@ -99,6 +99,8 @@ def _read_file(path: Path) -> dict[str, Any]:
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
         hint = name_nearest(str(path), list(list_presets()))
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path} is a folder; give a TOML file, such as the recipe.toml of a run.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}.") from None
     except tomllib.TOMLDecodeError as error:
@@ -187,7 +189,7 @@ def _explain(error: ValidationError, origin: str) -> str:
     reason = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"In {origin}, [{shorten(setting)}]: {reason}."
-    reason = reason[0].lower() + reason[1:]
+    reason = (reason[0].lower() + reason[1:]).replace("valid tuple", "list in brackets")
     return f"In {origin}, {shorten(setting)} = {_quote(problem['input'])} does not fit: {reason}."
 
 
