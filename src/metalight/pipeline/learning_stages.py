@@ -18,8 +18,8 @@ from metalight.model_files import (
     TrainingSummary,
     check_starting_weights,
 )
-from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
 from metalight.run import describe_file, name_predicted

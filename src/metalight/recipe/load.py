@@ -13,8 +13,9 @@ from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
-# Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
-_PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+SETTINGS_OF_FILES = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+"""Section and key of those that name files: in a recipe file relative to its folder, as its author sees them."""
+
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
@@ -85,7 +86,7 @@ def dump_recipe(recipe: Recipe) -> str:
     import tomli_w
 
     values = recipe.model_dump(mode="json")
-    for section, key in _PATHS:
+    for section, key in SETTINGS_OF_FILES:
         if values[section][key] not in _WORDS_FOR_PATHS:
             values[section][key] = str(Path(values[section][key]).expanduser().absolute())
     return tomli_w.dumps(values)
@@ -132,7 +133,7 @@ def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
 
 def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     anchored = _merge({}, values)
-    for section, key in _PATHS:
+    for section, key in SETTINGS_OF_FILES:
         given = anchored.get(section)
         value = given.get(key) if isinstance(given, dict) else None
         if isinstance(value, str) and value not in _WORDS_FOR_PATHS:
