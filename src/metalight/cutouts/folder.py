@@ -84,7 +84,7 @@ def find_cutouts(
     for object_id, candidate in zip(ids, candidates, strict=True):
         sorted_out.add(object_id, candidate)
     if ids and not sorted_out.found:
-        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused))
+        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused, bands))
     used = {file.path for candidate in candidates for file in candidate.files}
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), len(files) - len(used))
 
@@ -240,7 +240,11 @@ def _explain_none_listed(
 
 
 def _explain_none_found(
-    folder: Path, ids: list[int], files: list[ImageFile], refused: list[tuple[int | None, str, str]]
+    folder: Path,
+    ids: list[int],
+    files: list[ImageFile],
+    refused: list[tuple[int | None, str, str]],
+    bands: Sequence[str],
 ) -> str:
     other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
     if other:
@@ -249,7 +253,8 @@ def _explain_none_found(
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
             f"galaxy {object_id}, {path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
+    of_bands = f", and the bands ({', '.join(bands)})" if files[0].is_fits else ""
     return (
         f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names."
+        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names{of_bands}."
     )
