@@ -84,7 +84,7 @@ def find_cutouts(
     for object_id, candidate in zip(ids, candidates, strict=True):
         sorted_out.add(object_id, candidate)
     if ids and not sorted_out.found:
-        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused))
+        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused, bands))
     used = {file.path for candidate in candidates for file in candidate.files}
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), len(files) - len(used))
 
@@ -227,8 +227,8 @@ def _explain_none_listed(
 ) -> str:
     if not refused:
         return (
-            f"None of the {num_files} image files in {folder} is of a band that [cutouts] bands names; name those of "
-            "the folder there."
+            f"None of the {num_files} image files in {folder} is of a band that is wanted ({', '.join(bands)}); add "
+            "such files, or check the names of those."
         )
     object_id, path, reason = refused[0]
     way_out = "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
@@ -238,16 +238,21 @@ def _explain_none_listed(
 
 
 def _explain_none_found(
-    folder: Path, ids: list[int], files: list[ImageFile], refused: list[tuple[int | None, str, str]]
+    folder: Path,
+    ids: list[int],
+    files: list[ImageFile],
+    refused: list[tuple[int | None, str, str]],
+    bands: Sequence[str],
 ) -> str:
     other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
     if other:
         object_id, path, reason = other
         return (
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
-            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check [cutouts] folder and [catalog] file_name."
+            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
+    of_bands = f", and the bands ({', '.join(bands)})" if files[0].is_fits else ""
     return (
         f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{ids[0]}'; check [catalog] object_id or file_name."
+        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names{of_bands}."
     )

@@ -31,9 +31,9 @@ def scan_files(folder: Path) -> list[ImageFile]:
         ImageError: The folder cannot be read, or has no image files.
     """
     if not folder.exists():
-        raise ImageError(f"There is no folder {folder}; check [cutouts] folder.")
+        raise ImageError(f"There is no folder {folder}; check its path.")
     if not folder.is_dir():
-        raise ImageError(f"{folder} is a file, not a folder of images; check [cutouts] folder.")
+        raise ImageError(f"{folder} is a file, not a folder of images; check its path.")
     files: list[ImageFile] = []
     waiting = [(str(folder), "")]
     while waiting:
