@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,20 @@ def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> N
     assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation"]
     output = run(copy, "--set", "prediction.views=none")
     assert list_performed(output) == ["prediction", "evaluation", "figures"]
+
+
+def test_decoded_images_that_become_others_are_learnt_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(copy)
+    output = run(copy, "--set", "pixels.side=8")
+    assert list_performed(output) == ["pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    assert json.loads((copy / "run/model/config.json").read_text())["images"]["side"] == 8
+    # Read once more, with the same outcome, nothing follows; so after an update that decodes otherwise only in name.
+    for path in (copy / "images").iterdir():
+        os.utime(path)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["cutouts", "pixels"]
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    monkeypatch.setattr("metalight.pipeline.data_stages.DECODING_VERSION", 999)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["pixels"]
 
 
 def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:
