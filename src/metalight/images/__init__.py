@@ -2,7 +2,7 @@
 
 from metalight.images.decode import decode_image
 from metalight.images.display import make_display
-from metalight.images.identical import SMALLEST_SIDE, label_identical
+from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
 from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
 from metalight.images.pixels import (
     CONTENT_FILE,
@@ -26,7 +26,7 @@ from metalight.images.resample import crop_square, resize_area
 __all__ = [
     "CONTENT_FILE",
     "DECODING_VERSION",
-    "SMALLEST_SIDE",
+    "SMALLEST_SIDE_TO_COMPARE",
     "ImageKind",
     "Pixels",
     "PixelsReport",

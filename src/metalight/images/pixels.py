@@ -51,12 +51,14 @@ class Pixels:
     object_ids: npt.NDArray[np.int64]
     """The galaxy of each row."""
 
-    side: int
-    """Height and width in pixels."""
-
     array: npt.NDArray[Any]
     """(galaxy, side, side, channel), memory-mapped and read-only: uint8 levels with 3 channels in the files' order,
     which is i, r, g, or with one; or float32 with the fluxes of the bands asked for, in their order."""
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return int(self.array.shape[1])
 
     def rows_of(self, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The row of each galaxy.
@@ -191,7 +193,7 @@ def load_pixels(cache: Path) -> Pixels:
     is_known = 1 <= num_channels <= MAX_BANDS if is_flux else array.dtype == np.uint8 and num_channels in (1, 3)
     if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
-    return Pixels(object_ids=object_ids, side=side, array=array)
+    return Pixels(object_ids, array)
 
 
 def list_cache_files(cache: Path) -> list[Path]:

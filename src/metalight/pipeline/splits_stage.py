@@ -9,7 +9,7 @@ import pandas as pd
 
 from metalight.catalog import SkyColumns
 from metalight.cutouts import compute_frame_arcsec
-from metalight.images import SMALLEST_SIDE, Pixels, label_identical, load_pixels
+from metalight.images import SMALLEST_SIDE_TO_COMPARE, Pixels, label_identical, load_pixels
 from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.splits import (
@@ -101,7 +101,7 @@ def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataF
 
     radii = read(columns.petro_r90) if columns.petro_r90 else None
     frames = compute_frame_arcsec(job.recipe.cutouts, len(pixels.object_ids), radii)
-    labels = label_identical(pixels.array, progress=job.progress) if pixels.side >= SMALLEST_SIDE else None
+    labels = label_identical(pixels.array, progress=job.progress) if pixels.side >= SMALLEST_SIDE_TO_COMPARE else None
     groups = find_groups(
         pixels.object_ids,
         ra_deg=read(columns.ra),
