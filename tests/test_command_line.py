@@ -1,6 +1,7 @@
 """Promises of `metalight run` and the small commands: what is done again, and one sentence for bad input."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,20 @@ def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
     arguments = ("--set", "model.weights=start.safetensors", "--run-dir", "again")
     succeed("run", "recipe.toml", *arguments)
     assert list_performed(succeed("run", "again/recipe.toml", "--run-dir", "again")) == []
+
+
+def test_decoded_images_that_become_others_are_learnt_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(copy)
+    output = run(copy, "--set", "pixels.side=8")
+    assert list_performed(output) == ["pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    assert json.loads((copy / "run/model/config.json").read_text())["images"]["side"] == 8
+    # Read once more, with the same outcome, nothing follows; so after an update that decodes otherwise only in name.
+    for path in (copy / "images").iterdir():
+        os.utime(path)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["cutouts", "pixels"]
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    monkeypatch.setattr("metalight.pipeline.data_stages.DECODING_VERSION", 999)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["pixels"]
 
 
 def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:

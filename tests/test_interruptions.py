@@ -16,7 +16,10 @@ import torch
 
 from call import call, list_performed, refuse, refuse_run, run, succeed
 from kill_at import MOMENTS
-from make import make_sample
+from make import make_model, make_sample
+from metalight.cutouts import list_cutouts
+from metalight.images import ImageKind, reading
+from metalight.pipeline.predict_parts import HowToPredict, predict_folder
 from metalight.training import list_checkpoints, load_last_checkpoint
 
 RECIPE = """
@@ -171,6 +174,50 @@ def test_a_checkpoint_that_is_a_pickle_with_code_is_not_run(tmp_path: Path) -> N
     found = load_last_checkpoint(tmp_path, "a" * 64)
     assert (found.checkpoint, found.num_damaged) == (None, 1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_sample(tmp_path, 40)
+    monkeypatch.setattr(reading, "_MOST_FILES_A_PART", 16)
+    read: list[int] = []
+    read_one = reading._read_one
+
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+        read.append(object_id)
+        return read_one(folder, object_id, path, num_bytes, kind)
+
+    monkeypatch.setattr(reading, "_read_one", note)
+    found = list_cutouts(tmp_path / "images").found
+    how = HowToPredict("none", 0, 8, torch.device("cpu"), "float32")
+
+    def predict(stop_after: int = 1000) -> int:
+        """How many files are read, until a bar of so many steps."""
+        read.clear()
+
+        @contextlib.contextmanager
+        def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+            done: list[int] = []
+
+            def advance(steps: int) -> None:
+                done.append(steps)
+                if sum(done) >= stop_after:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+        with contextlib.suppress(KeyboardInterrupt):
+            predict_folder(
+                make_model(), tmp_path / "images", found, how, output=tmp_path / "out.csv", progress=progress
+            )
+        return len(read)
+
+    assert predict(stop_after=20) == 32
+    assert predict() == 24
+    assert predict(stop_after=20) == 32
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    assert predict() == 40
 
 
 def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:

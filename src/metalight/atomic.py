@@ -1,6 +1,7 @@
 """Files that are either whole or not there: written beside their place, then moved into it in one step.
 
-What a killed process leaves half-written has a name by which it is known (`remove_leftovers`): `.NAME.tmp-XXXXXXXX`.
+What a killed process leaves half-written has a name by which it is known (`remove_leftovers`): `.NAME.tmp-XXXXXXXX`,
+and for a file its suffix after that.
 """
 
 import contextlib

@@ -120,7 +120,7 @@ def predict_folder(
     kind = find_kind(folder, found, model.config.images.side, model.config.images.to_settings())
     files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
     with (
-        go_on_with(output, identify_prediction(model, how, files)) as work,
+        go_on_with(output, identify_prediction(model, how, [files, kind.describe()])) as work,
         _open_predictor(model, how) as predictor,
         progress("Predicting", len(found)) as advance,
     ):

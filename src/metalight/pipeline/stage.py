@@ -45,7 +45,7 @@ class Stage:
     """What it reads from outside the run, described by size and time."""
 
     cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
-    """Large files that are made of the same inputs as `outputs`: so stages after it do not depend on their content."""
+    """Large files whose content `outputs` tell, by their digests: so stages after it need not look at them."""
 
     is_cache_whole: Callable[[RunFolder], bool] = field(default=lambda run: True)
     """Reads the cache, and tells whether it is as it was made; asked when its files seem to have been touched."""
