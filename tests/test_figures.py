@@ -21,7 +21,8 @@ from metalight.figures import draw_example_grid, draw_prediction_summary, draw_t
 from metalight.figures import example_grid as grid_module
 from metalight.figures import prediction_summary as summary_module
 from metalight.figures import training_history as history_module
-from metalight.figures.style import NMAD_BLUE, RMSE_RED, make_greys, use_style
+from metalight.figures.galaxies import make_greys
+from metalight.figures.style import NMAD_BLUE, RMSE_RED, use_style
 
 FloatArray = npt.NDArray[np.float64]
 
