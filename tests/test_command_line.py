@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from call import QUICK, call, change_catalog, ctrl_c_in, list_performed, refuse, refuse_run, run, succeed
 from make import FIRST_ID
 from metalight import __version__
-from metalight.tables import load_table
+from metalight.figures import draw_training_history
+from metalight.tables import ColumnInfo, Table, load_table, save_table
 
 STAGES = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
 
@@ -76,6 +77,16 @@ def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -
     assert "RMSE (dex)" in ended.stdout
     assert ended.stdout.splitlines()[-1] == "False False"
     assert {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")} == before
+
+
+def test_the_figure_of_the_training_has_the_unit_and_the_name_of_the_target_that_it_shows(sample: Path) -> None:
+    catalog = pd.read_csv(sample / "catalog.csv").assign(age=lambda frame: frame["oh_p50"] - 8)
+    save_table(Table(catalog, {"age": ColumnInfo("Gyr")}), sample / "catalog.ecsv")
+    change = ("--set", f"catalog.path={sample / 'catalog.ecsv'}", "--set", 'catalog.targets=["age", "oh_p50"]')
+    run(sample, *change)
+    history = pd.read_csv(sample / "run/training/history.csv")
+    draw_training_history(history, path_stem=sample / "again", name="age", unit="Gyr")
+    assert (sample / "run/figures/training_history.png").read_bytes() == (sample / "again.png").read_bytes()
 
 
 def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> None:

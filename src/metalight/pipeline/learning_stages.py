@@ -206,7 +206,14 @@ def _perform_figures(job: Job) -> str:
     test = load_table(job.run.predictions("test"), missing_values=())
     pixels = load_pixels(job.run.pixels)
     names = job.recipe.catalog.targets
-    stems = [draw_training_history(pd.read_csv(job.run.history), path_stem=job.run.figures / "training_history")]
+    stems = [
+        draw_training_history(
+            pd.read_csv(job.run.history),
+            path_stem=job.run.figures / "training_history",
+            name=names[0] if len(names) > 1 else "",
+            unit=test.info.get(names[0], ColumnInfo()).unit,
+        )
+    ]
     for target in names if len(test.frame) > 1 else ():
         suffix = f"_{target}" if len(names) > 1 else ""
         true, predicted = test.frame[target].to_numpy(), test.frame[name_predicted(target)].to_numpy()
