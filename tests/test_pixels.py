@@ -420,5 +420,5 @@ def test_the_fingerprint_says_what_the_cache_was_built_from(tmp_path: Path) -> N
     build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
     fingerprint = json.loads((tmp_path / "pixels/fingerprint.json").read_text())
     kind = {"side", "num_channels", "pillow", "simplejpeg"}
-    assert set(fingerprint) == {"format_version", "files_sha256", "is_complete", "content_sha256", *kind}
+    assert set(fingerprint) == {"format_version", "files_sha256", "unread", "content_sha256", *kind}
     assert fingerprint["side"] == SIDE

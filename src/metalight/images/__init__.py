@@ -4,7 +4,15 @@ from metalight.images.decode import crop_square, decode_image, resize_area, take
 from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE, label_identical
 from metalight.images.kinds import ImageKind, find_kind
-from metalight.images.pixels import Pixels, PixelsReport, build_pixels, is_whole, list_cache_files, load_pixels
+from metalight.images.pixels import (
+    Pixels,
+    PixelsReport,
+    build_pixels,
+    can_read_more,
+    is_whole,
+    list_cache_files,
+    load_pixels,
+)
 from metalight.images.quality import find_flaw, is_grey
 from metalight.images.reading import (
     ReadImages,
@@ -21,6 +29,7 @@ __all__ = [
     "PixelsReport",
     "ReadImages",
     "build_pixels",
+    "can_read_more",
     "check_any_usable",
     "crop_square",
     "decode_image",

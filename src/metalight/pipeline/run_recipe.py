@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from metalight.atomic import replace_file
-from metalight.errors import MetalightError, RecipeError, RunError, is_of_the_place
+from metalight.errors import MetalightError, RecipeError, RunError, explain_system, is_of_the_place
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
-from metalight.pipeline.learning_stages import check_learning
+from metalight.pipeline.learning_stages import check_learning, check_names
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
@@ -20,6 +20,7 @@ from metalight.pipeline.stages import (
     find_stage,
     forget_stage,
     has_results,
+    is_current,
     is_done,
     perform_stage,
 )
@@ -85,18 +86,19 @@ def run_recipe(
         left = job.run.load_redo(first) if first else None
         forced = forced if left is None else forced & left
         performed: list[str] = []
+        is_long_begun = False
         for stage in chosen:
             fingerprint = compute_fingerprint(stage, job, records)
-            is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
+            is_new = stage.name in forced or not is_current(stage, job, records, fingerprint)
             if is_new:
                 if not performed:
-                    _check_before_long_work(chosen, forced, job, records)
+                    _check_settings(chosen, forced, job, records)
                     _save_recipe(job)
                 if first:
                     job.run.save_redo(first, forced)
-                if foretell is not None and stage.name in LONG_STAGES:
-                    foretell(estimate_run(job, _list_pending(chosen, forced, job, records)))
-                    foretell = None
+                if stage.name in LONG_STAGES and not is_long_begun:
+                    _prepare_long_work(chosen, forced, job, records, foretell)
+                    is_long_begun = True
                 _bring_up_to_date(stage, job, records, fingerprint)
                 forced = forced - {stage.name}
                 performed.append(stage.name)
@@ -118,8 +120,8 @@ def _explain_place(run: RunFolder) -> Iterator[None]:
             raise
         where = error.filename or run.path
         raise RunError(
-            f"The run cannot write {where}: {error.strerror}. Mend that and give the same command: it goes on from "
-            "there."
+            f"The run cannot use {where}: {explain_system(error)}. Mend that and give the same command: it goes on "
+            "from there."
         ) from error
 
 
@@ -213,14 +215,32 @@ def _list_outdated(job: Job, records: Mapping[str, StageRecord]) -> tuple[str, .
     return tuple(names)
 
 
-def _check_before_long_work(
-    chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]
-) -> None:
+def _check_settings(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> None:
+    """Refuse what is seen to be wrong at once, before anything is done."""
     if any(stage.name == "splits" for stage in chosen):
         check_splits(job.recipe)
-    if any(stage.name in ("training", "prediction") for stage in chosen):
+    if _has_network(chosen):
         is_trained = "training" not in _list_pending(chosen, forced, job, records)
-        check_learning(job.recipe, job.device, is_trained=is_trained)
+        check_names(job.recipe, job.device, is_trained=is_trained)
+
+
+def _prepare_long_work(
+    chosen: list[Stage],
+    forced: set[str],
+    job: Job,
+    records: Mapping[str, StageRecord],
+    foretell: Callable[[Estimate], None] | None,
+) -> None:
+    """Refuse what only torch can tell, and foretell what is ahead: after the short stages, which have refusals too."""
+    pending = _list_pending(chosen, forced, job, records)
+    if _has_network(chosen):
+        check_learning(job.recipe, job.device, is_trained="training" not in pending)
+    if foretell is not None:
+        foretell(estimate_run(job, pending))
+
+
+def _has_network(chosen: list[Stage]) -> bool:
+    return any(stage.name in ("training", "prediction") for stage in chosen)
 
 
 def _list_pending(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:
@@ -228,5 +248,5 @@ def _list_pending(chosen: list[Stage], forced: set[str], job: Job, records: Mapp
     return [
         stage.name
         for stage in chosen
-        if stage.name in forced or not is_done(stage, job, records, compute_fingerprint(stage, job, records))
+        if stage.name in forced or not is_current(stage, job, records, compute_fingerprint(stage, job, records))
     ]

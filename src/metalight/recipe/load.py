@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metalight.errors import RecipeError, name_nearest, quote_flaw, shorten
+from metalight.errors import RecipeError, explain_system, name_nearest, quote_flaw, shorten
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
@@ -99,8 +99,10 @@ def _read_file(path: Path) -> dict[str, Any]:
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
         hint = name_nearest(str(path), list(list_presets()))
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}.") from None
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Mend that first.") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
 
