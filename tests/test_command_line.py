@@ -278,7 +278,7 @@ def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None
         (f"model.weights={save_other_weights(sample)}", "are not those of the backbone 'test_resnet'"),
     ):
         assert message in refuse_run(sample, "--set", setting)
-        assert not (sample / "run/catalog.parquet").exists()
+        assert not (sample / "run/pixels").exists()
     assert "--device gpu is unknown" in refuse_run(sample, "--device", "gpu")
 
 
@@ -303,6 +303,28 @@ def test_a_way_over_a_folder_that_is_not_there_makes_none(sample: Path, monkeypa
     succeed("compare", "run", "run", "-o", "detour/../comparison")
     names = {"catalog.csv", "images", "recipe.toml", "run", "predictions.csv", "scores", "comparison"}
     assert {path.name for path in sample.iterdir()} == names | {"predictions.csv-metadata.json"}
+
+
+def test_paths_with_blanks_accents_and_marks_of_patterns_work_in_every_command(finished: Path, tmp_path: Path) -> None:
+    place = tmp_path / "Mes galaxies (été) [1] '%s' #2"
+    shutil.copytree(finished, place)
+    (place / "images").rename(place / "les images à lire")
+    (place / "recipe.toml").rename(place / "Rezept für alle.toml")
+    (place / "catalog.csv").rename(place / "Σ catalogue.csv")
+    recipe = QUICK.replace("catalog.csv", "Σ catalogue.csv").replace('"images"', '"les images à lire"')
+    (place / "Rezept für alle.toml").write_text(f'name = "recipe"\n{recipe}', encoding="utf-8")
+    words = ["run", place / "Rezept für alle.toml", "--run-dir", place / "run"]
+    assert "training" not in list_performed(succeed(*words))
+    assert list_performed(succeed(*words, "--from", "figures")) == ["figures"]
+    catalog = ["--catalog", place / "Σ catalogue.csv", "--id", "objID"]
+    output = place / "nos prédictions.csv"
+    succeed("predict", place / "run", "--images", place / "les images à lire", *catalog, "-o", output)
+    assert len(pd.read_csv(output)) == 40
+    predictions, columns = place / "run/predictions/test.parquet", ["--truth", "oh_p50"]
+    succeed("evaluate", predictions, *columns, "--predicted", "oh_p50_predicted", "-o", place / "les résultats")
+    succeed("compare", place / "run", output, "-o", place / "la comparaison")
+    for name in ("les résultats/prediction_summary.png", "la comparaison/comparison.json"):
+        assert (place / name).stat().st_size > 0
 
 
 def test_a_folder_that_denies_the_recipe_is_refused(sample: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -218,6 +219,28 @@ def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rul
     assert predict(stop_after=20) == 32
     monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
     assert predict() == 40
+
+
+def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (copy / "ran",))
+
+    data = pickle.dumps(Trap())
+    for file in list_checkpoints(copy / "run/training/checkpoints"):
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        file.path.write_bytes(data)
+        file.path.rename(file.path.with_name(f"epoch-{file.epochs_done:04}-{file.identity}-{digest}.pt"))
+    (copy / "run/model/model.safetensors").write_bytes(data)
+    message = refuse("predict", copy / "run", "--images", copy / "images", "-o", copy / "p.csv")
+    assert "model.safetensors are missing or damaged: the file is a pickle, which may run code" in message
+    message = refuse_run(copy, "--only", "prediction")
+    assert "builds on what 'training' makes, which is not there or not up to date" in message
+    shutil.rmtree(copy / "run/model")
+    with ctrl_c_in_epoch(1, monkeypatch):
+        call("run", copy / "recipe.toml", "--run-dir", copy / "run")
+    assert "begun anew: all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
+    assert not (copy / "ran").exists()
 
 
 def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:

@@ -420,5 +420,5 @@ def test_the_fingerprint_says_what_the_cache_was_built_from(tmp_path: Path) -> N
     build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
     fingerprint = json.loads((tmp_path / "pixels/fingerprint.json").read_text())
     kind = {"decoding_version", "side", "num_channels", "pillow", "simplejpeg"}
-    assert set(fingerprint) == {"files_sha256", "is_complete", *kind}
+    assert set(fingerprint) == {"files_sha256", "unread", *kind}
     assert fingerprint["side"] == SIDE

@@ -23,6 +23,7 @@ from metalight.tables import (
     require_object_ids,
 )
 
+
 @dataclass(frozen=True, eq=False)
 class Catalog:
     """The galaxies that can be used, and those that cannot, with the reason."""
@@ -163,7 +164,7 @@ def _find_target_cuts(table: Table, targets: Sequence[str]) -> list[Cut]:
 def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path) -> Catalog:
     frame = table.frame
     reasons = np.full(len(frame), "", dtype=object)
-    counts: list[tuple[str, str, int]] = [("all rows", f"rows of {path.name}", len(frame))]
+    counts: list[tuple[str, str, int]] = [("all rows", "rows of the catalogue", len(frame))]
     for cut in cuts:
         reasons = np.where(reasons == "", cut.flaws, reasons)
         counts.append((cut.name, cut.why, int((reasons == "").sum())))

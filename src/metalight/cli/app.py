@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from metalight import __version__
 from metalight.cli import compare, evaluate, predict, recipe, run, simulate
-from metalight.errors import MetalightError, is_of_the_place
+from metalight.errors import MetalightError, explain_system, is_of_the_place
 
 INTERRUPTED_STATUS = 130
 """Exit status after Ctrl-C, by the custom of shells."""
@@ -25,7 +25,8 @@ class _Commands(TyperGroup):
         except OSError as error:
             if not is_of_the_place(error):
                 raise
-            _show_error(f"{error.filename or 'What comes out'} cannot be written: {error.strerror}. Mend that first.")
+            flaw = f"{error.filename} cannot be used" if error.filename else "What comes out cannot be written"
+            _show_error(f"{flaw}: {explain_system(error)}. Mend that and give the same command again.")
             ctx.exit(MetalightError.exit_status)
         except KeyboardInterrupt as interruption:
             moment = f" {interruption}" if str(interruption) else ""

@@ -27,7 +27,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.atomic import replace_file, replace_folder
-from metalight.errors import ImageError
+from metalight.errors import ImageError, explain_system
+from metalight.image_files import split_path
 from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
@@ -151,7 +152,7 @@ def build_pixels(
             _build_cache(folder, cache, outcomes, work, fingerprint)
     except OSError as error:
         raise ImageError(
-            f"The decoded images cannot be written to {cache}: {error.strerror or error}. Mend that and give the same "
+            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Mend that and give the same "
             "command: it goes on from there."
         ) from error
     return _report(cache, was_altered=is_built)
@@ -168,11 +169,11 @@ def _build_cache(
         index.reset_index(drop=True).to_parquet(building / _INDEX)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
-        # A file that could not be read may be readable next time without looking changed: then read again.
-        is_complete = not outcomes["is_unread"].any()
+        # What could not be read may be readable next time without looking changed: the folder is then read again.
+        unread = outcomes.loc[outcomes["is_unread"], "path"].tolist()
         _keep_rows(work.folder / _ALL, building / _ARRAY, kept)
         (building / CONTENT_FILE).write_text(json.dumps(_hash_content(building), indent=2))
-        built = fingerprint | {"is_complete": bool(is_complete)}
+        built = fingerprint | {"unread": unread}
         (building / _FINGERPRINT).write_text(json.dumps(built, indent=2))
 
 
@@ -207,6 +208,23 @@ def is_whole(cache: Path) -> bool:
         return _load_json(cache / CONTENT_FILE) == _hash_content(cache)
     except OSError:
         return False
+
+
+def can_read_more(folder: Path, cache: Path) -> bool:
+    """Whether a file that could not be read when a cache was built can be read now."""
+    stored = _load_json(cache / _FINGERPRINT)
+    unread = stored.get("unread") if isinstance(stored, dict) else None
+    return isinstance(unread, list) and any(_is_readable(folder, str(path)) for path in unread)
+
+
+def _is_readable(folder: Path, path: str) -> bool:
+    """Whether all files of a galaxy's image can be read whole."""
+    try:
+        for name in split_path(path):
+            (folder / name).read_bytes()
+    except OSError:
+        return False
+    return True
 
 
 def _hash_content(cache: Path) -> dict[str, str]:
@@ -245,7 +263,7 @@ def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]
 
 def _is_built(cache: Path, fingerprint: dict[str, Any]) -> bool:
     """Whether the cache says that it was built from this, in full; what it holds is not looked at."""
-    return _load_json(cache / _FINGERPRINT) == fingerprint | {"is_complete": True}
+    return _load_json(cache / _FINGERPRINT) == fingerprint | {"unread": []}
 
 
 def _load_json(path: Path) -> object:

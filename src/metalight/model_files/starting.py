@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from metalight.errors import ModelError
+from metalight.errors import ModelError, explain_absence
 from metalight.model_files.header import is_pickle, read_header
 from metalight.recipe import WORDS_FOR_WEIGHTS
 
@@ -45,7 +45,9 @@ def check_weights_file(path: Path) -> None:
         ModelError: It is one of these; the message says what to do.
     """
     if not path.exists():
-        raise ModelError(f"There is no weights file {path}; give [model] weights the path of a safetensors file.")
+        raise ModelError(
+            f"{explain_absence(path, 'weights file')}; give [model] weights the path of a safetensors file."
+        )
     try:
         read_header(path)
     except ModelError as error:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
-from metalight.errors import PredictionError
+from metalight.errors import PredictionError, explain_system
 from metalight.image_files import has_fits
 from metalight.images import Pixels, load_pixels
 from metalight.model_files import (
@@ -112,7 +112,9 @@ def predict_images(
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
-    require_writable(output)
+    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
+    for place in (output, refused_path):
+        require_writable(place)
     if catalog is not None and catalog.file_name and RunFolder(images).is_run():
         raise PredictionError(f"{images} is a run, whose images are decoded already; leave out --file-name.")
     folder = find_saved_model(model_path)
@@ -139,12 +141,11 @@ def predict_images(
         outcome = chosen.predict(model, how, output, progress)
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Mend that and give the "
             "same command: it goes on from there."
         ) from error
     predicted, refused = outcome.predicted, outcome.refused
     save_table(build_prediction_table(model.config, outcome.object_ids, predicted), output)
-    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
     if len(refused):
         save_refused(refused, refused_path)
     else:

@@ -10,6 +10,7 @@ import pandas as pd
 from metalight.catalog import SkyColumns
 from metalight.cutouts import compute_frame_arcsec
 from metalight.images import SMALLEST_SIDE_TO_COMPARE, Pixels, label_identical, load_pixels
+from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.splits import (
@@ -62,6 +63,9 @@ def _perform_splits(job: Job) -> str:
         splits, note = _assign_sky(job, pixels, columns)
     else:
         splits, note = _assign_ids(job, pixels)
+    training = splits.loc[splits["split"] == "train", "object_id"]
+    labels = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id").loc[training]
+    check_labels_differ(labels, job.recipe.catalog.targets, "the training set")
     save_table(Table(splits, {}), job.run.splits)
     sizes = splits["split"].value_counts()
     return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS) + note

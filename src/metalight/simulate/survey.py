@@ -28,7 +28,7 @@ from PIL import Image
 from metalight import __version__
 from metalight.atomic import remove_leftovers, replace_file, save_json
 from metalight.cutouts import ORIGIN_FILE
-from metalight.errors import RunError
+from metalight.errors import RunError, explain_system
 from metalight.progress import Progress, no_progress
 from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
 from metalight.simulate.scene import load_galsim, render_galaxy
@@ -105,7 +105,7 @@ def simulate_survey(
             catalog.to_csv(temporary, index=False, lineterminator="\n")
     except OSError as error:
         raise RunError(
-            f"The survey in {folder} cannot be written: {error.strerror or error}; mend that and run the same again, "
+            f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
     return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn)
