@@ -114,11 +114,11 @@ def test_other_things_in_the_place_of_a_run_or_of_what_it_reads_are_refused(samp
     for put, name, status, message in (
         (put_file, "run", 1, "run cannot be made: a file stands where a folder should be; choose another --run-dir."),
         (put_circle, "run", 1, "run is a link that leads in a circle; choose another --run-dir."),
-        (put_file, "images", 1, "images is a file, not a folder of images; check [cutouts] folder."),
-        (put_circle, "images", 1, "images is a link that leads in a circle; check [cutouts] folder."),
+        (put_file, "images", 1, "images is a file, not a folder of images; check its path."),
+        (put_circle, "images", 1, "images is a link that leads in a circle; check its path."),
         (put_folder, "catalog.csv", 1, "catalog.csv is a folder without .parquet parts, not a table"),
         (put_circle, "catalog.csv", 1, "catalog.csv cannot be read: a link leads in a circle. Mend that, or name"),
-        (put_folder, "recipe.toml", 2, "recipe.toml cannot be read: a folder stands where a file should be."),
+        (put_folder, "recipe.toml", 2, "recipe.toml is a folder; give a TOML file"),
         (put_circle, "recipe.toml", 2, "recipe.toml cannot be read: a link leads in a circle. Mend that first."),
     ):
         put(sample / name)
@@ -225,8 +225,8 @@ def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
     predict = list_writers(copy)["predict"]
     for name, words, message in (
         ("recipe.toml", None, "recipe.toml cannot be read: Permission denied. Mend that first."),
-        ("images", None, "images cannot be read: Permission denied. Mend that"),
         ("catalog.csv", None, "catalog.csv cannot be read: Permission denied. Mend that, or name another file."),
+        ("images", None, "images cannot be read: Permission denied. Mend that"),
         ("run", None, "run cannot be used: Permission denied. Mend that and give the same command again."),
         ("run/model", predict, "config.json cannot be used: Permission denied. Mend that and give"),
         ("run/model/config.json", predict, "config.json cannot be read as a model's description: Permission denied;"),
