@@ -25,6 +25,7 @@ from metalight.tables.table import Table
 
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
+_LARGEST_LINE_OF_NAMES = 1 << 20
 _ROWS_AT_ONCE = 65536
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
@@ -80,20 +81,29 @@ def write_rows(rows: pa.Table, file: BinaryIO) -> None:
         file.writelines(line.encode() + b"\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
 
 
-def read_line(file: BinaryIO) -> bytes:
-    """The next line; one in quotes may hold line breaks. Empty at the end of the file.
+def read_line(file: BinaryIO, start: bytes = b"") -> bytes:
+    """The next line; what is in quotes may hold line breaks, but not in a line that starts with `#`.
+
+    Args:
+        file: The open file.
+        start: The line up to its first break, if that has been read already.
+
+    Returns:
+        The line with its break; empty at the end of the file.
 
     Raises:
         ValueError: The line is longer than any line of column names is.
     """
-    line = file.readline(_LARGEST_ROW)
-    while line.count(b'"') % 2 and (more := file.readline(_LARGEST_ROW)):
-        line += more
-        if len(line) >= _LARGEST_ROW:
-            break
-    if len(line) >= _LARGEST_ROW:
-        raise ValueError(f"it has a line of more than {_LARGEST_ROW} bytes where the column names should be")
-    return line
+    pieces = [start or file.readline(_LARGEST_LINE_OF_NAMES)]
+    num_bytes = len(pieces[0])
+    in_quotes = not pieces[0].startswith(b"#") and pieces[0].count(b'"') % 2
+    while in_quotes and num_bytes < _LARGEST_LINE_OF_NAMES and (more := file.readline(_LARGEST_LINE_OF_NAMES)):
+        pieces.append(more)
+        num_bytes += len(more)
+        in_quotes ^= more.count(b'"') % 2
+    if num_bytes >= _LARGEST_LINE_OF_NAMES:
+        raise ValueError(f"it has a line of more than {_LARGEST_LINE_OF_NAMES} bytes where the column names should be")
+    return b"".join(pieces)
 
 
 def split_names(line: bytes, delimiter: str) -> list[str]:
