@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from metalight.errors import TableError, quote_flaw
-from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.arrow import build_arrow_table, build_column, join_rows
 from metalight.tables.columns import check_names
 from metalight.tables.csv_metadata import load_csv_metadata
 from metalight.tables.table import Table
@@ -26,7 +26,6 @@ from metalight.tables.table import Table
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
 _LARGEST_LINE_OF_NAMES = 1 << 20
-_ROWS_AT_ONCE = 65536
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
@@ -76,9 +75,7 @@ def write_rows(rows: pa.Table, file: BinaryIO) -> None:
     """
     written = [_write_column(rows[name]) for name in rows.column_names]
     file.write((",".join(_quote_name(name) for name in rows.column_names) + "\n").encode())
-    for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
-        batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
-        file.writelines(line.encode() + b"\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
+    file.writelines(row + b"\n" for row in join_rows(written, ","))
 
 
 def read_line(file: BinaryIO, start: bytes = b"") -> bytes:
