@@ -338,6 +338,16 @@ def test_parts_without_their_array_or_of_other_files_are_not_used(
         assert_rows_match(tmp_path / "pixels", *range(1, 101))
 
 
+def test_parts_of_another_size_are_not_taken_for_those_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_galaxies(tmp_path / "images", *range(1, 101))
+    for size in (64, 32):  # as by an update between
+        monkeypatch.setattr(reading_module, "_MOST_FILES_A_PART", size)
+        with interrupted_after(80) as progress:
+            build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE, progress=progress)
+    build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE)
+    assert_rows_match(tmp_path / "pixels", *range(1, 101))
+
+
 def test_progress_counts_every_file_once(tmp_path: Path) -> None:
     folder = write_galaxies(tmp_path / "images", *range(1, 41))
     (folder / "41.png").write_text("words")

@@ -18,7 +18,7 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -296,18 +296,16 @@ def _decode_all(
         _create_array(array, (len(found), *kind.row_shape), kind.dtype)
     parts: list[pd.DataFrame] = []
     with progress("Decoding images", len(found)) as advance:
-
-        def decode(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], kind, num_threads=num_threads, advance=advance)
-            _write_rows(array, part.start, read.pixels)
-            return read.outcomes
-
-        for number, part in enumerate(divide_into_parts(len(found), kind)):
-            if work.has(number):
-                advance(part.stop - part.start)
+        for part in divide_into_parts(len(found), kind):
+            outcomes = work.load(part)
             # A file that could not be read is tried again.
-            make, is_final = partial(decode, part), lambda kept: not kept["is_unread"].any()
-            parts.append(work.load_or_make(number, make, is_final))
+            if outcomes is None or outcomes["is_unread"].any():
+                read = read_images(folder, found[part], kind, num_threads=num_threads, advance=advance)
+                _write_rows(array, part.start, read.pixels)
+                outcomes = work.keep(part, read.outcomes)
+            else:
+                advance(part.stop - part.start)
+            parts.append(outcomes)
     return pd.concat(parts, ignore_index=True)
 
 
