@@ -13,7 +13,7 @@ FORMAT_VERSION = 1
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
-_MANY_VERSIONS = 10_000
+_MANY_VERSIONS = 10_000  # a larger number is damage, which the message need not quote
 
 MAX_CONFIG_BYTES = 1_000_000
 """A description has a few thousand bytes; a longer file is refused unread."""

@@ -13,6 +13,8 @@ from metalight.evaluation import Scores, evaluate_predictions, save_scores, sele
 from metalight.image_files import has_fits
 from metalight.images import load_pixels, make_display
 from metalight.model_files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
     ImageDescription,
     ModelConfig,
     TargetDescription,
@@ -268,7 +270,7 @@ LEARNING_STAGES = (
         perform=_perform_training,
         settings=_training_settings,
         inputs=_training_inputs,
-        outputs=lambda run: [run.model / "model.safetensors", run.model / "config.json", run.history],
+        outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history],
         unfinished=lambda run: [run.checkpoints],
     ),
     Stage(

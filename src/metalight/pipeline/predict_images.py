@@ -105,7 +105,8 @@ def predict_images(
         seed: Of the augmented views.
         batch_size: Galaxies a batch.
         device: Name of the processor, or `auto`.
-        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where it is faster.
+        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where the processor
+            multiplies it faster.
         progress: Shows long work.
         foretell: Told what is ahead, before it starts; without it, nothing is tried.
 
