@@ -67,13 +67,19 @@ def prepare(moment: str) -> None:
         raise ValueError(moment)
 
 
-def main() -> None:
-    from metalight.cli import main as command_line
+def make_parts_small() -> None:
+    """Small samples, yet several parts."""
     from metalight.images import reading
     from metalight.pipeline import predict_parts
 
-    reading._MOST_FILES_A_PART = 64  # small samples, yet several parts
+    reading._MOST_FILES_A_PART = 64
     predict_parts._GALAXIES_A_PART = 16
+
+
+def main() -> None:
+    from metalight.cli import main as command_line
+
+    make_parts_small()
     moment = sys.argv.pop(1)
     if moment != "never":
         prepare(moment)

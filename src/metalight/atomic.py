@@ -7,9 +7,10 @@ and for a file its suffix after that.
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,18 @@ def remove_leftovers(folder: Path) -> None:
             names.remove(name)  # nothing is left to walk through
         for name in filter(_is_leftover, files):
             Path(directory, name).unlink(missing_ok=True)
+
+
+def remove_leftovers_of(paths: Iterable[Path]) -> None:
+    """Delete what killed processes left half-written of some files, where other files beside them may be in use.
+
+    Only for files that no other process is writing.
+    """
+    for path in paths:
+        name = re.compile(re.escape(f".{path.stem}{_MARK}") + r"\w{8}" + re.escape(path.suffix))
+        for entry in path.parent.iterdir():
+            if name.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
 
 
 def _is_leftover(name: str) -> bool:

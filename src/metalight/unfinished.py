@@ -56,6 +56,11 @@ class UnfinishedWork:
         return self.folder / f"part-{part.start:09}-{part.stop:09}.parquet"
 
 
+def forget_work(path: Path) -> None:
+    """Delete the parts towards `path`, if there are any."""
+    shutil.rmtree(name_unfinished(path), ignore_errors=True)
+
+
 def name_unfinished(path: Path) -> Path:
     """The folder of the parts towards `path`."""
     return path.with_name(f"{path.name}.unfinished")
@@ -83,7 +88,7 @@ def go_on_with(path: Path, identity: str, *, needed: Sequence[str] = ()) -> Iter
         if _load_identity(folder) != identity or not all((folder / name).is_file() for name in needed):
             work.begin_anew(identity)
         yield work
-        shutil.rmtree(folder, ignore_errors=True)
+        forget_work(path)
 
 
 def _load_identity(folder: Path) -> str:

@@ -33,7 +33,7 @@ from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
 from metalight.recipe import MAX_BANDS, CutoutsSettings
-from metalight.unfinished import UnfinishedWork, go_on_with
+from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 
 CONTENT_FILE = "content.json"
 """Name of the file of a cache that changes if, and only if, what it holds does."""
@@ -144,6 +144,7 @@ def build_pixels(
     fingerprint = _compute_fingerprint(found, kind)
     is_built = _is_built(cache, fingerprint)
     if is_built and is_whole(cache):
+        forget_work(cache)  # of a process that was killed as it deleted them
         return _report(cache, is_fresh=True)
     identity = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
     try:
@@ -334,12 +335,14 @@ def _write_rows(path: Path, first: int, rows: npt.NDArray[Any]) -> None:
 
 
 def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
-    """Leave only `rows` of the array file `source`, as the file `target`."""
+    """Write `rows` of the array file `source` as the file `target`; `source` stays, for who is killed meanwhile."""
     array = np.load(source, mmap_mode="r")
     if len(rows) == len(array):
-        source.rename(target)
+        try:
+            target.hardlink_to(source)
+        except OSError:  # a file system without links
+            source.rename(target)
         return
     _create_array(target, (len(rows), *array.shape[1:]), array.dtype)
     for first in range(0, len(rows), _ROWS_A_COPY):
         _write_rows(target, first, array[rows[first : first + _ROWS_A_COPY]])
-    source.unlink()

@@ -28,7 +28,7 @@ from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
 from metalight.run import describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
-from metalight.unfinished import name_unfinished
+from metalight.unfinished import go_on_with, name_unfinished
 
 if TYPE_CHECKING:
     from metalight.training import FittedModel, TrainingData
@@ -166,20 +166,13 @@ def _perform_prediction(job: Job) -> str:
     for split in SCORED_SETS:
         galaxies = load_set(job, split)
         object_ids = galaxies.frame["object_id"].to_numpy()
-        predicted = predict_galaxies(
-            model,
-            pixels,
-            object_ids,
-            how,
-            output=job.run.predictions(split),
-            identity=job.identity,
-            label=f"Predicting {split}",
-            progress=job.progress,
-        )
-        table = build_prediction_table(model.config, object_ids, predicted)
-        frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
-        of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
-        save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
+        with go_on_with(job.run.predictions(split), job.identity) as work:
+            label = f"Predicting {split}"
+            predicted = predict_galaxies(model, pixels, object_ids, how, work=work, label=label, progress=job.progress)
+            table = build_prediction_table(model.config, object_ids, predicted)
+            frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
+            of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
+            save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
     return f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}"
 

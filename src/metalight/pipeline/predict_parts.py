@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.images import Pixels, check_any_usable, divide_into_parts, find_kind, read_images, refuse_duplicates
+from metalight.images import ImageKind, Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, part_of
-from metalight.unfinished import go_on_with
+from metalight.unfinished import UnfinishedWork
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +56,7 @@ def predict_galaxies(
     object_ids: npt.NDArray[np.int64],
     how: HowToPredict,
     *,
-    output: Path,
-    identity: str,
+    work: UnfinishedWork,
     label: str = "Predicting",
     progress: Progress,
 ) -> npt.NDArray[np.float64]:
@@ -68,18 +67,13 @@ def predict_galaxies(
         pixels: Decoded images of these galaxies and of others.
         object_ids: The galaxies, in the order wanted.
         how: Views and batches.
-        output: The file that the predictions are for: their parts lie beside it until they are all there.
-        identity: A digest of all that the predictions depend on.
+        work: The parts that are there already; new ones are kept in it.
         label: Of the bar.
         progress: Shows one bar.
     """
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
     rows = pixels.rows_of(object_ids)
-    with (
-        go_on_with(output, identity) as work,
-        _open_predictor(model, how) as predictor,
-        progress(label, len(rows)) as advance,
-    ):
+    with _open_predictor(model, how) as predictor, progress(label, len(rows)) as advance:
         parts = []
         for first in range(0, len(rows), size):
             part = slice(first, min(first + size, len(rows)))
@@ -97,9 +91,10 @@ def predict_folder(
     model: "SavedModel",
     folder: Path,
     found: pd.DataFrame,
+    kind: ImageKind,
     how: HowToPredict,
     *,
-    output: Path,
+    work: UnfinishedWork,
     progress: Progress,
 ) -> PredictionOutcome:
     """Predictions of a folder's images, decoded a part at a time.
@@ -108,21 +103,15 @@ def predict_folder(
         model: What predicts.
         folder: Folder of the images.
         found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
+        kind: What the images are, and what they are brought to.
         how: Views and batches.
-        output: The file that the predictions are for.
+        work: The parts that are there already; new ones are kept in it.
         progress: Shows one bar.
 
     Raises:
         ImageError: No image can be used.
-        InUseError: Another process is making the same output.
     """
-    kind = find_kind(folder, found, model.config.images.side, model.config.images.to_settings())
-    files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
-    with (
-        go_on_with(output, identify_prediction(model, how, [files, kind.describe()])) as work,
-        _open_predictor(model, how) as predictor,
-        progress("Predicting", len(found)) as advance,
-    ):
+    with _open_predictor(model, how) as predictor, progress("Predicting", len(found)) as advance:
         parts = []
         for part in divide_into_parts(len(found), kind):
             table = work.load(part)
