@@ -1,6 +1,7 @@
 """Many inputs, fed to a function in a process of its own: each may take only so much time, and so much memory."""
 
 import multiprocessing
+import os
 import resource
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,6 +28,8 @@ def count_outcomes(prepare: Callable[..., Feed], *arguments: object, seeds: Iter
         arguments: Its own.
         seeds: Of the inputs.
     """
+    # Arrow's own allocator maps a gigabyte before it is asked for anything; what the process starts with, it keeps.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(theirs, prepare, arguments, seeds))

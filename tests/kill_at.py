@@ -35,9 +35,9 @@ def prepare(moment: str) -> None:
     if moment in ("decoding", "prediction"):
         from metalight.unfinished import UnfinishedWork
 
-        folder, number = {"decoding": ("pixels", 1), "prediction": ("test.parquet", 0)}[moment]
-        UnfinishedWork.load_or_make = die_after(  # type: ignore[method-assign]
-            UnfinishedWork.load_or_make, lambda work, part, *_: (work.folder.stem, part) == (folder, number)
+        folder, first = {"decoding": ("pixels", 64), "prediction": ("test.parquet", 0)}[moment]
+        UnfinishedWork.keep = die_after(  # type: ignore[method-assign]
+            UnfinishedWork.keep, lambda work, part, *_: (work.folder.stem, part.start) == (folder, first)
         )
     elif moment in ("frozen phase", "middle of a cycle"):
         from metalight.training.task import TrainingTask

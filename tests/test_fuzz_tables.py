@@ -1,6 +1,10 @@
-"""Promises of tables: whatever a file holds, it is read or refused in one sentence, and nothing else happens."""
+"""Promises of tables: whatever a file holds, it is read or refused in one sentence, and nothing else happens.
+
+The files are read in a process that may take 1 GiB.
+"""
 
 import gzip
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -103,6 +107,64 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path: Path, suffi
     outcomes = count_outcomes(prepare, tmp_path, suffix, seeds=range(count))
     assert set(outcomes) <= {"read", "refused"}
     assert outcomes["refused"] > count / 4
+
+
+def make_votable(fields: str, rows: str, attributes: str = "") -> str:
+    return f"<VOTABLE><RESOURCE><TABLE {attributes}>{fields}<DATA>{rows}</DATA></TABLE></RESOURCE></VOTABLE>"
+
+
+def make_greedy() -> dict[str, tuple[str, bool]]:
+    """Files that ask for more memory or time than they are worth, by suffix and flaw; and whether they are read.
+
+    astropy 8.0 takes gigabytes for the wide text, and does not come back from the unit and the text without width.
+    """
+    number = '<FIELD name="a" datatype="long"/>'
+    row = "<TABLEDATA><TR><TD>1</TD></TR></TABLEDATA>"
+    stream = f'<BINARY><STREAM encoding="base64">{"AAAA" * 100_000}</STREAM></BINARY>'
+    no_width = "".join(f'<FIELD name="t{place}" datatype="char" arraysize="0"/>' for place in range(1000))
+    bit = '<FIELD name="a" datatype="bit"/>'
+    ecsv, described = "# %ECSV 1.0\n# ---\n# delimiter: ','\n", "# datatype: [{name: a, datatype: %s}]\na\n"
+    names = "abcdefghijkl"
+    merges = "# a: &a {x: 1}\n" + "".join(
+        f"# {after}: &{after} {{<<: [{', '.join([f'*{name}'] * 9)}]}}\n" for name, after in itertools.pairwise(names)
+    )
+    attributes = " ".join(f"a{place}=''" for place in range(2_000_000))
+    return {
+        "rows that are not there.vot": (make_votable(number, row, 'nrows="1000000000000"'), True),
+        "width of text.vot": (make_votable('<FIELD name="a" datatype="char" arraysize="999999999"/>', row), True),
+        "unit.vot": (make_votable('<FIELD name="a" datatype="long" unit="10**999999999"/>', row), True),
+        "no width.vot": (make_votable(no_width, stream), False),
+        "no width beside a bit.vot": (make_votable(no_width + bit, stream), False),
+        "nested.vot": ("<VOTABLE>" + "<a>" * 10_000_000, False),
+        "nested groups.vot": ("<VOTABLE><RESOURCE><TABLE>" + "<GROUP>" * 3_000_000, False),
+        "columns.vot": ("<VOTABLE><TABLE>" + '<FIELD datatype="int"/>' * 1_000_000, False),
+        "values.vot": (make_votable(number, f"<TABLEDATA><TR>{'<TD/>' * 3_000_000}</TR></TABLEDATA>"), False),
+        "attributes.vot": (f"<VOTABLE {attributes}/>", False),
+        "columns.csv": ("," * 10_000_000 + "\n1\n", False),
+        "numbered columns.csv": (",".join(f"c{place}" for place in range(30_000)) + "\n", False),
+        "open quotes.csv": ('"' + "\n" * 10_000_000, False),
+        "open quotes.ecsv": (ecsv + (described % "int64").replace("\na", '\n"') + "\n" * 10_000_000, False),
+        "merged names.ecsv": (ecsv + merges + described % "int64" + "1\n", True),
+        "nested.ecsv": (ecsv + "# x: " + "[" * 900_000 + "\n" + described % "int64" + "1\n", False),
+        "width of type.ecsv": (ecsv + described % "U100000000" + "1\n", False),
+        "wide text.ecsv": (ecsv + described % "string" + "x" * 20_000 + "\n" + "y\n" * 20_000, True),
+    }
+
+
+def prepare_greedy(folder: Path) -> Feed:
+    files = [(folder / name, content.encode(), is_read) for name, (content, is_read) in make_greedy().items()]
+
+    def feed(number: int) -> str:
+        path, content, is_read = files[number]
+        assert feed_table(content, path) == ("read" if is_read else "refused"), path.name
+        return "as it should be"
+
+    return feed
+
+
+def test_a_file_that_asks_for_more_than_it_is_worth_is_read_within_bounds_or_refused(tmp_path: Path) -> None:
+    num_files = len(make_greedy())
+    assert count_outcomes(prepare_greedy, tmp_path, seeds=range(num_files)) == {"as it should be": num_files}
 
 
 def test_damage_is_the_same_for_the_same_seed_and_differs_between_seeds() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import torch
 from call import call, list_performed, refuse, refuse_run, run, succeed
 from kill_at import MOMENTS
 from make import make_sample
+from metalight.images import ImageKind, reading
+from metalight.pipeline import predict_images
 from metalight.training import list_checkpoints, load_last_checkpoint
 
 RECIPE = """
@@ -254,6 +257,67 @@ def test_a_checkpoint_that_is_a_pickle_with_code_is_not_run(tmp_path: Path) -> N
     found = load_last_checkpoint(tmp_path, "a" * 64)
     assert (found.checkpoint, found.num_damaged) == (None, 1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rules(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_FILES_A_PART", 16)
+    read: list[int] = []
+    read_one = reading._read_one
+
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+        read.append(object_id)
+        return read_one(folder, object_id, path, num_bytes, kind)
+
+    monkeypatch.setattr(reading, "_read_one", note)
+
+    def predict(stop_after: int = 1000) -> int:
+        """How many files are read, until a bar of so many steps."""
+        read.clear()
+
+        @contextlib.contextmanager
+        def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+            done: list[int] = []
+
+            def advance(steps: int) -> None:
+                done.append(steps)
+                if sum(done) >= stop_after:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+        with contextlib.suppress(KeyboardInterrupt):
+            predict_images(copy / "run", copy / "images", copy / "out.csv", views="none", progress=progress)
+        return len(read)
+
+    assert predict(stop_after=20) == 32
+    assert predict() == 24
+    assert predict(stop_after=20) == 32
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    assert predict() == 40
+
+
+def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (copy / "ran",))
+
+    data = pickle.dumps(Trap())
+    for file in list_checkpoints(copy / "run/training/checkpoints"):
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        file.path.write_bytes(data)
+        file.path.rename(file.path.with_name(f"epoch-{file.epochs_done:04}-{file.identity}-{digest}.pt"))
+    (copy / "run/model/model.safetensors").write_bytes(data)
+    message = refuse("predict", copy / "run", "--images", copy / "images", "-o", copy / "p.csv")
+    assert "model.safetensors are missing or damaged: the file is a pickle, which may run code" in message
+    message = refuse_run(copy, "--only", "prediction")
+    assert "builds on what 'training' makes, which is not there or not up to date" in message
+    shutil.rmtree(copy / "run/model")
+    with ctrl_c_in_epoch(1, monkeypatch):
+        call("run", copy / "recipe.toml", "--run-dir", copy / "run")
+    assert "begun anew: all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
+    assert not (copy / "ran").exists()
 
 
 def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from metalight import __version__
 from metalight.cli import compare, evaluate, predict, recipe, run, simulate
 from metalight.cli.interruption import told_of_ctrl_c
-from metalight.errors import MetalightError, is_of_the_place
+from metalight.errors import MetalightError, explain_system, is_of_the_place
 
 
 class _Commands(TyperGroup):
@@ -28,7 +28,8 @@ class _Commands(TyperGroup):
         except OSError as error:
             if not is_of_the_place(error):
                 raise
-            _show_error(f"{error.filename or 'What comes out'} cannot be written: {error.strerror}. Mend that first.")
+            flaw = f"{error.filename} cannot be used" if error.filename else "What comes out cannot be written"
+            _show_error(f"{flaw}: {explain_system(error)}. Mend that and give the same command again.")
             ctx.exit(MetalightError.exit_status)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from metalight.atomic import remove_leftovers_of
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
-from metalight.errors import ImageError, PredictionError
+from metalight.errors import ImageError, PredictionError, explain_system
 from metalight.image_files import has_fits
 from metalight.images import ImageKind, Pixels, find_kind, load_pixels
 from metalight.model_files import (
@@ -107,14 +107,17 @@ def predict_images(
         seed: Of the augmented views.
         batch_size: Galaxies a batch.
         device: Name of the processor, or `auto`.
-        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where it is faster.
+        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where the processor
+            multiplies it faster.
         progress: Shows long work.
         foretell: Told what is ahead, before it starts; without it, nothing is tried.
 
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
-    require_writable(output)
+    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
+    for place in (output, refused_path):
+        require_writable(place)
     if catalog is not None and catalog.file_name and RunFolder(images).is_run():
         raise PredictionError(f"{images} is a run, whose images are decoded already; leave out --file-name.")
     folder = find_saved_model(model_path)
@@ -137,7 +140,6 @@ def predict_images(
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
     if foretell is not None:
         foretell(estimate_prediction(model, how, chosen.num_galaxies))
-    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
     try:
         with go_on_with(output, chosen.identify(model, how)) as work:
             remove_leftovers_of([*list_saved_files(output), *list_saved_files(refused_path)])
@@ -150,7 +152,7 @@ def predict_images(
         raise
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Mend that and give the "
             "same command: it goes on from there."
         ) from error
     names = [target.name for target in model.config.targets]
@@ -243,7 +245,7 @@ class _ImagesOfFolder:
 
     def identify(self, model: "SavedModel", how: HowToPredict) -> str:
         files = self.cutouts.found[["object_id", "path", "num_bytes", "modified_ns"]]
-        return identify_prediction(model, how, files.to_dict("list"))
+        return identify_prediction(model, how, [files.to_dict("list"), self.kind.describe()])
 
     def predict(
         self, model: "SavedModel", how: HowToPredict, work: UnfinishedWork, progress: Progress

@@ -7,7 +7,6 @@ import hashlib
 import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,16 +74,16 @@ def predict_galaxies(
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
     rows = pixels.rows_of(object_ids)
     with _open_predictor(model, how) as predictor, progress(label, len(rows)) as advance:
-
-        def predict(part: slice) -> pd.DataFrame:
-            return _as_frame(_predict(predictor, pixels.array, rows[part], object_ids[part], how, part_of(advance)))
-
         parts = []
-        for number, first in enumerate(range(0, len(rows), size)):
+        for first in range(0, len(rows), size):
             part = slice(first, min(first + size, len(rows)))
-            if work.has(number):
+            table = work.load(part)
+            if table is None:
+                predicted = _predict(predictor, pixels.array, rows[part], object_ids[part], how, part_of(advance))
+                table = work.keep(part, _as_frame(predicted))
+            else:
                 advance(part.stop - part.start)
-            parts.append(work.load_or_make(number, partial(predict, part)).to_numpy(dtype=np.float64))
+            parts.append(table.to_numpy(dtype=np.float64))
         return np.concatenate(parts) if parts else np.empty((0, len(model.config.targets)))
 
 
@@ -113,24 +112,21 @@ def predict_folder(
         ImageError: No image can be used.
     """
     with _open_predictor(model, how) as predictor, progress("Predicting", len(found)) as advance:
-
-        def predict(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], kind)
-            usable = np.flatnonzero(read.outcomes["reason"] == "")
-            object_ids = read.outcomes["object_id"].to_numpy()[usable]
-            predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
-            predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
-            advance(len(read.outcomes) - len(usable))
-            return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
-
         parts = []
-        for number, part in enumerate(divide_into_parts(len(found), kind)):
-            if work.has(number):
-                advance(part.stop - part.start)
+        for part in divide_into_parts(len(found), kind):
+            table = work.load(part)
             # A file that could not be read is tried again.
-            parts.append(
-                work.load_or_make(number, partial(predict, part), lambda kept: not kept["is_unread"].any()),
-            )
+            if table is None or table["is_unread"].any():
+                read = read_images(folder, found[part], kind)
+                usable = np.flatnonzero(read.outcomes["reason"] == "")
+                object_ids = read.outcomes["object_id"].to_numpy()[usable]
+                predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
+                predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
+                advance(len(read.outcomes) - len(usable))
+                table = work.keep(part, pd.concat([read.outcomes, _as_frame(predicted)], axis=1))
+            else:
+                advance(part.stop - part.start)
+            parts.append(table)
     outcomes = pd.concat(parts, ignore_index=True)
     refuse_duplicates(outcomes)
     check_any_usable(folder, outcomes)

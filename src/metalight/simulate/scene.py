@@ -11,14 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from metalight.cutouts import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC
 from metalight.errors import MissingExtraError
 from metalight.simulate.population import Galaxy
 
-FIELD_IN_R90 = 2 / 0.396
-"""Side of the frame in units of petroR90_r: the authors' 2 · petroR90_r / 0.396 / 128 arcsec/px, times 128 px
-(`download_images.py` of the paper's code)."""
-
-_SDSS_PIXEL_ARCSEC = 0.396
 _SEEING_ARCSEC = 1.3
 _KNOT_SIGMA_IN_SCALES = 0.18
 _NUM_KNOTS = 120
@@ -76,7 +72,7 @@ def render_galaxy(galaxy: Galaxy, side: int, seed: int) -> npt.NDArray[np.uint8]
         MissingExtraError: GalSim is not installed.
     """
     rng = np.random.default_rng([seed, galaxy.object_id])
-    pixel_arcsec = FIELD_IN_R90 * galaxy.petro_r90_arcsec / side
+    pixel_arcsec = PETROSIAN_FIELD_IN_R90 * galaxy.petro_r90_arcsec / side
     # Each part is drawn once; the bands differ only in how much of each they hold.
     parts = np.stack(
         [
@@ -87,7 +83,7 @@ def render_galaxy(galaxy: Galaxy, side: int, seed: int) -> npt.NDArray[np.uint8]
     )
     fluxes = _compute_fluxes(galaxy)
     # Light in a pixel of SDSS, whatever the size of ours: a larger image is not a fainter one.
-    brightness = np.einsum("bp,pyx->byx", fluxes, parts) * (_SDSS_PIXEL_ARCSEC / pixel_arcsec) ** 2
+    brightness = np.einsum("bp,pyx->byx", fluxes, parts) * (SDSS_PIXEL_ARCSEC / pixel_arcsec) ** 2
     brightness += _draw_noise(side, pixel_arcsec, rng)
     return _stretch(brightness)
 
@@ -177,7 +173,7 @@ def _draw_noise(side: int, pixel_arcsec: float, rng: np.random.Generator) -> _Fl
 
     So noise is as coarse as it is in real frames: smooth where a small galaxy was enlarged.
     """
-    num_native = max(2, round(side * pixel_arcsec / _SDSS_PIXEL_ARCSEC))
+    num_native = max(2, round(side * pixel_arcsec / SDSS_PIXEL_ARCSEC))
     native = rng.standard_normal((3, num_native, num_native), dtype=np.float32)
     resampled = [
         np.asarray(Image.fromarray(band).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float64)

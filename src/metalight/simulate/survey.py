@@ -26,8 +26,9 @@ import pandas as pd
 from PIL import Image
 
 from metalight import __version__
-from metalight.atomic import replace_file, save_json
-from metalight.errors import RunError
+from metalight.atomic import remove_leftovers, replace_file, save_json
+from metalight.cutouts import ORIGIN_FILE
+from metalight.errors import RunError, explain_system
 from metalight.progress import Progress, no_progress
 from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
 from metalight.simulate.scene import load_galsim, render_galaxy
@@ -104,7 +105,7 @@ def simulate_survey(
             catalog.to_csv(temporary, index=False, lineterminator="\n")
     except OSError as error:
         raise RunError(
-            f"The survey in {folder} cannot be written: {error.strerror or error}; mend that and run the same again, "
+            f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
     return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn)
@@ -142,10 +143,9 @@ def _open_survey(folder: Path, num_galaxies: int, seed: int, side: int) -> None:
         raise RunError(f"{folder} holds files but no simulated survey; name a new or empty folder.")
     save_json(asked, path)
     images_folder = folder / "images"
-    save_json({"framing": "petrosian", "source": "simulated"}, images_folder / "cutouts.json")
+    save_json({"framing": "petrosian", "source": "simulated"}, images_folder / ORIGIN_FILE)
     # A process that was killed could not tidy up; what it left would be counted as images.
-    for leftover in images_folder.glob(".[0-9]*.jpg"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(folder)
 
 
 def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
         begun = json.loads(path.read_text(encoding="utf-8"))
         num_galaxies = int(begun["num_galaxies"])
         seed, side, scene_version = begun["seed"], begun["side"], begun["scene_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the settings of a survey; name a new folder.") from error
     if (seed, side) != (asked["seed"], asked["side"]):
         raise RunError(

@@ -176,7 +176,14 @@ class _State:
         checkpoint = found.checkpoint
         if checkpoint is None:
             return f"begun anew: all checkpoints were damaged ({damaged})" if damaged else ""
-        self._network.load_state_dict(checkpoint.network)
+        try:
+            self._network.load_state_dict(checkpoint.network)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"The checkpoints in {self._place.folder} are of a network of the same name with other layers, begun "
+                f"on {checkpoint.environment}, and now it is {self._environment}. Take the same versions, or delete "
+                "that folder and give the same command: the training begins anew."
+            ) from error
         self._restored = checkpoint
         self.epochs_done = checkpoint.epochs_done
         self.history = checkpoint.history
