@@ -178,8 +178,8 @@ class _State:
         except RuntimeError as error:
             raise TrainingError(
                 f"The checkpoints in {self._place.folder} are of a network of the same name with other layers, begun "
-                f"on {checkpoint.environment}, and now it is {self._environment}. Take the same versions, or delete that "
-                "folder and give the same command: the training begins anew."
+                f"on {checkpoint.environment}, and now it is {self._environment}. Take the same versions, or delete "
+                "that folder and give the same command: the training begins anew."
             ) from error
         self._restored = checkpoint
         self.epochs_done = checkpoint.epochs_done
