@@ -27,7 +27,8 @@ def heeding_every_ctrl_c() -> Iterator[None]:
     """A block in which Ctrl-C is not lost where Python cannot raise it.
 
     Within a destructor or the callback of a weak reference, such as those of every import, an exception goes nowhere:
-    the interruption is then made once more, a moment later.
+    the interruption is then made once more, a moment later. After the block, where the process ends and Python would
+    show a traceback, Ctrl-C ends it at once.
     """
     before = sys.unraisablehook
 
@@ -42,4 +43,5 @@ def heeding_every_ctrl_c() -> Iterator[None]:
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         sys.unraisablehook = before
