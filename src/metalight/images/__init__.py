@@ -13,6 +13,7 @@ from metalight.images.reading import (
     read_images,
     refuse_duplicates,
 )
+from metalight.images.stretch import stretch_lupton
 
 __all__ = [
     "SMALLEST_SIDE",
@@ -36,5 +37,6 @@ __all__ = [
     "read_images",
     "refuse_duplicates",
     "resize_area",
+    "stretch_lupton",
     "take_channels",
 ]
