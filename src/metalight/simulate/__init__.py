@@ -1,5 +1,6 @@
 """A survey with known truth: galaxies, their images, and the folder that a user would have from SDSS."""
 
+from metalight.simulate import relations
 from metalight.simulate.cutout import draw_cutout
 from metalight.simulate.instrument import INSTRUMENTS, Instrument
 from metalight.simulate.limits import compute_limits
@@ -24,5 +25,6 @@ __all__ = [
     "draw_population",
     "iterate_galaxies",
     "make_universe",
+    "relations",
     "simulate_survey",
 ]

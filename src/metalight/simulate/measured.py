@@ -53,7 +53,7 @@ def build_catalog(population: pd.DataFrame, seed: int, universe: Universe) -> Ta
     _add_spectroscopy(columns, population, normals, universe)
     frame = pd.DataFrame({"objID": population["object_id"].to_numpy()})
     for column, values in columns.items():
-        frame[column.name] = np.round(values, 8 if column.unit == "deg" else 5)
+        frame[column.name] = np.round(values, 8 if column.unit == "deg" or column.name.startswith("z") else 5)
     frame["class"] = np.where(population["kind"] == "quasar", "QSO", "GALAXY")
     info = {column.name: ColumnInfo(column.unit, column.description) for column in columns}
     return Table(frame, info | {"objID": ColumnInfo("", "Identifier, made like that of SDSS")})

@@ -80,6 +80,12 @@ def compute_physics(draws: dict[str, _Floats], universe: Universe) -> dict[str, 
     }
 
 
+def compute_star_forming_fraction(log_mass: _Floats) -> _Floats:
+    """Galaxies of a mass that have lines to measure a metallicity by; our own, see `_QUENCHING_MASS`."""
+    fraction: _Floats = 1 / (1 + np.exp((log_mass - _QUENCHING_MASS) / _QUENCHING_WIDTH))
+    return fraction
+
+
 def _gather(values: _Floats, step: float) -> _Floats:
     """Values pulled most of the way to the steps of a grid, as the real labels are."""
     if step == 0:
@@ -106,7 +112,7 @@ def _tabulate_masses() -> tuple[_Floats, _Floats, _Floats]:
     farthest = np.interp(FAINTEST_MAGNITUDE - brightest, relations.compute_distance_modulus(redshifts), redshifts)
     distances = relations.compute_comoving_distance_mpc(farthest)
     nearest = float(relations.compute_comoving_distance_mpc(np.array(REDSHIFTS[0])))
-    star_forming = 1 / (1 + np.exp((masses - _QUENCHING_MASS) / _QUENCHING_WIDTH))
-    density = relations.compute_mass_function(masses) * star_forming * (distances**3 - nearest**3)
+    density = relations.compute_mass_function(masses) * compute_star_forming_fraction(masses)
+    density = density * (distances**3 - nearest**3)
     cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
     return masses, cumulative / cumulative[-1], distances
