@@ -317,7 +317,6 @@ def test_version_and_help_come_without_heavy_imports() -> None:
 
 
 def test_a_simulated_survey_is_learnt_far_better_than_its_mean(tmp_path: Path) -> None:
-    pytest.importorskip("galsim")
     assert "240 galaxies" in succeed("simulate", "--galaxies", 240, "--seed", 5, "--side", 32, "-o", tmp_path / "sky")
     places = [f"catalog.path={tmp_path}/sky/catalog.csv", f"cutouts.folder={tmp_path}/sky/images"]
     changes = [*places, "pixels.side=32", "training.batch_size=24", "training.precision=float32"]

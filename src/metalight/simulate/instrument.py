@@ -31,6 +31,10 @@ class Instrument:
     sky_noise: tuple[float, float, float]
     """Standard deviation of the sky in a pixel."""
 
+    noise_shift: float
+    """Part of a pixel, 0 to 0.5, by which bands were shifted onto each other by interpolation, which makes the noise of
+    neighbouring pixels alike."""
+
     light_of_electron: float
     """Light of one electron, for the noise of bright pixels."""
 
@@ -38,7 +42,7 @@ class Instrument:
     """Standard deviation, from image to image, of the sky that is left after its subtraction."""
 
     lupton: LuptonSettings = field(default_factory=LuptonSettings)
-    tile_quality: int = 75
+    tile_quality: int = 65
     """JPEG quality of the survey's tiles, at its own pixel scale."""
 
     cutout_quality: int = 75
@@ -53,8 +57,9 @@ SDSS = Instrument(
     psf_sigmas_arcsec=(0.52, 1.1),
     seeing_by_band=(0.95, 1.0, 1.08),
     seeing_scatter=0.08,
-    # 5 σ for points of 22.3, 22.7 and 23.1 mag.
-    sky_noise=(0.040, 0.027, 0.019),
+    # 5 σ for points of 22.6, 23.0 and 23.4 mag: what is left after the smoothing that JPEG does.
+    sky_noise=(0.035, 0.0236, 0.0167),
+    noise_shift=0.5,
     light_of_electron=0.0011,
     sky_offset=(0.008, 0.004, 0.003),
     lupton=LuptonSettings(q=12.0, stretch=0.58, scale=(0.88, 1.06, 1.40), minimum=(0.005,)),
@@ -69,6 +74,7 @@ DEEP_GRZ = Instrument(
     seeing_by_band=(0.95, 1.0, 1.1),
     seeing_scatter=0.08,
     sky_noise=(0.014, 0.0055, 0.0035),
+    noise_shift=0.25,
     light_of_electron=0.0002,
     sky_offset=(0.002, 0.001, 0.0006),
     lupton=LuptonSettings(q=20.0, stretch=0.5, scale=(0.7, 1.2, 2.0)),

@@ -196,6 +196,11 @@ def _add_noise(image: _FloatImage, instrument: Instrument, generator: np.random.
     sky = np.array(instrument.sky_noise, np.float32)[:, None, None]
     noise = np.sqrt(sky**2 + np.maximum(image, 0) * np.float32(instrument.light_of_electron))
     offsets = np.array(instrument.sky_offset) * generator.standard_normal(3)
-    noise *= generator.standard_normal(image.shape, dtype=np.float32)
+    num, side, _ = image.shape
+    white = generator.standard_normal((num, side + 1, side + 1), dtype=np.float32)
+    part = np.float32(instrument.noise_shift)
+    rows = (1 - part) * white[:, 1:] + part * white[:, :-1]
+    shifted = (1 - part) * rows[:, :, 1:] + part * rows[:, :, :-1]
+    noise *= shifted / ((1 - part) ** 2 + part**2)  # as strong as if it had not been averaged
     noisy: _FloatImage = image + noise + offsets[:, None, None].astype(np.float32)
     return noisy
