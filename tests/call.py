@@ -1,9 +1,12 @@
 """The command line, called as a user would; and small samples for it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from typer.testing import CliRunner, Result
 
 from metalight.cli import app
@@ -59,3 +62,18 @@ def change_catalog(folder: Path, **columns: Any) -> None:
     for name, values in columns.items():
         catalog[name] = values
     catalog.to_csv(folder / "catalog.csv", index=False)
+
+
+@contextmanager
+def ctrl_c_in(label: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A block in which Ctrl-C is pressed as soon as a bar with this label appears."""
+
+    @contextmanager
+    def progress(shown: str, total: int) -> Iterator[Callable[[int], None]]:
+        if shown.startswith(label):
+            raise KeyboardInterrupt
+        yield lambda steps: None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("metalight.progress.bar_progress", progress)
+        yield

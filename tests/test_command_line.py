@@ -1,11 +1,9 @@
 """Promises of `metalight run` and the small commands: what is done again, and one sentence for bad input."""
 
-import contextlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from call import QUICK, call, change_catalog, list_performed, refuse, refuse_run, run, succeed
+from call import QUICK, call, change_catalog, ctrl_c_in, list_performed, refuse, refuse_run, run, succeed
 from make import FIRST_ID
 from metalight import __version__
 from metalight.tables import load_table
@@ -85,6 +83,17 @@ def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> N
     assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation"]
     output = run(copy, "--set", "prediction.views=none")
     assert list_performed(output) == ["prediction", "evaluation", "figures"]
+
+
+def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(sample, "--set", "training.first_cycle_epochs=1")
+    shutil.copy(sample / "run/model/model.safetensors", sample / "start.safetensors")
+    monkeypatch.chdir(sample)
+    arguments = ("--set", "model.weights=start.safetensors", "--run-dir", "again")
+    succeed("run", "recipe.toml", *arguments)
+    assert list_performed(succeed("run", "again/recipe.toml", "--run-dir", "again")) == []
 
 
 def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:
@@ -250,14 +259,7 @@ def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @contextlib.contextmanager
-    def press_ctrl_c(label: str, total: int) -> Iterator[Callable[[int], None]]:
-        if label.startswith("Epoch"):
-            raise KeyboardInterrupt
-        yield lambda steps: None
-
-    with monkeypatch.context() as patched:
-        patched.setattr("metalight.progress.bar_progress", press_ctrl_c)
+    with ctrl_c_in("Epoch", monkeypatch):
         result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
     assert result.exit_code == 130
     assert "Interrupted after epoch 0 of 2 of the training. What is finished is kept" in result.stderr

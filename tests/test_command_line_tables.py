@@ -1,6 +1,7 @@
 """Promises of `metalight predict` and `metalight evaluate`: tables in, tables out."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,13 @@ def test_predictions_that_cannot_be_made_end_with_one_sentence(finished: Path, t
     output = tmp_path / "predictions.csv"
     assert "There is no folder" in refuse("predict", tmp_path / "none", "--images", images, "-o", output)
     assert "There is no folder" in refuse("predict", finished / "run", "--images", tmp_path / "none", "-o", output)
+    catalog = ["--catalog", finished / "catalog.csv"]
+    message = refuse("predict", finished / "run", "--images", images, "-o", output, *catalog)
+    assert "has no column 'object_id', which --id names. Did you mean 'objID'?" in message
+    (tmp_path / "begun").mkdir()
+    shutil.copy(finished / "run/recipe.toml", tmp_path / "begun")
+    message = refuse("predict", finished / "run", "--images", tmp_path / "begun", "-o", output)
+    assert "are missing, or were altered since they were made; `metalight run" in message
     message = refuse("predict", finished / "run", "--images", images, "-o", tmp_path / "predictions.xls")
     assert "'.xls', which metalight does not know" in message
     (tmp_path / "empty").mkdir()
@@ -116,7 +124,7 @@ def test_any_table_of_true_and_predicted_values_is_scored(tmp_path: Path) -> Non
     frame = pd.DataFrame({"id": FIRST_ID + np.arange(300), "oh": truth, "guess": truth + 0.1})
     frame.loc[4, "guess"] = np.nan
     save_table(Table(frame, {"oh": ColumnInfo("dex", "metallicity")}), tmp_path / "table.fits")
-    arguments = ["--id", "id", "--truth", "oh", "--predicted", "guess", "-o", tmp_path / "scores"]
+    arguments = ["--id", "ID", "--truth", "OH", "--predicted", "guess", "-o", tmp_path / "scores"]
     shown = succeed("evaluate", tmp_path / "table.fits", *arguments)
     assert "299 galaxies scored; 1 left out" in shown
     scores = json.loads((tmp_path / "scores/metrics.json").read_text())["oh"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from call import QUICK, call, refuse_run, run
+from call import QUICK, call, ctrl_c_in, refuse_run, run, succeed
 from make import make_sample
 from metalight.pipeline import Cost, Estimate, format_seconds, run_recipe
 from metalight.recipe import load_recipe
@@ -48,6 +48,33 @@ def test_only_what_is_to_be_done_is_ahead(sample: Path) -> None:
     assert "Ahead: predicting 12 galaxies, about 1 s." in again
     assert "decoding" not in again
     assert "of memory" not in again
+
+
+def test_what_follows_from_a_change_is_ahead_too_and_what_does_not_is_not(sample: Path) -> None:
+    run(sample)
+    again = run(sample, "--set", "training.seed=1")
+    assert "epochs of 18 galaxies" in again
+    assert "predicting 12 galaxies × 8 views" in again
+    assert "GiB free) and" in again  # of memory
+    images = sorted((sample / "images").iterdir())
+    for image in images[20:]:
+        image.unlink()
+    again = run(sample, "--set", "training.seed=1")
+    assert "Ahead: decoding 20 images" in again
+    assert "epochs of 12 galaxies" in again
+    (sample / "run/pixels/pixels.npy").unlink()
+    again = run(sample, "--set", "training.seed=1")
+    assert "Ahead: decoding 20 images, about 1 s." in again
+
+
+def test_epochs_that_an_interrupted_training_has_behind_it_are_not_ahead(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("run", sample / "recipe.toml", "--run-dir", sample / "run", "--set", "training.first_cycle_epochs=5")
+    with ctrl_c_in("Epoch 4", monkeypatch):
+        assert "Ahead: decoding 30 images, about 1 s; 5 epochs of" in call(*arguments).output
+    assert "Ahead: 2 epochs of" in succeed(*arguments)
+    assert "Ahead: 5 epochs of" in succeed(*arguments, "--from", "training")
 
 
 def test_a_prediction_begins_with_what_is_ahead(sample: Path) -> None:

@@ -23,11 +23,15 @@ def test_a_folder_is_refused_where_it_denies_what_is_said_of_it(tmp_path: Path) 
         check_origin(tmp_path, framing="petrosian", source="legacy")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"framing": "wide"}'])
-def test_a_statement_that_cannot_be_understood_is_refused(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, '{"framing": "wide"}', '{"framing": "%s"}' % (r"a\n" * 999)]
+)
+def test_a_statement_that_cannot_be_understood_is_refused_on_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "cutouts.json").write_text(content)
-    with pytest.raises(ImageError, match=r"cutouts\.json"):
+    with pytest.raises(ImageError, match=r"cutouts\.json") as caught:
         load_origin(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_the_digest_changes_with_names_sizes_and_times_only(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_single_settings_come_last_and_reach_any_depth() -> None:
         ("splits.fractions=[0.5,0.2,0.2]", r"\[splits\]: fractions must be at least 0 and add up to 1"),
         ("splits.method=column", r"needs column ="),
         ("catalog.targets=[]", r"name at least one column"),
+        ("catalog.targets=oh_p50", r"catalog\.targets = 'oh_p50' does not fit: input should be a list in brackets"),
         ("training.augmented_views=8", None),
         ("batch_size=8", r"is not of the form section\.key=value"),
         ("training.batch_size", r"is not of the form section\.key=value"),
@@ -86,6 +87,13 @@ def test_settings_that_do_not_fit_are_refused_by_name(change: str, message: str 
         load_recipe("paper", [change])
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 2
+
+
+def test_a_path_may_begin_with_home_wherever_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    recipe = load_recipe("paper", ["catalog.path=~/galaxies.csv", "cutouts.folder=images", "model.weights=none"])
+    assert (recipe.catalog.path, recipe.cutouts.folder) == ("/somebody/galaxies.csv", "images")
+    assert recipe.model.weights == "none"
 
 
 def test_a_recipe_that_learns_nothing_is_refused() -> None:
@@ -108,7 +116,7 @@ def test_files_that_are_no_recipe_are_refused(tmp_path: Path) -> None:
     path.write_text("preset = 3")
     with pytest.raises(RecipeError, match="preset must be a name in quotes"):
         load_recipe(str(path))
-    with pytest.raises(RecipeError, match="cannot be read"):
+    with pytest.raises(RecipeError, match="is a folder; give a TOML file"):
         load_recipe(str(tmp_path))
 
 

@@ -1,30 +1,13 @@
 """Promises of `--from` and `--only`: what is done anew, what is not, and that an interruption loses nothing of it."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from call import call, list_performed, refuse_run, run
+from call import call, ctrl_c_in, list_performed, refuse_run, run
 
 LEARNING = ["training", "prediction", "evaluation", "figures"]
-
-
-@contextmanager
-def ctrl_c_in(label: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A block in which Ctrl-C is pressed as soon as a bar with this label appears."""
-
-    @contextmanager
-    def progress(shown: str, total: int) -> Iterator[Callable[[int], None]]:
-        if shown.startswith(label):
-            raise KeyboardInterrupt
-        yield lambda steps: None
-
-    with monkeypatch.context() as patched:
-        patched.setattr("metalight.progress.bar_progress", progress)
-        yield
 
 
 def interrupt(folder: Path, label: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:

@@ -197,12 +197,16 @@ def name_predicted(target: str) -> str:
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """Path, size and time of a file from outside the run, as part of a fingerprint; a file that lacks has none."""
+    """Path, size and time of a file from outside the run, as part of a fingerprint; of a missing file only the path.
+
+    The path is absolute: a recipe names the same file by other words when it is run from another folder.
+    """
+    described = {"path": str(path.absolute())}
     try:
         status = path.stat()
     except OSError:
-        return {"path": str(path)}
-    return {"path": str(path), "num_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+        return described
+    return {**described, "num_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
 
 def list_outputs(run: RunFolder, paths: Sequence[Path]) -> dict[str, int]:

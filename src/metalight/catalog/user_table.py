@@ -53,6 +53,7 @@ def load_catalog(
     split: str = "",
     sky: SkyColumns | None = None,
     missing_values: Sequence[float] = SENTINELS,
+    roles: tuple[str, str] = ("[catalog] object_id", "[catalog] file_name"),
 ) -> Catalog:
     """The galaxies of a table in any format of `load_table`.
 
@@ -67,23 +68,24 @@ def load_catalog(
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
         sky: Columns of the galaxies' places on the sky, where they are needed; they stay as they are in the table.
         missing_values: Numbers that stand for "not measured".
+        roles: What names the columns of identifiers and of file names, for messages.
 
     Raises:
         CatalogError: The table has no rows, no galaxy is left, two settings name the same column, or the table cannot
             be read, lacks a column or has a wrong one.
     """
-    roles = [("[catalog] object_id", object_id), *(("[catalog] targets", target) for target in targets)]
-    roles += [("[catalog] file_name", file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
-    _check_roles(roles)
+    named = [(roles[0], object_id), *(("[catalog] targets", target) for target in targets)]
+    named += [(roles[1], file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
+    _check_roles(named)
     sky_roles = [] if sky is None else sky.list_roles()
     # A column that is learnt keeps its name, so that it may be read as a place too.
-    _check_roles([role for role in roles if role[1] not in targets] + sky_roles)
+    _check_roles([role for role in named if role[1] not in targets] + sky_roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
-        spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in roles}
-        _check_roles([(role, spelt[name]) for role, name in roles])
+        spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in named}
+        _check_roles([(role, spelt[name]) for role, name in named])
         spelt_sky = [(role, find_column(user_table, name, path=path, role=role)) for role, name in sky_roles]
-        _check_roles([(role, spelt[name]) for role, name in roles if name not in targets] + spelt_sky)
+        _check_roles([(role, spelt[name]) for role, name in named if name not in targets] + spelt_sky)
         if user_table.frame.empty:
             raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
         table = _map_columns(user_table, path, spelt, object_id, targets, file_name, split)

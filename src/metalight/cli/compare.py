@@ -1,8 +1,7 @@
 """`metalight compare`: two runs or two tables of predictions, galaxy by galaxy."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,13 +14,6 @@ _WIDEST = 40
 """Characters of a setting that are shown; comparison.json has them all."""
 
 
-class Split(StrEnum):
-    """Galaxies of a run that are predicted."""
-
-    test = "test"
-    validation = "validation"
-
-
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A run folder, or a table of predictions.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another: the differences are B − A.")],
@@ -32,7 +24,7 @@ def compare(
         ),
     ] = None,
     target: Annotated[str, typer.Option(help="What to compare.", show_default="every common target")] = "",
-    split: Annotated[Split, typer.Option(help="Which galaxies of a run.")] = Split.test,
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Which galaxies of a run.")] = "test",
     object_id: Annotated[
         str, typer.Option("--id", help="Column of identifiers, of tables.", show_default="object_id")
     ] = "",
@@ -62,7 +54,7 @@ def compare(
         a,
         b,
         target=target,
-        split=split.value,
+        split=split,
         columns=SideColumns(object_id, truth, predicted),
         columns_b=SideColumns(object_id_b, truth_b, predicted_b),
         truth_table=TruthTable(truth_table, truth_table_id) if truth_table else None,

@@ -1,28 +1,11 @@
 """`metalight predict`: a saved model over new images."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from metalight.cli.options import Device, resolve_detour
-
-
-class Precision(StrEnum):
-    """What the backbone computes with."""
-
-    auto = "auto"
-    float32 = "float32"
-    bf16 = "bf16"
-
-
-class Views(StrEnum):
-    """Test-time views whose predictions are averaged."""
-
-    none = "none"
-    paper = "paper"
-    eight = "eight"
 
 
 def predict(
@@ -35,9 +18,9 @@ def predict(
         ),
     ],
     views: Annotated[
-        Views,
+        Literal["none", "paper", "eight"],
         typer.Option(help="The image as it is; it and four augmented views, as the paper; or the eight symmetries."),
-    ] = Views.paper,
+    ] = "paper",
     catalog: Annotated[
         Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images named by an id.")
     ] = None,
@@ -51,8 +34,9 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Galaxies predicted at once.")] = 64,
     device: Device = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="bf16 is faster where the processor has it, which auto finds out.")
-    ] = Precision.auto,
+        Literal["auto", "float32", "bf16"],
+        typer.Option(help="bf16 is faster where the processor has it, which auto finds out."),
+    ] = "auto",
 ) -> None:
     """Predict the properties of galaxies from their images, one row a galaxy, in the order of the input."""
     from metalight.errors import PredictionError
@@ -66,14 +50,14 @@ def predict(
         model,
         images,
         output,
-        views=views.value,
+        views=views,
         catalog=CatalogOfImages(catalog, object_id or "object_id", file_name) if catalog else None,
         framing=framing,
         source=source,
         accept_any=any_images,
         batch_size=batch_size,
         device=device,
-        precision=precision.value,
+        precision=precision,
         progress=bar_progress,
         foretell=lambda cost: typer.secho(f"Ahead: {cost.describe()}.", dim=True, err=True),
     )

@@ -30,13 +30,15 @@ def run(
     Stages: catalog, cutouts, pixels, splits, training, prediction, evaluation, figures.
     """
     from metalight.errors import RunError
-    from metalight.pipeline import run_recipe
-    from metalight.progress import bar_progress
     from metalight.recipe import load_recipe
 
     if first and only:
         raise RunError("--from and --only exclude each other; give one of them.")
     wanted = load_recipe(recipe, settings or [])
+    # Not before the recipe is right: with the pipeline come pandas and pyarrow.
+    from metalight.pipeline import run_recipe
+    from metalight.progress import bar_progress
+
     place = run_dir or Path("runs") / wanted.name
     report = run_recipe(
         wanted,

@@ -2,7 +2,8 @@
 
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import compute_frame_arcsec
-from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, compute_folder_digest, load_origin
+from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
+from metalight.cutouts.scan import compute_folder_digest
 
 __all__ = [
     "ORIGIN_FILE",

@@ -84,7 +84,7 @@ def find_cutouts(
     for object_id, candidate in zip(ids, candidates, strict=True):
         sorted_out.add(object_id, candidate)
     if ids and not sorted_out.found:
-        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused))
+        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused, bands))
     used = {file.path for candidate in candidates for file in candidate.files}
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), len(files) - len(used))
 
@@ -183,18 +183,16 @@ def _match_names(
     by_path = {file.path: file for file in files if file.is_utf8}
     candidates = [_find_name(name, by_path.get, bands) for name in names]
     users: dict[str, list[int]] = defaultdict(list)
-    for object_id, candidate in zip(ids, candidates, strict=True):
-        for file in candidate.files:
-            users[file.path].append(object_id)
-    for row, (object_id, candidate) in enumerate(zip(ids, candidates, strict=True)):
-        others = sorted({other for file in candidate.files for other in users[file.path]} - {object_id})
-        if others:
-            candidates[row] = Candidate(candidate.files, f"is named for galaxy {others[0]} too{_and_more(others)}")
+    for row in sorted(range(len(ids)), key=ids.__getitem__):
+        for file in candidates[row].files:
+            users[file.path].append(ids[row])
+    for row, candidate in enumerate(candidates):
+        shared = next((users[file.path] for file in candidate.files if len(users[file.path]) > 1), None)
+        if shared:
+            other = shared[1] if shared[0] == ids[row] else shared[0]
+            more = f", and for {len(shared) - 2} more" if len(shared) > 2 else ""
+            candidates[row] = Candidate(candidate.files, f"is named for galaxy {other} too{more}")
     return candidates
-
-
-def _and_more(others: list[int]) -> str:
-    return f", and for {len(others) - 1} more" if len(others) > 1 else ""
 
 
 def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands: Sequence[str]) -> Candidate:
@@ -229,8 +227,8 @@ def _explain_none_listed(
 ) -> str:
     if not refused:
         return (
-            f"None of the {num_files} image files in {folder} is of a band that [cutouts] bands names; name those of "
-            "the folder there."
+            f"None of the {num_files} image files in {folder} is of a band that is wanted ({', '.join(bands)}); add "
+            "such files, or check the names of those."
         )
     object_id, path, reason = refused[0]
     way_out = "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
@@ -240,16 +238,21 @@ def _explain_none_listed(
 
 
 def _explain_none_found(
-    folder: Path, ids: list[int], files: list[ImageFile], refused: list[tuple[int | None, str, str]]
+    folder: Path,
+    ids: list[int],
+    files: list[ImageFile],
+    refused: list[tuple[int | None, str, str]],
+    bands: Sequence[str],
 ) -> str:
     other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
     if other:
         object_id, path, reason = other
         return (
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
-            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check [cutouts] folder and [catalog] file_name."
+            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
+    of_bands = f", and the bands ({', '.join(bands)})" if files[0].is_fits else ""
     return (
         f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{ids[0]}'; check [catalog] object_id or file_name."
+        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names{of_bands}."
     )

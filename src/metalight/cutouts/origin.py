@@ -4,14 +4,12 @@
 is taken at the user's word.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from metalight.cutouts.scan import scan_images
-from metalight.errors import ImageError
+from metalight.errors import ImageError, quote_flaw, shorten
 from metalight.recipe import Framing
 
 ORIGIN_FILE = "cutouts.json"
@@ -38,11 +36,13 @@ def load_origin(folder: Path) -> ImageOrigin:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         origin = ImageOrigin(str(values.get("framing", "")), str(values.get("source", "")))
-    except (OSError, ValueError, AttributeError) as error:
-        raise ImageError(f"{path} cannot be read as a description of images: {error}; mend or delete it.") from error
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise ImageError(
+            f"{path} cannot be read as a description of images: {quote_flaw(error)}; mend or delete it."
+        ) from error
     if origin.framing and origin.framing not in get_args(Framing):
         raise ImageError(
-            f"{path} states the framing '{origin.framing}'; known are {', '.join(get_args(Framing))}. Mend it."
+            f"{path} states the framing '{shorten(origin.framing)}'; known are {', '.join(get_args(Framing))}. Mend it."
         )
     return origin
 
@@ -57,18 +57,6 @@ def check_origin(folder: Path, *, framing: str, source: str) -> None:
     for what, stated, wanted in (("framing", origin.framing, framing), ("source", origin.source, source)):
         if stated and stated != wanted:
             raise ImageError(
-                f"The images in {folder} state the {what} '{stated}' in {ORIGIN_FILE}, but the recipe says '{wanted}'; "
-                f'set [cutouts] {what} = "{stated}", or take other images.'
+                f"The images in {folder} state the {what} '{shorten(stated)}' in {ORIGIN_FILE}, but the recipe says "
+                f"'{wanted}'; set [cutouts] {what} = \"{shorten(stated)}\", or take other images."
             )
-
-
-def compute_folder_digest(folder: Path) -> str:
-    """A digest of the names, sizes and times of the image files of a folder: it changes when any of them does.
-
-    Raises:
-        ImageError: The folder cannot be read, or has no image files.
-    """
-    digest = hashlib.sha256()
-    for path, num_bytes, modified_ns in scan_images(folder):
-        digest.update(json.dumps([path, num_bytes, modified_ns]).encode())
-    return digest.hexdigest()

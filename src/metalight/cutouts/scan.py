@@ -1,5 +1,7 @@
 """The image files that lie in a folder and its sub-folders, and which of them cannot be used because of their path."""
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +31,9 @@ def scan_files(folder: Path) -> list[ImageFile]:
         ImageError: The folder cannot be read, or has no image files.
     """
     if not folder.exists():
-        raise ImageError(f"There is no folder {folder}; check [cutouts] folder.")
+        raise ImageError(f"There is no folder {folder}; check its path.")
     if not folder.is_dir():
-        raise ImageError(f"{folder} is a file, not a folder of images; check [cutouts] folder.")
+        raise ImageError(f"{folder} is a file, not a folder of images; check its path.")
     files: list[ImageFile] = []
     waiting = [(str(folder), "")]
     while waiting:
@@ -51,22 +53,21 @@ def scan_files(folder: Path) -> list[ImageFile]:
     return sorted(files, key=lambda file: file.path)
 
 
-def scan_images(folder: Path) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time of change in ns of every image file of a folder, sorted by path.
-
-    Files that vanish in between, or links to nothing, count as of size -1.
+def compute_folder_digest(folder: Path) -> str:
+    """A digest of the paths, sizes and times of the image files of a folder: it changes when any of them does.
 
     Raises:
         ImageError: The folder cannot be read, or has no image files.
     """
-    listing = []
+    digest = hashlib.sha256()
     for file in scan_files(folder):
         try:
             status = file.entry.stat()
-            listing.append((file.path, status.st_size, status.st_mtime_ns))
-        except OSError:
-            listing.append((file.path, -1, 0))
-    return listing
+            size_and_time = [status.st_size, status.st_mtime_ns]
+        except OSError:  # it vanished meanwhile, or is a link to nothing
+            size_and_time = [-1, 0]
+        digest.update(json.dumps([file.path, *size_and_time]).encode())
+    return digest.hexdigest()
 
 
 def find_path_flaw(file: ImageFile, root: Path) -> str:

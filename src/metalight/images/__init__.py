@@ -1,6 +1,6 @@
 """Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
 
-from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
+from metalight.images.decode import decode_image
 from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE, label_identical
 from metalight.images.kinds import ImageKind, find_kind
@@ -13,6 +13,7 @@ from metalight.images.reading import (
     read_images,
     refuse_duplicates,
 )
+from metalight.images.resample import crop_square, resize_area
 from metalight.images.stretch import stretch_lupton
 
 __all__ = [
@@ -38,5 +39,4 @@ __all__ = [
     "refuse_duplicates",
     "resize_area",
     "stretch_lupton",
-    "take_channels",
 ]

@@ -1,4 +1,4 @@
-"""JPEG and PNG bytes to arrays of one size.
+"""JPEG and PNG bytes to arrays of levels.
 
 What an image becomes is fixed by these rules, so that training and prediction see the same numbers:
 
@@ -84,57 +84,6 @@ def take_channels(pixels: npt.NDArray[np.uint8], num_channels: int) -> npt.NDArr
     if not is_grey(pixels):
         raise ImageError("is in colour, where one band is wanted")
     return pixels[:, :, :1]
-
-
-def crop_square(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The largest central square of an image (height, width, channel), as a view.
-
-    A cutout is centred on its galaxy. Where the margins differ by an odd number, the square lies half a pixel nearer
-    to the first row or column.
-    """
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
-
-
-def resize_area(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """The central square of an image, resampled by area to (side, side, channel).
-
-    Each new pixel is the mean of the area it covers, weighted by overlap and rounded once to whole levels: the light
-    of a galaxy is kept. Enlarging by a whole factor repeats pixels. An image of the right size is returned unchanged.
-
-    Args:
-        pixels: (height, width, channel).
-        side: New height and width in pixels.
-    """
-    if side < 1:
-        raise ValueError(f"side must be at least 1, not {side}")
-    square = crop_square(pixels)
-    if square.shape[0] == side:
-        return square
-    if square.shape[0] % side == 0:
-        # The common case, and the fast one: the means of whole blocks. Pillow's are off by a level now and then.
-        factor = square.shape[0] // side
-        sums = square.reshape(side, factor, side, factor, -1).sum(axis=(1, 3), dtype=np.uint32)
-        block_means: npt.NDArray[np.uint8] = ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)
-        return block_means
-    # Pillow's box filter takes whole pixels by their centres: for other factors it is no mean over areas.
-    weights = _compute_overlap(square.shape[0], side)
-    resized = np.empty((side, side, square.shape[2]), dtype=np.uint8)
-    for channel in range(square.shape[2]):
-        means = weights @ square[:, :, channel].astype(np.float32) @ weights.T
-        resized[:, :, channel] = np.floor(means + 0.5).clip(0, 255)
-    return resized
-
-
-def _compute_overlap(num_old: int, num_new: int) -> npt.NDArray[np.float32]:
-    """The part of each new pixel that each old one covers along one axis, (num_new, num_old); rows add up to 1."""
-    # Edges in units in which both kinds of pixel have whole widths, so that no overlap is a rounding error.
-    old, new = np.arange(num_old + 1) * num_new, np.arange(num_new + 1) * num_old
-    ends = np.minimum(new[1:, np.newaxis], old[np.newaxis, 1:])
-    starts = np.maximum(new[:-1, np.newaxis], old[np.newaxis, :-1])
-    return ((ends - starts).clip(min=0) / num_old).astype(np.float32)
 
 
 def _decode_plain_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from metalight.errors import ImageError
 from metalight.images.fits_planes import Plane, Plane32, open_planes
 from metalight.images.quality import find_flux_flaw
-from metalight.images.resample import resample_window
+from metalight.images.resample import crop_square, resample_window
 from metalight.images.sky_grid import SkyGrid
 from metalight.images.stretch import stretch_lupton
 from metalight.recipe import CutoutsSettings
@@ -159,9 +159,7 @@ def _cut(plane: Plane32, grid: SkyGrid, field_arcsec: float) -> tuple[Plane32, f
     """The part of a plane that is used, as a copy; the wanted square in it by its upper left corner and its size."""
     height, width = plane.shape
     if field_arcsec == 0:
-        size = min(height, width)
-        first_row, first_column = (height - size) // 2, (width - size) // 2
-        return plane[first_row : first_row + size, first_column : first_column + size].copy(), 0.0, 0.0, float(size)
+        return crop_square(plane).copy(), 0.0, 0.0, float(min(height, width))
     scale_arcsec = grid.require_square_pixels()
     field_px = field_arcsec / scale_arcsec
     # A field that fits but for rounding fits.

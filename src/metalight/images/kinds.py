@@ -13,9 +13,10 @@ import pandas as pd
 
 from metalight.errors import ImageError
 from metalight.image_files import is_fits
-from metalight.images.decode import crop_square, decode_image, resize_area, take_channels
+from metalight.images.decode import decode_image, take_channels
 from metalight.images.fits_cutouts import read_fits_cutout
 from metalight.images.quality import find_flaw, is_grey
+from metalight.images.resample import crop_square, resize_area
 from metalight.recipe import CutoutsSettings
 
 _VERSIONS = {name: metadata.version(name) for name in ("pillow", "simplejpeg")}

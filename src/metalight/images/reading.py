@@ -85,17 +85,19 @@ def refuse_duplicates(outcomes: pd.DataFrame) -> None:
 
     Which galaxy such an image shows cannot be known.
     """
-    usable = outcomes["reason"] == ""
-    twins = outcomes[usable & outcomes.duplicated("sha256", keep=False)]
+    usable = outcomes.loc[outcomes["reason"] == "", ["object_id", "sha256"]]
+    twins = usable[usable.duplicated("sha256", keep=False)]
     by_content: dict[str, list[int]] = defaultdict(list)
-    for object_id, sha256 in zip(twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True):
+    for object_id, sha256 in twins.itertuples(index=False):
         by_content[sha256].append(object_id)
-    for label, object_id, sha256 in zip(
-        twins.index, twins["object_id"].tolist(), twins["sha256"].tolist(), strict=True
-    ):
-        others = [other for other in by_content[sha256] if other != object_id]
-        more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
-        outcomes.loc[label, "reason"] = f"is byte for byte the image of galaxy {others[0]}{more}"
+    reasons = []
+    for object_id, sha256 in twins.itertuples(index=False):
+        # A survey may serve one and the same picture for thousands of galaxies: no list is looked through for each.
+        alike = by_content[sha256]
+        other = alike[1] if alike[0] == object_id else alike[0]
+        more = f" and of {len(alike) - 2} more" if len(alike) > 2 else ""
+        reasons.append(f"is byte for byte the image of galaxy {other}{more}")
+    outcomes.loc[twins.index, "reason"] = reasons
 
 
 def check_any_usable(folder: Path, outcomes: pd.DataFrame) -> None:

@@ -28,6 +28,7 @@ class SkyGrid:
 
     def __init__(self, plane: Plane) -> None:
         self.shape = plane.shape
+        self._header = plane.header
         self._wcs: Any = _load_wcs(plane.header)
 
     @property
@@ -58,6 +59,9 @@ class SkyGrid:
         Raises:
             ImageError: The plane lies elsewhere, or has another shape and no WCS.
         """
+        # Planes of one cube have one header, and reading a WCS takes longer than reading the plane.
+        if plane.header is self._header:
+            return plane.read()
         other = SkyGrid(plane)
         if self.shape == other.shape and (self._wcs is None or other._wcs is None):
             return plane.read()

@@ -118,12 +118,3 @@ DATA_STAGES = (
     SPLITS_STAGE,
 )
 """In order."""
-
-
-def load_set(job: Job, split: str) -> Table:
-    """The galaxies of one set with the columns of the catalogue, in the catalogue's order."""
-    splits = load_table(job.run.splits, missing_values=()).frame
-    catalog = load_table(job.run.catalog, missing_values=())
-    wanted = splits.loc[splits["split"] == split, "object_id"].to_numpy()
-    galaxies = catalog.frame.set_index("object_id", drop=False).loc[wanted]
-    return Table(galaxies.reset_index(drop=True), catalog.info)

@@ -87,8 +87,9 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     """Try a few images, and tell what the stages will cost; galaxies that will be refused are counted in.
 
     Args:
-        job: The run, whose catalogue and cutouts are there.
-        stages: Those of `LONG_STAGES` that are to be done.
+        job: The run, whose catalogue and cutouts are there; with the identity of a stage that may go on from where it
+            was interrupted.
+        stages: Those that are to be done, of which only the long ones count.
 
     Raises:
         RunError: The disk has no place for what will be written.
@@ -99,10 +100,10 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
     if "training" in stages or "prediction" in stages:
-        costs += _try_learning(job, kind, _count_sets(job, len(found)), stages)
+        costs += _try_learning(job, kind, _count_sets(job, len(found), are_known="splits" not in stages), stages)
     estimate = Estimate(
         costs=tuple(costs),
-        free_memory_bytes=_measure_free_memory(job.device) if len(costs) > 1 else None,
+        free_memory_bytes=_measure_free_memory(job.device) if any(cost.memory_bytes for cost in costs) else None,
         free_disk_bytes=shutil.disk_usage(job.run.path).free,
     )
     if estimate.disk_bytes > estimate.free_disk_bytes:
@@ -142,9 +143,9 @@ def _try_decoding(folder: Path, found: pd.DataFrame, kind: ImageKind) -> Cost:
     return Cost(f"decoding {len(found):,} images", seconds, disk_bytes=kind.num_bytes * len(found))
 
 
-def _count_sets(job: Job, num_galaxies: int) -> dict[str, int]:
+def _count_sets(job: Job, num_galaxies: int, *, are_known: bool) -> dict[str, int]:
     """Galaxies of each set: as they were divided, or else about as they will be."""
-    if job.run.splits.is_file():
+    if are_known:
         counts = load_table(job.run.splits, missing_values=()).frame["split"].value_counts()
         return {split: int(counts.get(split, 0)) for split in SPLITS}
     # Of the user's own sets nothing is known yet; the default stands in for them.
@@ -168,6 +169,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
     costs = []
     if "training" in stages:
         settings = recipe.training
+        epochs_done = _count_epochs_done(job)
         cost = measure_training_cost(
             recipe.model,
             settings,
@@ -178,9 +180,13 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         )
         costs.append(
             Cost(
-                f"{settings.epochs} epochs of {_count_views(sizes['train'], settings.num_views)}",
-                cost.estimate_seconds(sizes["train"], settings)
-                + settings.epochs * sizes["validation"] * cost.frozen_seconds,
+                f"{settings.epochs - epochs_done} epochs of {_count_views(sizes['train'], settings.num_views)}",
+                cost.estimate_seconds(
+                    settings,
+                    num_training=sizes["train"],
+                    num_validation=sizes["validation"],
+                    epochs_done=epochs_done,
+                ),
                 memory_bytes=cost.estimate_bytes(settings) + (_measure_resident() if device.type == "cpu" else 0),
                 # Two checkpoints are kept while a third is written; the model is saved before they go.
                 disk_bytes=3 * cost.checkpoint_bytes + cost.weight_bytes,
@@ -191,6 +197,14 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         num_galaxies = sizes["validation"] + sizes["test"]
         costs.append(Cost(f"predicting {_count_views(num_galaxies, num_views)}", num_galaxies * num_views * of_view))
     return costs
+
+
+def _count_epochs_done(job: Job) -> int:
+    """Epochs that an interrupted training has behind it."""
+    from metalight.training import list_checkpoints
+
+    checkpoints = list_checkpoints(job.run.checkpoints, job.identity) if job.identity else []
+    return checkpoints[0].epochs_done if checkpoints else 0
 
 
 def _count_views(num_galaxies: int, num_views: int) -> str:

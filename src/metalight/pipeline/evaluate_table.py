@@ -49,7 +49,7 @@ def evaluate_table(
     true_values = require_numbers(table, true_column, path=path)
     predictions = require_numbers(table, predicted_column, path=path)
     scores = evaluate_predictions(true_values, predictions, baseline_mean=None, num_bootstrap=num_bootstrap, seed=seed)
-    known = describe_column(truth, table.info.get(true_column, ColumnInfo()))
+    known = describe_column(true_column, table.info.get(true_column, ColumnInfo()))
     residuals = pd.DataFrame(
         {
             "object_id": object_ids,
@@ -59,13 +59,13 @@ def evaluate_table(
         }
     )
     try:
-        save_scores({truth: scores}, folder / "metrics.json")
+        save_scores({true_column: scores}, folder / "metrics.json")
         save_table(Table(residuals, {}), folder / "residuals.csv")
         figures = draw_prediction_summary(
             true_values,
             predictions,
             path_stem=folder / "prediction_summary",
-            name=known.description or truth,
+            name=known.description or true_column,
             unit=known.unit,
         )
     except OSError as error:

@@ -18,8 +18,8 @@ from metalight.model_files import (
     TrainingSummary,
     check_starting_weights,
 )
-from metalight.pipeline.data_stages import load_set
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
 from metalight.run import describe_file, name_predicted
@@ -160,6 +160,7 @@ def _perform_prediction(job: Job) -> str:
             how,
             output=job.run.predictions(split),
             identity=job.identity,
+            label=f"Predicting {split}",
             progress=job.progress,
         )
         table = build_prediction_table(model.config, object_ids, predicted)

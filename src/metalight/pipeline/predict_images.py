@@ -26,7 +26,7 @@ from metalight.model_files import (
 from metalight.pipeline.estimate import Cost, estimate_prediction
 from metalight.pipeline.predict_parts import (
     HowToPredict,
-    PredictedFolder,
+    PredictionOutcome,
     identify_prediction,
     predict_folder,
     predict_galaxies,
@@ -36,7 +36,7 @@ from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, describe_file
-from metalight.tables import load_table, require_writable, save_table
+from metalight.tables import Table, load_table, require_writable, save_table
 
 if TYPE_CHECKING:
     from metalight.model import SavedModel
@@ -121,7 +121,11 @@ def predict_images(
     stated = _state_origin(images, framing, source)
     if not accept_any:
         check_images_match(wanted, framing=stated.framing, source=stated.source, bands=stated.bands)
-    found = _find(images, catalog, wanted) if stated.run is None else _choose_of_run(stated.run, catalog, wanted)
+    chosen: _ImagesOfRun | _ImagesOfFolder = (
+        _choose_of_folder(images, catalog, wanted)
+        if stated.run is None
+        else _choose_of_run(stated.run, catalog, wanted)
+    )
     # Not before all is looked at: importing torch takes seconds.
     from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table
@@ -129,11 +133,10 @@ def predict_images(
     processor = choose_device(device)
     model = load_model(folder)
     how = HowToPredict(views, seed, batch_size, processor, choose_precision(precision, processor))
+    if foretell is not None:
+        foretell(estimate_prediction(model, how, chosen.num_galaxies))
     try:
-        if isinstance(found, _ChosenOfRun):
-            outcome = _predict_run(model, found, how, output, progress, foretell)
-        else:
-            outcome = _predict_folder(model, images, found, how, output, progress, foretell)
+        outcome = chosen.predict(model, how, output, progress)
     except OSError as error:
         raise PredictionError(
             f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
@@ -186,8 +189,8 @@ def _note_origin(stated: _Stated, config: Any) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _ChosenOfRun:
-    """Galaxies of a run to predict."""
+class _ImagesOfRun:
+    """Decoded images of a run, of galaxies to predict."""
 
     run: RunFolder
     pixels: Pixels
@@ -195,49 +198,42 @@ class _ChosenOfRun:
     refused: pd.DataFrame
     """Columns object_id, path, reason."""
 
+    @property
+    def num_galaxies(self) -> int:
+        return len(self.object_ids)
 
-def _predict_run(
-    model: "SavedModel",
-    chosen: _ChosenOfRun,
-    how: HowToPredict,
-    output: Path,
-    progress: Progress,
-    foretell: Callable[[Cost], None] | None,
-) -> PredictedFolder:
-    index = describe_file(chosen.run.pixels / "index.parquet")
-    identity = identify_prediction(model, how, [index, chosen.object_ids.tolist()])
-    if foretell is not None:
-        foretell(estimate_prediction(model, how, len(chosen.object_ids)))
-    predicted = predict_galaxies(
-        model, chosen.pixels, chosen.object_ids, how, output=output, identity=identity, progress=progress
-    )
-    return PredictedFolder(chosen.object_ids, predicted, chosen.refused)
+    def predict(self, model: "SavedModel", how: HowToPredict, output: Path, progress: Progress) -> PredictionOutcome:
+        index = describe_file(self.run.pixels / "index.parquet")
+        identity = identify_prediction(model, how, [index, self.object_ids.tolist()])
+        predicted = predict_galaxies(
+            model, self.pixels, self.object_ids, how, output=output, identity=identity, progress=progress
+        )
+        return PredictionOutcome(self.object_ids, predicted, self.refused)
 
 
-def _predict_folder(
-    model: "SavedModel",
-    images: Path,
-    found: FoundCutouts,
-    how: HowToPredict,
-    output: Path,
-    progress: Progress,
-    foretell: Callable[[Cost], None] | None,
-) -> PredictedFolder:
-    if foretell is not None:
-        foretell(estimate_prediction(model, how, len(found.found)))
-    outcome = predict_folder(model, images, found.found, how, output=output, progress=progress)
-    refused = pd.concat([found.refused, outcome.refused], ignore_index=True)
-    return replace(outcome, refused=refused)
+@dataclass(frozen=True, eq=False)
+class _ImagesOfFolder:
+    """Image files of galaxies to predict."""
+
+    folder: Path
+    cutouts: FoundCutouts
+
+    @property
+    def num_galaxies(self) -> int:
+        return len(self.cutouts.found)
+
+    def predict(self, model: "SavedModel", how: HowToPredict, output: Path, progress: Progress) -> PredictionOutcome:
+        outcome = predict_folder(model, self.folder, self.cutouts.found, how, output=output, progress=progress)
+        return replace(outcome, refused=pd.concat([self.cutouts.refused, outcome.refused], ignore_index=True))
 
 
-def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ChosenOfRun:
+def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ImagesOfRun:
     """The galaxies of a catalogue, or else all, whose decoded images are such as are wanted."""
-    recipe = load_recipe(str(run.recipe))
+    recipe, pixels = load_recipe(str(run.recipe)), _load_whole_pixels(run)
     are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
     decoded = ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
     check_mapping_matches(wanted, decoded)
-    pixels = _load_whole_pixels(run)
-    object_ids = pixels.object_ids if catalog is None else _load_object_ids(catalog)
+    object_ids = pixels.object_ids if catalog is None else _load_galaxies(catalog).frame["object_id"].to_numpy()
     has_pixels = np.isin(object_ids, pixels.object_ids)
     refused = _explain_absent(run, object_ids[~has_pixels])
     if not has_pixels.any():
@@ -245,7 +241,7 @@ def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: Imag
             f"None of the {len(object_ids)} galaxies to predict has a decoded image in the run {run.path}, such as "
             f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
         )
-    return _ChosenOfRun(run, pixels, object_ids[has_pixels], refused)
+    return _ImagesOfRun(run, pixels, object_ids[has_pixels], refused)
 
 
 def _load_whole_pixels(run: RunFolder) -> Pixels:
@@ -256,12 +252,6 @@ def _load_whole_pixels(run: RunFolder) -> Pixels:
             f"run {run.recipe} --run-dir {run.path}` decodes them anew."
         )
     return load_pixels(run.pixels)
-
-
-def _load_object_ids(catalog: CatalogOfImages) -> npt.NDArray[np.int64]:
-    galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=())
-    object_ids: npt.NDArray[np.int64] = galaxies.table.frame["object_id"].to_numpy()
-    return object_ids
 
 
 def _explain_absent(run: RunFolder, object_ids: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -278,18 +268,29 @@ def _explain_absent(run: RunFolder, object_ids: npt.NDArray[np.int64]) -> pd.Dat
     return pd.DataFrame({"object_id": object_ids, "path": pd.Series([""] * len(told), dtype="str"), "reason": told})
 
 
-def _find(images: Path, catalog: CatalogOfImages | None, wanted: ImageDescription) -> FoundCutouts:
-    found = _find_files(images, catalog, wanted.channels)
-    check_files_match(wanted, are_fits=has_fits(found.found["path"].tolist()))
-    return found
+def _choose_of_folder(images: Path, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ImagesOfFolder:
+    """The images of the galaxies of a catalogue, or else all, if their files are such as are wanted."""
+    cutouts = _find_files(images, catalog, wanted.channels)
+    check_files_match(wanted, are_fits=has_fits(cutouts.found["path"].tolist()))
+    return _ImagesOfFolder(images, cutouts)
 
 
 def _find_files(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
     if catalog is None:
         return list_cutouts(images, bands=bands)
-    galaxies = load_catalog(catalog.path, object_id=catalog.object_id, targets=(), file_name=catalog.file_name)
-    file_names = list_file_names(galaxies.table) if catalog.file_name else None
-    return find_cutouts(images, galaxies.table.frame["object_id"].to_numpy(), file_names, bands=bands)
+    galaxies = _load_galaxies(catalog)
+    file_names = list_file_names(galaxies) if catalog.file_name else None
+    return find_cutouts(images, galaxies.frame["object_id"].to_numpy(), file_names, bands=bands)
+
+
+def _load_galaxies(catalog: CatalogOfImages) -> Table:
+    return load_catalog(
+        catalog.path,
+        object_id=catalog.object_id,
+        targets=(),
+        file_name=catalog.file_name,
+        roles=("--id", "--file-name"),
+    ).table
 
 
 def _summarise(predicted: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:

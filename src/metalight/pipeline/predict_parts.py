@@ -40,8 +40,8 @@ class HowToPredict:
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedFolder:
-    """What became of the images of a folder."""
+class PredictionOutcome:
+    """What became of galaxies that were to be predicted."""
 
     object_ids: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.float64]
@@ -59,6 +59,7 @@ def predict_galaxies(
     *,
     output: Path,
     identity: str,
+    label: str = "Predicting",
     progress: Progress,
 ) -> npt.NDArray[np.float64]:
     """Predictions (galaxy, target) of galaxies whose images are decoded, in physical units.
@@ -70,6 +71,7 @@ def predict_galaxies(
         how: Views and batches.
         output: The file that the predictions are for: their parts lie beside it until they are all there.
         identity: A digest of all that the predictions depend on.
+        label: Of the bar.
         progress: Shows one bar.
     """
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
@@ -77,7 +79,7 @@ def predict_galaxies(
     with (
         go_on_with(output, identity) as work,
         _open_predictor(model, how) as predictor,
-        progress("Predicting", len(rows)) as advance,
+        progress(label, len(rows)) as advance,
     ):
 
         def predict(part: slice) -> pd.DataFrame:
@@ -100,7 +102,7 @@ def predict_folder(
     *,
     output: Path,
     progress: Progress,
-) -> PredictedFolder:
+) -> PredictionOutcome:
     """Predictions of a folder's images, decoded a part at a time.
 
     Args:
@@ -195,8 +197,8 @@ def _name(target: int) -> str:
     return f"target_{target}"
 
 
-def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictedFolder:
+def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictionOutcome:
     usable = outcomes[outcomes["reason"] == ""]
     predicted = usable[[_name(target) for target in range(num_targets)]].to_numpy(dtype=np.float64)
     refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
-    return PredictedFolder(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))
+    return PredictionOutcome(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))

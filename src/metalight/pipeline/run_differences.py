@@ -10,10 +10,9 @@ from typing import Any
 
 from metalight.errors import MetalightError
 from metalight.pipeline.stages import STAGES
-from metalight.recipe import load_recipe
+from metalight.recipe import SETTINGS_OF_FILES, load_recipe
 from metalight.run import RunFolder, compute_digest
 
-_SETTINGS_OF_FILES = ("catalog.path", "cutouts.folder", "model.weights", "splits.test_ids")
 _NUM_DIGITS_SHOWN = 12
 
 
@@ -36,7 +35,7 @@ def find_differences(a: RunFolder, b: RunFolder) -> list[RunDifference]:
     for setting in _list_idle_settings(a, b, provenances):
         for recipe in recipes:
             recipe.pop(setting, None)
-    for setting in _SETTINGS_OF_FILES:
+    for setting in map(".".join, SETTINGS_OF_FILES):
         if all(setting in recipe for recipe in recipes):
             shortened = _shorten(*(recipe[setting] for recipe in recipes))
             recipes[0][setting], recipes[1][setting] = shortened

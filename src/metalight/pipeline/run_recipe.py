@@ -20,6 +20,7 @@ from metalight.pipeline.stages import (
     find_stage,
     forget_stage,
     has_results,
+    identify,
     is_done,
     perform_stage,
 )
@@ -95,7 +96,9 @@ def run_recipe(
                 if first:
                     job.run.save_redo(first, forced)
                 if foretell is not None and stage.name in LONG_STAGES:
-                    foretell(estimate_run(job, _list_pending(chosen, forced, job, records)))
+                    goes_on = not is_done(stage, job, records, fingerprint)  # else it is begun anew
+                    of_stage = identify(job, fingerprint) if goes_on else job
+                    foretell(estimate_run(of_stage, _list_ahead(chosen, forced, job, records)))
                     foretell = None
                 _bring_up_to_date(stage, job, records, fingerprint)
                 forced = forced - {stage.name}
@@ -216,17 +219,27 @@ def _list_outdated(job: Job, records: Mapping[str, StageRecord]) -> tuple[str, .
 def _check_before_long_work(
     chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]
 ) -> None:
-    if any(stage.name == "splits" for stage in chosen):
+    names = [stage.name for stage in chosen]
+    if "splits" in names:
         check_splits(job.recipe)
-    if any(stage.name in ("training", "prediction") for stage in chosen):
-        is_trained = "training" not in _list_pending(chosen, forced, job, records)
+    if "training" in names or "prediction" in names:
+        training = find_stage("training")
+        is_trained = "training" not in names or (
+            "training" not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
+        )
         check_learning(job.recipe, job.device, is_trained=is_trained)
 
 
-def _list_pending(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:
-    """Stages that are to be done, as far as is known before those in front of them are."""
-    return [
-        stage.name
-        for stage in chosen
-        if stage.name in forced or not is_done(stage, job, records, compute_fingerprint(stage, job, records))
-    ]
+def _list_ahead(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:
+    """Stages that are to be done, and those that read what will change by it."""
+    ahead: list[str] = []
+    changing: set[str] = set()
+    for stage in chosen:
+        fingerprint = compute_fingerprint(stage, job, records)
+        record = records.get(stage.name)
+        # What is only gone comes out as it was, and brings nothing after it.
+        if record is None or record.fingerprint != fingerprint or not changing.isdisjoint(stage.after):
+            changing.add(stage.name)
+        if stage.name in changing or stage.name in forced or not is_done(stage, job, records, fingerprint):
+            ahead.append(stage.name)
+    return ahead

@@ -42,6 +42,12 @@ def check_splits(recipe: Recipe) -> None:
         load_test_ids(Path(recipe.splits.test_ids), object_id=recipe.catalog.object_id)
 
 
+def load_set(job: Job, split: str) -> Table:
+    """The galaxies of one set with the columns of the catalogue, in the catalogue's order."""
+    splits = load_table(job.run.splits, missing_values=()).frame
+    return _load_galaxies(job, splits.loc[splits["split"] == split, "object_id"].to_numpy())
+
+
 def _perform_splits(job: Job) -> str:
     settings, columns = job.recipe.splits, name_sky_columns(job.recipe)
     # Of the galaxies that have a usable image and a label, in the catalogue's order.
@@ -50,7 +56,7 @@ def _perform_splits(job: Job) -> str:
     if settings.method == "random":
         splits = assign_random(pixels.object_ids, seed=settings.seed, fractions=settings.fractions)
     elif settings.method == "column":
-        words = _load_galaxies(job, pixels).frame["split_name"].tolist()
+        words = _load_galaxies(job, pixels.object_ids).frame["split_name"].tolist()
         splits = assign_column(pixels.object_ids, words)
     elif columns is not None:
         splits, note = _assign_sky(job, pixels, columns)
@@ -61,10 +67,10 @@ def _perform_splits(job: Job) -> str:
     return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS) + note
 
 
-def _load_galaxies(job: Job, pixels: Pixels) -> Table:
-    """The catalogue's rows of the galaxies that have pixels, in their order."""
+def _load_galaxies(job: Job, object_ids: npt.NDArray[np.int64]) -> Table:
+    """The catalogue's rows of these galaxies, in their order."""
     catalog = load_table(job.run.catalog, missing_values=())
-    galaxies = catalog.frame.set_index("object_id", drop=False).loc[pixels.object_ids]
+    galaxies = catalog.frame.set_index("object_id", drop=False).loc[object_ids]
     return Table(galaxies.reset_index(drop=True), catalog.info)
 
 
@@ -93,7 +99,7 @@ def _describe_absent(job: Job, pixels: Pixels, test_ids: npt.NDArray[np.int64], 
 
 def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataFrame, str]:
     settings = job.recipe.splits
-    galaxies = _load_galaxies(job, pixels)
+    galaxies = _load_galaxies(job, pixels.object_ids)
 
     def read(name: str) -> npt.NDArray[np.float64]:
         spelt = find_column(galaxies, name, path=job.run.catalog, role="[catalog]")

@@ -63,4 +63,4 @@ def describe_table(path: Path) -> dict[str, Any]:
     files = list_table_files(path)
     if files == [path]:
         return describe_file(path)
-    return {"path": str(path), "files": [describe_file(file) for file in files]}
+    return {"path": str(path.absolute()), "files": [describe_file(file) for file in files]}

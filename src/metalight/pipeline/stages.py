@@ -27,8 +27,7 @@ def find_stage(name: str) -> Stage:
     for stage in STAGES:
         if stage.name == name:
             return stage
-    names = [stage.name for stage in STAGES]
-    raise RunError(f"There is no stage '{name}'.{name_nearest(name, names)} In order: {', '.join(names)}.")
+    raise RunError(f"There is no stage '{name}'.{name_nearest(name, [stage.name for stage in STAGES])}")
 
 
 def compute_fingerprint(
@@ -77,11 +76,15 @@ def approve_caches(run: RunFolder, records: dict[str, StageRecord]) -> None:
             run.save_records(records)
 
 
+def identify(job: Job, fingerprint: Mapping[str, Any]) -> Job:
+    """The job of the stage that has this fingerprint."""
+    return replace(job, identity=hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest())
+
+
 def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageRecord:
     """Do a stage, and say what it made."""
     started = time.monotonic()
-    identity = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
-    line = stage.perform(replace(job, identity=identity))
+    line = stage.perform(identify(job, fingerprint))
     outputs = list_outputs(job.run, stage.outputs(job.run))
     return StageRecord(
         fingerprint=fingerprint,

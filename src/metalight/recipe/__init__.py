@@ -24,11 +24,19 @@ from metalight.recipe.learning import (
     PredictionSettings,
     TrainingSettings,
 )
-from metalight.recipe.load import dump_recipe, list_presets, load_recipe, show_preset, validate_recipe
+from metalight.recipe.load import (
+    SETTINGS_OF_FILES,
+    dump_recipe,
+    list_presets,
+    load_recipe,
+    show_preset,
+    validate_recipe,
+)
 from metalight.recipe.recipe import Recipe
 
 __all__ = [
     "MAX_BANDS",
+    "SETTINGS_OF_FILES",
     "WORDS_FOR_WEIGHTS",
     "AugmentationSettings",
     "CatalogSettings",

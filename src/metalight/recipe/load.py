@@ -13,8 +13,9 @@ from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
-# Settings that name files: in a recipe file they are relative to that file's folder, as its author sees them.
-_PATHS = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+SETTINGS_OF_FILES = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+"""Section and key of those that name files: in a recipe file relative to its folder, as its author sees them."""
+
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
@@ -58,7 +59,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         if override.count(".") > _MOST_LEVELS:
             raise RecipeError(f"--set {shorten(override)} names no setting: there are none so deep.")
-        values = _merge(values, _parse_override(override))
+        values = _merge(values, _anchor_paths(_parse_override(override), Path()))
     if overrides:
         origin = f"{origin} with what --set changes"
     return validate_recipe({"name": name, **values}, origin)
@@ -85,7 +86,7 @@ def dump_recipe(recipe: Recipe) -> str:
     import tomli_w
 
     values = recipe.model_dump(mode="json")
-    for section, key in _PATHS:
+    for section, key in SETTINGS_OF_FILES:
         if values[section][key] not in _WORDS_FOR_PATHS:
             values[section][key] = str(Path(values[section][key]).expanduser().absolute())
     return tomli_w.dumps(values)
@@ -99,6 +100,8 @@ def _read_file(path: Path) -> dict[str, Any]:
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
         hint = name_nearest(str(path), list(list_presets()))
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path} is a folder; give a TOML file, such as the recipe.toml of a run.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}.") from None
     except tomllib.TOMLDecodeError as error:
@@ -130,7 +133,7 @@ def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
 
 def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     anchored = _merge({}, values)
-    for section, key in _PATHS:
+    for section, key in SETTINGS_OF_FILES:
         given = anchored.get(section)
         value = given.get(key) if isinstance(given, dict) else None
         if isinstance(value, str) and value not in _WORDS_FOR_PATHS:
@@ -187,7 +190,7 @@ def _explain(error: ValidationError, origin: str) -> str:
     reason = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"In {origin}, [{shorten(setting)}]: {reason}."
-    reason = reason[0].lower() + reason[1:]
+    reason = (reason[0].lower() + reason[1:]).replace("valid tuple", "list in brackets")
     return f"In {origin}, {shorten(setting)} = {_quote(problem['input'])} does not fit: {reason}."
 
 

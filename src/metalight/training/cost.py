@@ -36,11 +36,15 @@ class TrainingCost:
     state_bytes: int
     """Of what the optimizer keeps beside the weights and their gradients."""
 
-    def estimate_seconds(self, num_galaxies: int, settings: TrainingSettings) -> float:
-        """Of a whole training of so many galaxies, without validation."""
-        num_views = num_galaxies * settings.num_views
-        num_unfrozen = settings.epochs - settings.frozen_epochs
-        return num_views * (settings.frozen_epochs * self.frozen_seconds + num_unfrozen * self.seconds)
+    def estimate_seconds(
+        self, settings: TrainingSettings, *, num_training: int, num_validation: int, epochs_done: int
+    ) -> float:
+        """Of what is left of a training after some epochs."""
+        num_views = num_training * settings.num_views
+        num_left = settings.epochs - epochs_done
+        num_frozen = max(0, settings.frozen_epochs - epochs_done)
+        learning = num_views * (num_frozen * self.frozen_seconds + (num_left - num_frozen) * self.seconds)
+        return learning + num_left * num_validation * self.frozen_seconds
 
     def estimate_bytes(self, settings: TrainingSettings) -> int:
         """Of memory, beside what the program takes before."""

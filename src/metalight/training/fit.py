@@ -191,21 +191,21 @@ class _State:
 
     def keep(self, task: TrainingTask) -> None:
         """Note that a phase has done an epoch, and write a checkpoint."""
-        self.epochs_done += 1
         self.validation_rmse = task.validation_rmse
-        if self._place is None:
-            return
-        checkpoint = Checkpoint(
-            identity=self._place.identity,
-            environment=self._environment,
-            epochs_done=self.epochs_done,
-            network=self._network.state_dict(),
-            optimizer=task.trainer.optimizers[0].state_dict(),
-            schedule=task.trainer.lr_scheduler_configs[0].scheduler.state_dict(),
-            history=self.history,
-            validation_rmse=self.validation_rmse,
-        )
-        save_checkpoint(checkpoint, self._place.folder)
+        if self._place is not None:
+            checkpoint = Checkpoint(
+                identity=self._place.identity,
+                environment=self._environment,
+                epochs_done=self.epochs_done + 1,
+                network=self._network.state_dict(),
+                optimizer=task.trainer.optimizers[0].state_dict(),
+                schedule=task.trainer.lr_scheduler_configs[0].scheduler.state_dict(),
+                history=self.history,
+                validation_rmse=self.validation_rmse,
+            )
+            save_checkpoint(checkpoint, self._place.folder)
+        # Not before it is kept: Ctrl-C while it is written leaves the epoch to be done again.
+        self.epochs_done += 1
 
 
 def _describe_environment(device: torch.device, precision: str) -> str:
