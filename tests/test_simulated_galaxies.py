@@ -282,7 +282,7 @@ def test_the_catalogue_has_errors_of_the_size_that_it_states(population: pd.Data
     assert (frame["oh_p50"] < frame["oh_p84"]).all()
     assert set(frame["class"]) == {"GALAXY", "QSO"}
     assert catalog.info["oh_p50"].unit == "dex"
-    assert all(catalog.info[name].description for name in frame if name != "class")
+    assert all(catalog.info[str(name)].description for name in frame if name != "class")
 
 
 def test_measurements_of_a_galaxy_do_not_depend_on_the_others(population: pd.DataFrame) -> None:
