@@ -101,8 +101,8 @@ def compute_shapes(draws: dict[str, _Floats], physics: dict[str, Any], universe:
     # The published radii are of circles around the whole galaxy: the major axis of its disc alone is larger.
     half_light_kpc = _DISC_TO_CIRCLE * relations.compute_half_light_kpc(log_mass, draws["size"])
     half_light_arcsec = half_light_kpc * relations.compute_arcsec_per_kpc(physics["redshift"])
-    bulge_fraction = 0.16 + 0.12 * (log_mass - 10) + 0.11 * draws["concentration"] + 0.35 * (kind == "quiescent")
-    knots = 0.30 - 0.07 * (log_mass - 10) + 0.35 * np.clip(burst, -0.5, 0.8) + 0.04 * draws["knots"]
+    bulge_fraction = 0.17 + 0.15 * (log_mass - 10) + 0.11 * draws["concentration"] + 0.35 * (kind == "quiescent")
+    knots = 0.30 - 0.12 * (log_mass - 10) + 0.35 * np.clip(burst, -0.5, 0.8) + 0.03 * draws["knots"]
     is_disc = (kind != "quiescent") & (universe.structure != "smooth")
     return {
         "half_light_arcsec": half_light_arcsec,
@@ -111,7 +111,7 @@ def compute_shapes(draws: dict[str, _Floats], physics: dict[str, Any], universe:
         "bulge_fraction": np.clip(bulge_fraction, 0.01, 0.8),
         "bulge_half_light_arcsec": half_light_arcsec * 0.22 * np.exp(0.25 * draws["bulge_size"]),
         "bulge_sersic_index": 1.0 + 0.5 * np.floor(6 * draws["sersic"]),
-        "colour_gradient": 0.28 + 0.06 * draws["gradient"],
+        "colour_gradient": np.clip(0.26 + 0.14 * (log_mass - 10) + 0.04 * draws["gradient"], 0, 0.8),
         "point_fraction": np.where(kind == "quasar", 0.8, 0.0),
         "knot_fraction": np.where(is_disc, np.clip(knots, 0.03, 0.65), 0.0),
         "num_arms": np.where(draws["arms"] < 0.75, 2, np.where(draws["arms"] < 0.9, 3, 4)),
