@@ -1,6 +1,7 @@
 """A function run in a process of its own, which may take only so much memory and time."""
 
 import multiprocessing
+import os
 import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -13,6 +14,8 @@ _MOST_SECONDS = 4 * 3600  # of the longest soak; what hangs, hangs for ever
 
 def run_bounded(function: Callable[..., Any], *arguments: object) -> Any:
     """What the function returns; its failure, more than 1 GiB of memory, or a hang fails the test."""
+    # Arrow's own allocator maps a gigabyte before it is asked for anything; what the process starts with, it keeps.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(theirs, function, arguments))

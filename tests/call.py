@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from metalight.cli import app
+from metalight.cli.app import app
 
 QUICK = """
 preset = "demo"

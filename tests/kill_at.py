@@ -35,9 +35,9 @@ def prepare(moment: str) -> None:
     if moment in ("decoding", "prediction"):
         from metalight.unfinished import UnfinishedWork
 
-        folder, number = {"decoding": ("pixels", 1), "prediction": ("test.parquet", 0)}[moment]
-        UnfinishedWork.load_or_make = die_after(  # type: ignore[method-assign]
-            UnfinishedWork.load_or_make, lambda work, part, *_: (work.folder.stem, part) == (folder, number)
+        folder, first = {"decoding": ("pixels", 64), "prediction": ("test.parquet", 0)}[moment]
+        UnfinishedWork.keep = die_after(  # type: ignore[method-assign]
+            UnfinishedWork.keep, lambda work, part, *_: (work.folder.stem, part.start) == (folder, first)
         )
     elif moment in ("frozen phase", "middle of a cycle"):
         from metalight.training.task import TrainingTask
@@ -67,13 +67,19 @@ def prepare(moment: str) -> None:
         raise ValueError(moment)
 
 
-def main() -> None:
-    from metalight.cli import main as command_line
+def make_parts_small() -> None:
+    """Small samples, yet several parts."""
     from metalight.images import reading
     from metalight.pipeline import predict_parts
 
-    reading._MOST_FILES_A_PART = 64  # small samples, yet several parts
+    reading._MOST_FILES_A_PART = 64
     predict_parts._GALAXIES_A_PART = 16
+
+
+def main() -> None:
+    from metalight.cli import main as command_line
+
+    make_parts_small()
     moment = sys.argv.pop(1)
     if moment != "never":
         prepare(moment)

@@ -1,6 +1,7 @@
 """Promises of `metalight run` and the small commands: what is done again, and one sentence for bad input."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from safetensors.numpy import save_file
 from call import QUICK, call, change_catalog, ctrl_c_in, list_performed, refuse, refuse_run, run, succeed
 from make import FIRST_ID
 from metalight import __version__
-from metalight.tables import load_table
+from metalight.figures import draw_training_history
+from metalight.tables import ColumnInfo, Table, load_table, save_table
 
 STAGES = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
 
@@ -77,6 +79,16 @@ def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -
     assert {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")} == before
 
 
+def test_the_figure_of_the_training_has_the_unit_and_the_name_of_the_target_that_it_shows(sample: Path) -> None:
+    catalog = pd.read_csv(sample / "catalog.csv").assign(age=lambda frame: frame["oh_p50"] - 8)
+    save_table(Table(catalog, {"age": ColumnInfo("Gyr")}), sample / "catalog.ecsv")
+    change = ("--set", f"catalog.path={sample / 'catalog.ecsv'}", "--set", 'catalog.targets=["age", "oh_p50"]')
+    run(sample, *change)
+    history = pd.read_csv(sample / "run/training/history.csv")
+    draw_training_history(history, path_stem=sample / "again", name="age", unit="Gyr")
+    assert (sample / "run/figures/training_history.png").read_bytes() == (sample / "again.png").read_bytes()
+
+
 def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> None:
     # The copy lies elsewhere, which alone must not matter to anything but the first two stages.
     assert "training" not in list_performed(run(copy))
@@ -94,6 +106,20 @@ def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
     arguments = ("--set", "model.weights=start.safetensors", "--run-dir", "again")
     succeed("run", "recipe.toml", *arguments)
     assert list_performed(succeed("run", "again/recipe.toml", "--run-dir", "again")) == []
+
+
+def test_decoded_images_that_become_others_are_learnt_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(copy)
+    output = run(copy, "--set", "pixels.side=8")
+    assert list_performed(output) == ["pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    assert json.loads((copy / "run/model/config.json").read_text())["images"]["side"] == 8
+    # Read once more, with the same outcome, nothing follows; so after an update that decodes otherwise only in name.
+    for path in (copy / "images").iterdir():
+        os.utime(path)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["cutouts", "pixels"]
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    monkeypatch.setattr("metalight.pipeline.data_stages.DECODING_VERSION", 999)
+    assert list_performed(run(copy, "--set", "pixels.side=8")) == ["pixels"]
 
 
 def test_a_changed_image_is_decoded_anew_and_the_rest_follows(copy: Path) -> None:
@@ -252,7 +278,7 @@ def test_what_cannot_train_is_refused_before_the_long_work(sample: Path) -> None
         (f"model.weights={save_other_weights(sample)}", "are not those of the backbone 'test_resnet'"),
     ):
         assert message in refuse_run(sample, "--set", setting)
-        assert not (sample / "run/catalog.parquet").exists()
+        assert not (sample / "run/pixels").exists()
     assert "--device gpu is unknown" in refuse_run(sample, "--device", "gpu")
 
 
@@ -277,6 +303,28 @@ def test_a_way_over_a_folder_that_is_not_there_makes_none(sample: Path, monkeypa
     succeed("compare", "run", "run", "-o", "detour/../comparison")
     names = {"catalog.csv", "images", "recipe.toml", "run", "predictions.csv", "scores", "comparison"}
     assert {path.name for path in sample.iterdir()} == names | {"predictions.csv-metadata.json"}
+
+
+def test_paths_with_blanks_accents_and_marks_of_patterns_work_in_every_command(finished: Path, tmp_path: Path) -> None:
+    place = tmp_path / "Mes galaxies (été) [1] '%s' #2"
+    shutil.copytree(finished, place)
+    (place / "images").rename(place / "les images à lire")
+    (place / "recipe.toml").rename(place / "Rezept für alle.toml")
+    (place / "catalog.csv").rename(place / "Σ catalogue.csv")
+    recipe = QUICK.replace("catalog.csv", "Σ catalogue.csv").replace('"images"', '"les images à lire"')
+    (place / "Rezept für alle.toml").write_text(f'name = "recipe"\n{recipe}', encoding="utf-8")
+    words = ["run", place / "Rezept für alle.toml", "--run-dir", place / "run"]
+    assert "training" not in list_performed(succeed(*words))
+    assert list_performed(succeed(*words, "--from", "figures")) == ["figures"]
+    catalog = ["--catalog", place / "Σ catalogue.csv", "--id", "objID"]
+    output = place / "nos prédictions.csv"
+    succeed("predict", place / "run", "--images", place / "les images à lire", *catalog, "-o", output)
+    assert len(pd.read_csv(output)) == 40
+    predictions, columns = place / "run/predictions/test.parquet", ["--truth", "oh_p50"]
+    succeed("evaluate", predictions, *columns, "--predicted", "oh_p50_predicted", "-o", place / "les résultats")
+    succeed("compare", place / "run", output, "-o", place / "la comparaison")
+    for name in ("les résultats/prediction_summary.png", "la comparaison/comparison.json"):
+        assert (place / name).stat().st_size > 0
 
 
 def test_a_folder_that_denies_the_recipe_is_refused(sample: Path) -> None:

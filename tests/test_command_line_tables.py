@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from call import call, refuse, run, succeed
 from make import FIRST_ID
@@ -86,6 +88,39 @@ def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) 
     assert "40 galaxies predicted; 2 refused" in shown
     refused = pd.read_csv(tmp_path / "predictions_refused.csv")
     assert refused["path"].tolist() == ["galaxy.png", "1.jpg"]
+
+
+def test_images_whose_levels_or_picture_would_be_guessed_are_listed_by_name(copy: Path, tmp_path: Path) -> None:
+    images = copy / "images"
+    pictures = [Image.fromarray(np.random.default_rng(seed).integers(0, 255, (16, 16, 3), np.uint8)) for seed in (1, 2)]
+    several: dict[str, Any] = {"save_all": True, "append_images": pictures[1:]}
+    Image.new("CMYK", (16, 16)).save(images / "1.jpg")
+    Image.fromarray(np.full((16, 16), 4660, np.uint16)).save(images / "2.png")
+    pictures[0].save(images / "3.png", **several)
+    pictures[0].save(images / "4.jpg", "MPO", **several)
+    for object_id, kind in ((5, "GIF"), (6, "WEBP")):
+        pictures[0].save(images / f"{object_id}.jpg", kind, **several)
+    Image.new("1", (100_000, 2000)).save(images / "7.png")
+    pictures[0].resize((1, 1)).save(images / "8.png")
+    (images / "9.jpg").mkdir()
+    (images / "10.jpg").symlink_to("11.jpg")
+    (images / "11.jpg").symlink_to("10.jpg")
+    (images / "round").symlink_to(".")
+    (tmp_path / "ids.csv").write_text("object_id\n" + "".join(f"{row}\n" for row in (*range(1, 12), FIRST_ID)))
+    words = ["predict", copy / "run", "--images", images, "--catalog", tmp_path / "ids.csv", "--views", "none"]
+    assert "1 galaxy predicted; 11 refused" in succeed(*words, "-o", tmp_path / "p.csv")
+    refused = pd.read_csv(tmp_path / "p_refused.csv").set_index("object_id")["reason"]
+    assert refused.sort_index().tolist() == [
+        "has the colours CMYK, not RGB or grey",
+        "has 16 bits a channel; save it with 8, stretched as the images that the model has seen",
+        "is an animation of 2 pictures; save the one that shows the galaxy",
+        "is a file of 2 pictures; save the one that shows the galaxy",
+        *["is not a JPEG or PNG image"] * 2,
+        "is too large: more than 100 million pixels",
+        "is blank: every pixel has the same value",
+        "no image file",
+        *["is a link that leads in a circle"] * 2,
+    ]
 
 
 def test_a_model_refuses_images_of_another_kind_unless_told_otherwise(copy: Path, tmp_path: Path) -> None:

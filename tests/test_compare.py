@@ -414,7 +414,7 @@ def test_a_place_that_cannot_be_written_is_refused(tables: Path) -> None:
 
 def test_a_comparison_does_without_torch(runs: Path) -> None:
     code = (
-        "import sys; from metalight.cli import app; "
+        "import sys; from metalight.cli.app import app; "
         f"app(['compare', {str(runs / 'run')!r}, {str(runs / 'other')!r}, '-o', {str(runs / 'out')!r}], "
         "standalone_mode=False); print(sorted({'torch', 'timm', 'lightning'} & set(sys.modules)))"
     )

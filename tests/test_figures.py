@@ -21,7 +21,8 @@ from metalight.figures import draw_example_grid, draw_prediction_summary, draw_t
 from metalight.figures import example_grid as grid_module
 from metalight.figures import prediction_summary as summary_module
 from metalight.figures import training_history as history_module
-from metalight.figures.style import NMAD_BLUE, RMSE_RED, make_greys, use_style
+from metalight.figures.galaxies import make_greys
+from metalight.figures.style import NMAD_BLUE, RMSE_RED, use_style
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -278,17 +279,17 @@ def test_images_that_do_not_fit_the_examples_are_refused(tmp_path: Path) -> None
 
 def test_a_history_shows_losses_validation_and_rates(tmp_path: Path) -> None:
     history = make_history(40)
-    paths = draw_training_history(history, path_stem=tmp_path / "training_history", unit="dex")
+    paths = draw_training_history(history, path_stem=tmp_path / "training_history", name="", unit="dex")
     assert [path.name for path in paths] == [f"training_history.{kind}" for kind in ("png", "pdf", "csv")]
     written = pd.read_csv(paths[2])
     pd.testing.assert_frame_equal(written[history.columns], history)
     with use_style():
-        figure = history_module.build_figure(written, "dex")
+        figure = history_module.build_figure(written, "", "dex")
     losses, rates, validation = figure.axes
     np.testing.assert_array_equal(np.asarray(losses.lines[0].get_ydata()), history["train_loss"])
     np.testing.assert_array_equal(np.asarray(losses.lines[1].get_ydata()), written["train_loss_smoothed"])
     assert np.asarray(validation.lines[0].get_xdata()).tolist() == list(range(39, 400, 40))
-    assert (losses.get_ylabel(), validation.get_ylabel()) == ("Training loss (scaled targets)", "Validation RMSE (dex)")
+    assert (losses.get_ylabel(), validation.get_ylabel()) == ("Training loss (scaled targets)", "Validation RMSE [dex]")
     assert rates.get_yscale() == "log"
     assert rates.get_xlim() == losses.get_xlim()
     np.testing.assert_array_equal(np.asarray(rates.lines[0].get_ydata()), history["learning_rate_early"])
@@ -313,15 +314,23 @@ def test_a_history_shows_losses_validation_and_rates(tmp_path: Path) -> None:
     ids=["one step an epoch", "no validation", "one step", "no rates", "diverged", "many phases"],
 )
 def test_a_history_of_any_kind_is_legible(history: pd.DataFrame, tmp_path: Path) -> None:
-    draw_training_history(history, path_stem=tmp_path / "history", unit="")
+    draw_training_history(history, path_stem=tmp_path / "history", name="", unit="")
     with use_style():
-        assert_legible(history_module.build_figure(pd.read_csv(tmp_path / "history.csv"), ""))
+        assert_legible(history_module.build_figure(pd.read_csv(tmp_path / "history.csv"), "", ""))
+
+
+def test_of_several_targets_the_one_that_is_validated_is_named() -> None:
+    history = make_history(3).assign(train_loss_smoothed=0.4)
+    with use_style():
+        figure = history_module.build_figure(history, "lgm_tot_p50", "dex")
+    assert figure.axes[2].get_ylabel() == "Validation RMSE of lgm_tot_p50 [dex]"
+    assert_legible(figure)
 
 
 def test_without_validation_there_is_no_second_axis() -> None:
     history = make_history(3, is_validated=False)
     with use_style():
-        figure = history_module.build_figure(history.assign(train_loss_smoothed=history["train_loss"]), "dex")
+        figure = history_module.build_figure(history.assign(train_loss_smoothed=history["train_loss"]), "", "dex")
     assert len(figure.axes) == 2
 
 
@@ -338,10 +347,11 @@ def test_a_phase_that_comes_back_is_a_phase_of_its_own() -> None:
 
 
 def test_a_history_that_lacks_something_is_refused(tmp_path: Path) -> None:
+    lacking = make_history(1).drop(columns=["phase", "train_loss"])
     with pytest.raises(ValueError, match="history lacks phase, train_loss"):
-        draw_training_history(make_history(1).drop(columns=["phase", "train_loss"]), path_stem=tmp_path / "history")
+        draw_training_history(lacking, path_stem=tmp_path / "history", name="", unit="")
     with pytest.raises(ValueError, match="history lacks rows"):
-        draw_training_history(make_history(1)[:0], path_stem=tmp_path / "history")
+        draw_training_history(make_history(1)[:0], path_stem=tmp_path / "history", name="", unit="")
 
 
 def test_the_same_numbers_give_the_same_bytes_and_settings_stay_as_they_were(tmp_path: Path) -> None:
@@ -356,7 +366,7 @@ def test_the_same_numbers_give_the_same_bytes_and_settings_stay_as_they_were(tmp
                 [
                     *draw_prediction_summary(*make_metallicities(700), path_stem=tmp_path / folder / "summary"),
                     *draw_example_grid(examples, images, path_stem=tmp_path / folder / "grid"),
-                    *draw_training_history(make_history(5), path_stem=tmp_path / folder / "history"),
+                    *draw_training_history(make_history(5), path_stem=tmp_path / folder / "history", name="", unit=""),
                 ]
             )
             assert all(mpl.rcParams[key] == value for key, value in before.items())

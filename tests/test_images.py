@@ -83,6 +83,12 @@ def test_an_animation_is_refused() -> None:
         decode_image(encode(pictures[0], save_all=True, append_images=pictures[1:]))
 
 
+def test_a_jpeg_of_several_pictures_is_refused() -> None:
+    pictures = [Image.fromarray(make_pixels(8, 8, 3, seed=seed)) for seed in range(2)]
+    with pytest.raises(ImageError, match=r"^is a file of 2 pictures; save the one that shows the galaxy$"):
+        decode_image(encode(pictures[0], "MPO", save_all=True, append_images=pictures[1:]))
+
+
 @given(
     st.integers(1, 40),
     st.integers(1, 40),

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from make import make_model
-from metalight.model import Network, open_inference
+from metalight.model import Network, build_network, open_inference
 from metalight.model.inference import rebuild_network
 from metalight.model.winograd import MIN_CHANNELS, WinogradConv2d, compute_matrices, is_suited
+from metalight.recipe import ModelSettings
 
 CPU = torch.device("cpu")
 
@@ -91,6 +92,20 @@ def test_a_rebuilt_network_is_the_same_function_without_batch_norms(make: object
     assert not has_batch_norms(rebuilt)
     is_winograd = any(isinstance(layer, WinogradConv2d) for layer in rebuilt.modules())
     assert is_winograd == (has_winograd and make is make_wide)
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "regnety_002", "mobilenetv3_small_050"])
+def test_batch_norms_that_timm_joins_with_activations_are_folded_too(backbone: str) -> None:
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = build_network(ModelSettings(backbone=backbone, hidden_features=8), 1).train()
+        network(torch.rand(8, 3, 33, 33))
+    rebuilt = rebuild_network(network.eval(), side=33, has_winograd=False)
+    images = torch.rand(5, 3, 33, 33, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        torch.testing.assert_close(rebuilt(images), network(images), atol=1e-5, rtol=1e-4)
+    assert not has_batch_norms(rebuilt)
+    assert "batch_norm" not in rebuilt.body.layers.code  # type: ignore[operator,union-attr]
 
 
 @pytest.mark.parametrize("body", [_Random, _Branching])

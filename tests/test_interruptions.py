@@ -4,10 +4,12 @@ import contextlib
 import hashlib
 import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import torch
 from call import call, list_performed, refuse, refuse_run, run, succeed
 from kill_at import MOMENTS
 from make import make_sample
+from metalight.images import ImageKind, reading
+from metalight.pipeline import predict_images
 from metalight.training import list_checkpoints, load_last_checkpoint
 
 RECIPE = """
@@ -150,6 +154,88 @@ def test_a_lost_model_comes_back_from_its_last_checkpoint_without_training(copy:
     assert (copy / "run/model/model.safetensors").read_bytes() == weights
 
 
+def test_a_history_that_a_kill_left_behind_the_last_checkpoint_catches_up(copy: Path) -> None:
+    history = copy / "run/training/history.csv"
+    whole = history.read_bytes()
+    shutil.rmtree(copy / "run/model")
+    history.write_bytes(whole[: len(whole) // 2])
+    assert "went on after epoch 2" in run(copy)
+    assert history.read_bytes() == whole
+
+
+def test_parts_that_a_kill_left_beside_finished_pixels_are_deleted(copy: Path) -> None:
+    records = json.loads((copy / "run/stages.json").read_text())
+    del records["pixels"]
+    (copy / "run/stages.json").write_text(json.dumps(records))
+    (copy / "run/pixels.unfinished").mkdir()
+    (copy / "run/pixels.unfinished/part-000000.parquet").touch()
+    assert "pixels" in list_performed(run(copy))
+    assert not (copy / "run/pixels.unfinished").exists()
+
+
+def test_decoded_images_are_not_lost_to_a_kill_while_they_are_moved(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("metalight.images.pixels._hash_content", press_ctrl_c)
+        assert call("run", sample / "recipe.toml", "--run-dir", sample / "run").exit_code == 130
+    monkeypatch.setattr("metalight.images.pixels.read_images", press_ctrl_c)
+    assert run(sample, "--only", "pixels")
+
+
+def press_ctrl_c(*_: object, **__: object) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_a_prediction_interrupted_as_it_is_written_is_not_made_again(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = copy / "out" / "predictions.csv"
+    words = ("predict", copy / "run", "--images", copy / "images", "-o", output)
+    with monkeypatch.context() as patched:
+        patched.setattr(import_module("metalight.pipeline.predict_images"), "save_table", press_ctrl_c)
+        assert call(*words).exit_code == 130
+    # As a kill leaves them, and those of other tables, which may be in use.
+    for name in (".predictions.tmp-abc_1234.csv", ".predictions_refused.tmp-abc_1234.csv", ".other.tmp-abc_1234.csv"):
+        (output.parent / name).touch()
+    with monkeypatch.context() as patched:
+        patched.setattr("metalight.pipeline.predict_parts._predict", press_ctrl_c)
+        succeed(*words)
+    names = {path.name for path in output.parent.iterdir()}
+    assert names == {"predictions.csv", "predictions.csv-metadata.json", ".other.tmp-abc_1234.csv"}
+
+
+def test_a_folder_without_a_usable_image_leaves_nothing_beside_the_output(copy: Path) -> None:
+    (copy / "bad").mkdir()
+    (copy / "bad/1.png").write_bytes(b"no image")
+    refuse("predict", copy / "run", "--images", copy / "bad", "-o", copy / "out/predictions.csv")
+    assert list((copy / "out").iterdir()) == []
+
+
+CTRL_C_TWICE_LOST = """
+import os, signal, sys, time, weakref
+import metalight.cli.app
+class Thing: pass
+def press(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000): pass
+def run():
+    for _ in range(2):
+        thing = Thing()
+        reference = weakref.ref(thing, press)
+        del thing
+    time.sleep(60)
+metalight.cli.app.app = run
+metalight.cli.main()
+"""
+
+
+def test_ctrl_c_is_heeded_where_python_cannot_raise_it() -> None:
+    ended = subprocess.run([sys.executable, "-c", CTRL_C_TWICE_LOST], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr.splitlines() == ["Interrupted. What is finished is kept: the same command goes on from there."]
+
+
 def test_a_setting_changed_by_mistake_costs_no_checkpoint(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for changes in ((), ("--set", "training.seed=7")):
         with ctrl_c_in_epoch(2, monkeypatch):
@@ -171,6 +257,67 @@ def test_a_checkpoint_that_is_a_pickle_with_code_is_not_run(tmp_path: Path) -> N
     found = load_last_checkpoint(tmp_path, "a" * 64)
     assert (found.checkpoint, found.num_damaged) == (None, 1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rules(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_FILES_A_PART", 16)
+    read: list[int] = []
+    read_one = reading._read_one
+
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+        read.append(object_id)
+        return read_one(folder, object_id, path, num_bytes, kind)
+
+    monkeypatch.setattr(reading, "_read_one", note)
+
+    def predict(stop_after: int = 1000) -> int:
+        """How many files are read, until a bar of so many steps."""
+        read.clear()
+
+        @contextlib.contextmanager
+        def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+            done: list[int] = []
+
+            def advance(steps: int) -> None:
+                done.append(steps)
+                if sum(done) >= stop_after:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+        with contextlib.suppress(KeyboardInterrupt):
+            predict_images(copy / "run", copy / "images", copy / "out.csv", views="none", progress=progress)
+        return len(read)
+
+    assert predict(stop_after=20) == 32
+    assert predict() == 24
+    assert predict(stop_after=20) == 32
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
+    assert predict() == 40
+
+
+def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (copy / "ran",))
+
+    data = pickle.dumps(Trap())
+    for file in list_checkpoints(copy / "run/training/checkpoints"):
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        file.path.write_bytes(data)
+        file.path.rename(file.path.with_name(f"epoch-{file.epochs_done:04}-{file.identity}-{digest}.pt"))
+    (copy / "run/model/model.safetensors").write_bytes(data)
+    message = refuse("predict", copy / "run", "--images", copy / "images", "-o", copy / "p.csv")
+    assert "model.safetensors are missing or damaged: the file is a pickle, which may run code" in message
+    message = refuse_run(copy, "--only", "prediction")
+    assert "builds on what 'training' makes, which is not there or not up to date" in message
+    shutil.rmtree(copy / "run/model")
+    with ctrl_c_in_epoch(1, monkeypatch):
+        call("run", copy / "recipe.toml", "--run-dir", copy / "run")
+    assert "begun anew: all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
+    assert not (copy / "ran").exists()
 
 
 def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:

@@ -74,7 +74,7 @@ def test_rows_keep_the_order_in_which_galaxies_were_found(tmp_path: Path) -> Non
 def test_the_folder_holds_the_documented_files_and_no_path_of_this_machine(tmp_path: Path) -> None:
     folder = write_galaxies(tmp_path / "images", 1, 2)
     build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
-    names = {"pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"}
+    names = {"pixels.npy", "index.parquet", "refused.parquet", "content.json", "fingerprint.json"}
     assert {path.name for path in (tmp_path / "pixels").iterdir()} == names
     for name in names:
         assert os.fsencode(tmp_path) not in (tmp_path / "pixels" / name).read_bytes()
@@ -212,7 +212,7 @@ def test_any_change_of_the_inputs_builds_anew(tmp_path: Path, monkeypatch: pytes
     assert [is_fresh(2, 1, 3), is_fresh(2, 1, 3)] == [False, True]
     assert [is_fresh(2, 1, 3, side=4), is_fresh(2, 1, 3, side=4)] == [False, True]
     assert load_pixels(cache).side == 4
-    monkeypatch.setattr(pixels_module, "FORMAT_VERSION", 999)
+    monkeypatch.setattr("metalight.images.kinds.DECODING_VERSION", 999)
     assert not is_fresh(2, 1, 3, side=4)
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_grew_since_it_was_listed_is_refused(tmp_path: Path) -> None
     assert reasons(report.refused) == {2: "changed since the folder was listed; run again"}
 
 
-@pytest.mark.parametrize("name", ["pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"])
+@pytest.mark.parametrize("name", ["pixels.npy", "index.parquet", "refused.parquet", "content.json", "fingerprint.json"])
 @pytest.mark.parametrize("has_half", [True, False])
 def test_a_broken_cache_is_built_anew(tmp_path: Path, name: str, has_half: bool) -> None:
     folder = write_galaxies(tmp_path / "images", 1, 2)
@@ -316,7 +316,7 @@ def test_an_interrupted_decode_reads_only_what_is_left(tmp_path: Path, monkeypat
     monkeypatch.setattr(reading_module, "_read_one", note)
     build_pixels(folder, found, tmp_path / "pixels", side=SIDE)
     assert sorted(read) == list(range(65, 151))
-    for name in ("pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"):
+    for name in ("pixels.npy", "index.parquet", "refused.parquet", "content.json", "fingerprint.json"):
         assert (tmp_path / "pixels" / name).read_bytes() == (tmp_path / "at-once" / name).read_bytes(), name
 
 
@@ -336,6 +336,16 @@ def test_parts_without_their_array_or_of_other_files_are_not_used(
         spoil()
         build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE)
         assert_rows_match(tmp_path / "pixels", *range(1, 101))
+
+
+def test_parts_of_another_size_are_not_taken_for_those_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_galaxies(tmp_path / "images", *range(1, 101))
+    for size in (64, 32):  # as by an update between
+        monkeypatch.setattr(reading_module, "_MOST_FILES_A_PART", size)
+        with interrupted_after(80) as progress:
+            build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE, progress=progress)
+    build_pixels(folder, find(folder, *range(1, 101)), tmp_path / "pixels", side=SIDE)
+    assert_rows_match(tmp_path / "pixels", *range(1, 101))
 
 
 def test_progress_counts_every_file_once(tmp_path: Path) -> None:
@@ -419,6 +429,6 @@ def test_the_fingerprint_says_what_the_cache_was_built_from(tmp_path: Path) -> N
     folder = write_galaxies(tmp_path / "images", 1, 2)
     build_pixels(folder, find(folder, 1, 2), tmp_path / "pixels", side=SIDE)
     fingerprint = json.loads((tmp_path / "pixels/fingerprint.json").read_text())
-    kind = {"side", "num_channels", "pillow", "simplejpeg"}
-    assert set(fingerprint) == {"format_version", "files_sha256", "is_complete", "content_sha256", *kind}
+    kind = {"decoding_version", "side", "num_channels", "pillow", "simplejpeg"}
+    assert set(fingerprint) == {"files_sha256", "unread", *kind}
     assert fingerprint["side"] == SIDE

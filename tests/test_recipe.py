@@ -135,3 +135,13 @@ def test_every_preset_says_in_its_first_line_what_it_is() -> None:
     for name, purpose in list_presets().items():
         assert len(purpose) > 20
         tomllib.loads(show_preset(name))
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["cycles=9223372036854775808", "cycles=60", "frozen_epochs=100001", "first_cycle_epochs=1000000000000000000000"],
+)
+def test_a_training_without_end_is_refused_at_once(override: str) -> None:
+    with pytest.raises(RecipeError, match="training"):
+        load_recipe("paper", [f"training.{override}"])
+    assert load_recipe("paper", ["training.cycles=0", "training.frozen_epochs=90000"]).training.epochs == 90_001

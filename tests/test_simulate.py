@@ -141,7 +141,8 @@ def test_a_survey_can_be_made_larger_and_is_then_as_if_made_at_once(survey: Path
 def test_what_a_killed_process_left_is_tidied_away(survey: Path) -> None:
     before = hash_files(survey)
     object_id = draw_population(1, SEED)["object_id"][0]
-    (survey / "images" / f".{object_id}-abc.jpg").write_bytes(b"half")
+    (survey / f"images/.{object_id}.tmp-abcdefgh.jpg").write_bytes(b"half")
+    (survey / ".catalog.tmp-abcdefgh.csv").write_bytes(b"half")
     simulate_survey(NUM_GALAXIES, survey, DESIGN)
     assert hash_files(survey) == before
 
@@ -175,7 +176,9 @@ def test_a_survey_of_a_metalight_that_drew_otherwise_is_refused(tmp_path: Path) 
         simulate_survey(2, tmp_path, DESIGN)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"num_galaxies": null}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"num_galaxies": null}', '{"num_galaxies": Infinity}', "[" * 100_000]
+)
 def test_settings_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "simulation.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="cannot be read as the settings of a survey"):
@@ -196,7 +199,7 @@ def test_a_folder_of_other_files_is_refused_but_hidden_files_are_no_hindrance(tm
 
 def test_a_folder_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(RunError, match="cannot be written: Not a directory; mend that"):
+    with pytest.raises(RunError, match="cannot be written: a file stands where a folder should be; mend that"):
         simulate_survey(1, tmp_path / "file" / "survey", DESIGN)
 
 

@@ -133,7 +133,8 @@ def test_the_mass_function_is_found_again_by_the_volume_of_each_galaxy() -> None
     moduli = relations.compute_distance_modulus(redshifts)
 
     def find_volume(limit: float) -> npt.NDArray[np.float64]:
-        distances = relations.compute_comoving_distance_mpc(np.interp(limit - absolute, moduli, redshifts))
+        farthest = np.interp((limit - absolute).to_numpy(), moduli, redshifts)
+        distances = relations.compute_comoving_distance_mpc(farthest)
         return distances**3 - relations.compute_comoving_distance_mpc(np.array(0.02)) ** 3
 
     # Some are selected to a fainter limit than the others.

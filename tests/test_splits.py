@@ -122,6 +122,10 @@ def test_the_user_s_own_sets_may_be_a_pandas_column_with_any_index_and_no_valida
 def test_unknown_words_are_named_with_the_accepted_ones() -> None:
     with pytest.raises(SplitError, match=r"has 'dev', 'holdout'; accepted are train, training, validation, valid"):
         assign_column(np.arange(4), ["train", "holdout", "dev", "test"])
+    with pytest.raises(SplitError, match=r"has 'a a a") as caught:
+        assign_column(np.arange(4), ["train", "a\n" * 500, "dev", "test"])
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), "", " "])

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from call import change_catalog, list_performed, refuse_run, run, succeed
+from call import QUICK, change_catalog, list_performed, refuse_run, run, succeed
 from make import FIRST_ID
+from make_fits import make_fits_sample
 
 NUM = 40
 SKY = ["--set", "splits.method=sky"]
@@ -82,6 +83,20 @@ def test_frames_of_other_framings_are_as_large_as_they_are(
     line, splits = split(sample, *SKY, *short)
     assert words in line
     assert pair_up(splits) == ({(0, 1)} if is_linked else set())
+
+
+def test_the_frame_of_fits_is_the_field_that_is_used_of_it(tmp_path: Path) -> None:
+    make_fits_sample(tmp_path, NUM, ("i", "r", "g"))
+    (tmp_path / "recipe.toml").write_text(QUICK)
+    ra = np.arange(NUM) * 1.0
+    ra[1] = 6.5 / 3600
+    place(tmp_path, RA=ra)
+    # The diagonal of 5 arcsec is 7.1 arcsec, that of 4 arcsec 5.7.
+    settings = [*SKY, "--set", "splits.link_arcmin=0.1", "--set", "cutouts.framing=other"]
+    line, splits = split(tmp_path, *settings, "--set", "cutouts.field_arcsec=5")
+    assert "39 groups linked up to 0.1 arcmin or by frames that touch" in line
+    assert pair_up(splits) == {(0, 1)}
+    assert pair_up(split(tmp_path, *settings, "--set", "cutouts.field_arcsec=4")[1]) == set()
 
 
 def test_images_of_the_same_pixels_in_other_files_stay_together_and_copies_are_refused(sample: Path) -> None:

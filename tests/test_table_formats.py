@@ -126,6 +126,38 @@ def test_a_votable_of_others_is_read_with_its_prefixes_signs_and_nulls(tmp_path:
     assert loaded.info == {"n": ColumnInfo("m", "N")}
 
 
+@pytest.mark.parametrize("version", ["", 'version="1.1"', 'version="1.4"'])
+def test_an_empty_cell_of_a_votable_is_missing_and_no_number_in_any_version(tmp_path: Path, version: str) -> None:
+    text = make_votable(ID, "<TABLEDATA><TR><TD/></TR><TR><TD>5</TD></TR></TABLEDATA>")
+    path = write(tmp_path / "a.vot", text.replace("<VOTABLE", f"<VOTABLE {version}"))
+    assert values(load_table(path), "id") == [None, 5]
+
+
+def test_text_of_a_votable_keeps_its_blanks_and_any_language(tmp_path: Path) -> None:
+    texts = [" NGC  7 ", "\t", "é 😀\r\n."]
+    cells = "".join(f"<TR><TD>{text}</TD></TR>" for text in texts).replace("\r", "&#13;")
+    field = '<FIELD name="t" datatype="unicodeChar" arraysize="*"/>'
+    path = write(tmp_path / "a.vot", make_votable(field, f"<TABLEDATA>{cells}</TABLEDATA>"))
+    assert values(load_table(path), "t") == texts
+    assert values(round_trip(load_table(path), tmp_path, ".vot"), "t") == texts
+
+
+def pack(field: str, rows: bytes) -> str:
+    return make_votable(field, f'<BINARY><STREAM encoding="base64">{base64.b64encode(rows).decode()}</STREAM></BINARY>')
+
+
+def test_a_bit_of_a_binary_votable_is_read_where_the_standard_and_where_astropy_puts_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.vot", pack('<FIELD name="b" datatype="bit"/>', b"\x80\x08\0"))
+    assert values(load_table(path), "b") == [True, True, False]
+
+
+@pytest.mark.parametrize("suffix", [".vot", ".ecsv"])
+def test_units_are_kept_as_they_are_spelt_and_not_worked_out(tmp_path: Path, suffix: str) -> None:
+    units = ["10**-17 erg/s/cm2", "10**999999999", "log(Msun)", "m.m", "(((m)))"]
+    info = {f"x{place}": ColumnInfo(unit) for place, unit in enumerate(units)}
+    assert round_trip(make_table(info, **{name: [1] for name in info}), tmp_path, suffix).info == info
+
+
 BOMB = '<!DOCTYPE v [<!ENTITY a "aaaaaaaa">' + "".join(
     f'<!ENTITY {after} "{f"&{name};" * 10}">' for name, after in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -150,6 +182,16 @@ BOMB = '<!DOCTYPE v [<!ENTITY a "aaaaaaaa">' + "".join(
         (make_votable(ID, '<BINARY><STREAM href="http://example.org/x"/></BINARY>'), "another file.* in TABLEDATA"),
         (make_votable(ID, "<BINARY><STREAM>AAA</STREAM></BINARY>"), "not base64"),
         (make_votable(ID, "<BINARY><STREAM>AAAA</STREAM></BINARY>"), "its rows are cut short"),
+        (pack(ID, struct.pack(">qq", 1, 2)[:-3]), "its rows are cut short"),
+        (pack(ID, struct.pack(">q", 1)).replace("AAAA", "AA!!AA"), "not base64"),
+        (pack('<FIELD name="t" datatype="char" arraysize="0"/>', b"ab"), "text without any width"),
+        (
+            make_votable(ID, f"<TABLEDATA><TR><TD>{2**63}</TD></TR></TABLEDATA>"),
+            "not hold long only.*'9223372036854775808",
+        ),
+        (make_votable(ID, "<TABLEDATA><TR><TD>1_000</TD></TR></TABLEDATA>"), "not hold long only.*'1_000'"),
+        (make_votable('<FIELD name="x" datatype="double"/>', "<TABLEDATA><TR><TD>8,5</TD></TR></TABLEDATA>"), "'8,5'"),
+        ("<VOTABLE>" + "<RESOURCE>" * 100, "nested more than 100 deep"),
         (make_votable(ID, "<FITS><STREAM>AAAA</STREAM></FITS>"), "a FITS file inside the XML"),
         (
             make_votable(
@@ -189,6 +231,22 @@ HEAD = "# %ECSV 1.0\n# ---\n"
 )
 def test_an_ecsv_that_cannot_be_used_is_refused(tmp_path: Path, text: str, message: str) -> None:
     refuse(write(tmp_path / "a.ecsv", text), message)
+
+
+def test_text_of_an_ecsv_keeps_blanks_breaks_and_what_is_empty(tmp_path: Path) -> None:
+    texts = [" a ", "\r\n", "\u2028", "\x0c", "", None, "#", "nan"]
+    table = make_table(t=pd.Series(texts, dtype="str"), row=range(len(texts)))
+    assert values(round_trip(table, tmp_path, ".ecsv"), "t") == texts
+
+
+@pytest.mark.parametrize("suffix", [".ecsv", ".csv"])
+def test_a_column_name_may_have_line_breaks_and_a_comment_an_odd_quote(tmp_path: Path, suffix: str) -> None:
+    columns = {"two\nlines": [1, 2], 'and "three"\n\nlines': [3, 4], "c": [5, 6]}
+    path = tmp_path / f"a{suffix}"
+    save_table(Table(pd.DataFrame(columns)), path)
+    if suffix == ".csv":
+        write(path, b'# 5" wide\n' + path.read_bytes())
+    assert load_table(path).frame.to_dict("list") == columns
 
 
 @pytest.mark.parametrize("suffix", [".ecsv", ".vot"])

@@ -1,7 +1,9 @@
 """Promises of training: batches, schedule, loss, phases, repeats, and what it refuses."""
 
 import contextlib
+import dataclasses
 import math
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from make import FIRST_ID, TINY, make_blobs
 from metalight.errors import TrainingError
 from metalight.recipe import AugmentationSettings, ModelSettings, TrainingSettings, load_recipe
 from metalight.training import (
+    CheckpointPlace,
     EpochBatches,
     FittedModel,
     TrainingData,
@@ -26,7 +29,9 @@ from metalight.training import (
     compute_rate_factor,
     divide_into_batches,
     fit_network,
+    load_last_checkpoint,
 )
+from metalight.training.checkpoints import save_checkpoint
 
 CPU = torch.device("cpu")
 QUICK = TrainingSettings(
@@ -281,6 +286,25 @@ def test_ctrl_c_is_passed_on_and_the_history_so_far_is_kept(tmp_path: Path) -> N
         fit_network(make_data(), None, TINY, QUICK, device=CPU, history_path=path, progress=press_ctrl_c)
     assert signal.getsignal(signal.SIGINT) is handler
     assert pd.read_csv(path)["epoch"].tolist() == [0, 0, 0]
+
+
+def test_a_checkpoint_of_a_network_with_other_layers_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    place = CheckpointPlace(tmp_path / "checkpoints", "a" * 64)
+
+    def fit_on() -> FittedModel:
+        return fit_network(make_data(8), None, TINY, QUICK, device=CPU, checkpoints=place)
+
+    fit_on()
+    checkpoint = load_last_checkpoint(place.folder, place.identity).checkpoint
+    assert checkpoint is not None
+    # As another version of timm may name its layers.
+    renamed = {name.replace("layer1", "stage1"): tensor for name, tensor in checkpoint.network.items()}
+    other = dataclasses.replace(checkpoint, network=renamed, environment="cpu, float32, torch 2.0, timm 1.0")
+    save_checkpoint(other, place.folder)
+    with pytest.raises(TrainingError, match=r"with other layers, begun on cpu, .* timm 1\.0, and now .* delete that"):
+        fit_on()
+    shutil.rmtree(place.folder)
+    assert not fit_on().resumed
 
 
 def test_labels_that_are_all_the_same_are_refused() -> None:

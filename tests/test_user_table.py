@@ -84,7 +84,7 @@ def test_galaxies_without_a_target_are_refused_with_the_reason_and_counted(tmp_p
     assert catalog.refused["object_id"].dtype == np.int64
     assert counted(catalog) == [("all rows", 6), ("has oh", 3), ("has mass", 1)]
     assert catalog.counts["num_left"].dtype == np.int64
-    assert catalog.counts["reason"].tolist()[0] == "rows of galaxies.parquet"
+    assert catalog.counts["reason"].tolist()[0] == "rows of the catalogue"
 
 
 @given(targets=st.lists(st.tuples(*[st.sampled_from([8.5, -9999.0, math.nan, math.inf])] * 2), min_size=1))

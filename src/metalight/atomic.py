@@ -1,14 +1,16 @@
 """Files that are either whole or not there: written beside their place, then moved into it in one step.
 
-What a killed process leaves half-written has a name by which it is known (`remove_leftovers`): `.NAME.tmp-XXXXXXXX`.
+What a killed process leaves half-written has a name by which it is known (`remove_leftovers`): `.NAME.tmp-XXXXXXXX`,
+and for a file its suffix after that.
 """
 
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,31 @@ def replace_file(path: Path) -> Iterator[Path]:
     suffix of `path`, by which many writers choose their format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}{_MARK}", suffix=path.suffix)
+    with _told_of(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}{_MARK}", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes files that only their owner can read; results are to be shared as any other file is.
-        temporary.chmod(0o666 & ~_current_umask())
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
+        with _told_of(path):
+            yield temporary
+            # mkstemp makes files that only their owner can read; results are to be shared as any other file is.
+            temporary.chmod(0o666 & ~_current_umask())
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Errors of the system name `path`, and not the temporary file that nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        if _is_leftover(Path(str(error.filename)).name):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def save_json(values: Any, path: Path) -> None:
@@ -85,6 +100,18 @@ def remove_leftovers(folder: Path) -> None:
             names.remove(name)  # nothing is left to walk through
         for name in filter(_is_leftover, files):
             Path(directory, name).unlink(missing_ok=True)
+
+
+def remove_leftovers_of(paths: Iterable[Path]) -> None:
+    """Delete what killed processes left half-written of some files, where other files beside them may be in use.
+
+    Only for files that no other process is writing.
+    """
+    for path in paths:
+        name = re.compile(re.escape(f".{path.stem}{_MARK}") + r"\w{8}" + re.escape(path.suffix))
+        for entry in path.parent.iterdir():
+            if name.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
 
 
 def _is_leftover(name: str) -> bool:

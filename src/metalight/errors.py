@@ -18,19 +18,55 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
 """
 
 import errno
+from pathlib import Path
 
 _LONGEST_FLAW = 300
 
 _OF_THE_PLACE = frozenset(
     getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR", "EEXIST")
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO"),
+        *("ENOTDIR", "EISDIR", "EEXIST", "ENOTEMPTY", "ELOOP", "ENAMETOOLONG"),
+    )
     if hasattr(errno, name)
 )
+
+_IN_WORDS = {
+    errno.EEXIST: "a file stands where a folder should be",
+    errno.ENOTDIR: "a file stands where a folder should be",
+    errno.EISDIR: "a folder stands where a file should be",
+    errno.ELOOP: "a link leads in a circle",
+}
+"""Of errors whose own words, such as "File exists", do not tell what to mend."""
 
 
 def is_of_the_place(error: OSError) -> bool:
     """Whether an error of the system is the fault of a place: a full disk, a file where a folder should be."""
     return error.errno in _OF_THE_PLACE
+
+
+def explain_system(error: OSError) -> str:
+    """An error of the system in words that stand after a colon, such as "No space left on device"."""
+    return _IN_WORDS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def explain_absence(path: Path, what: str) -> str:
+    """Why there is nothing of use at a path, as the beginning of a sentence: `There is no folder PATH`.
+
+    Args:
+        path: Of which `exists` is false, or which must not be looked at.
+        what: What should be there: `file`, `folder`.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return f"{path} is a link that leads in a circle"
+        if isinstance(error, PermissionError):
+            return f"{path} cannot be looked at, for want of permission"
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there"
+    return f"There is no {what} {path}"
 
 
 class MetalightError(Exception):

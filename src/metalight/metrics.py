@@ -3,6 +3,10 @@
 Everywhere residual = predicted − true, in the unit of the target (dex for 12 + log(O/H)). Two sets of predictions of
 the same galaxies are compared in pairs: every bootstrap sample draws the same galaxies for both, so that what makes a
 sample easy or hard for both cancels in the difference.
+
+Galaxies are drawn one by one, as if each stood for itself. Intervals are of these predictions for other galaxies of the
+same kind: what another training of the same model would change is not in them, and galaxies that share their pixels or
+their neighbourhood make them a little too narrow.
 """
 
 import dataclasses

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from metalight.atomic import remove_leftovers, save_json
-from metalight.errors import RunError
+from metalight.errors import RunError, explain_absence, explain_system
 from metalight.locks import hold_lock
 
 _STAGES_FILE, _REDO_FILE, _LOCK_FILE = "stages.json", "redo.json", "run.lock"
@@ -114,7 +114,8 @@ class RunFolder:
 
         Raises:
             InUseError: Another process holds it.
-            RunError: The path is a file, a folder of something else, or cannot be made.
+            RunError: The path is a file, a folder of something else, or cannot be made; or a file stands in it where
+                a folder should be, or the other way round.
         """
         self._prepare()
         way_out = "wait until it has ended, or choose another --run-dir"
@@ -122,7 +123,10 @@ class RunFolder:
             try:
                 held.enter_context(hold_lock(self.path / _LOCK_FILE, place=self.path, way_out=way_out))
             except OSError as error:
-                raise RunError(f"{self.path} cannot be written: {error.strerror}; choose another --run-dir.") from error
+                raise RunError(
+                    f"{self.path} cannot be written: {explain_system(error)}; choose another --run-dir."
+                ) from error
+            self._check_places()
             remove_leftovers(self.path)
             yield
 
@@ -132,7 +136,31 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"The run folder {self.path} cannot be made: {error.strerror}; choose another.") from error
+            if self.path.is_symlink() and not self.path.exists():
+                raise RunError(f"{explain_absence(self.path, 'folder')}; choose another --run-dir.") from error
+            raise RunError(
+                f"The run folder {self.path} cannot be made: {explain_system(error)}; choose another --run-dir."
+            ) from error
+
+    def _check_places(self) -> None:
+        """Refuse what stands in the way of an artefact now, and not after hours of work."""
+        folders = [self.pixels, self.model, self.history.parent, self.checkpoints, self.figures]
+        folders += [self.predictions("test").parent, self.refused("catalog").parent]
+        for folder in folders:
+            if folder.is_symlink() and not folder.exists():
+                raise RunError(
+                    f"{explain_absence(folder, 'folder')}; the run needs a folder there: move the link away."
+                )
+            if folder.exists() and not folder.is_dir():
+                raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
+        files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.splits, self.history, self.provenance]
+        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE]
+        files += [place(split) for place in (self.predictions, self.metrics) for split in ("test", "validation")]
+        files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
+        files += [self.model / name for name in ("config.json", "model.safetensors")]
+        for file in files:
+            if file.is_dir():
+                raise RunError(f"{file} is a folder, where the run needs a file; move it away.")
 
     def is_run(self) -> bool:
         """Whether a run has been started here."""

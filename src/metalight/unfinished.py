@@ -5,7 +5,7 @@ The parts towards `PATH` lie in the folder `PATH.unfinished` until they are put 
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,28 +25,21 @@ class UnfinishedWork:
 
     folder: Path
 
-    def load_or_make(
-        self,
-        number: int,
-        make: "Callable[[], pd.DataFrame]",
-        is_final: "Callable[[pd.DataFrame], bool]" = lambda table: True,
-    ) -> "pd.DataFrame":
-        """The table of a part: as an earlier process kept it, or made now and kept.
+    def load(self, part: slice) -> "pd.DataFrame | None":
+        """The table of a part, as an earlier process kept it; nothing if it is not there whole.
 
         Args:
-            number: Of the part.
-            make: Makes it; whatever else it writes must be on disk when it returns.
-            is_final: Whether a table that was kept would be made the same way again; if not, it is made anew.
+            part: The rows of the whole that it has.
         """
         import pandas as pd
 
-        path = self._path_of(number)
         with contextlib.suppress(OSError, ValueError):  # pyarrow's errors are among them
-            kept = pd.read_parquet(path)
-            if is_final(kept):
-                return kept
-        table = make()
-        with replace_file(path) as temporary:
+            return pd.read_parquet(self._path_of(part))
+        return None
+
+    def keep(self, part: slice, table: "pd.DataFrame") -> "pd.DataFrame":
+        """Keep the table of a part, and give it back; whatever else belongs to the part must be on disk already."""
+        with replace_file(self._path_of(part)) as temporary:
             table.to_parquet(temporary, index=False)
         return table
 
@@ -58,12 +51,14 @@ class UnfinishedWork:
         with replace_file(self.folder / _IDENTITY) as temporary:
             temporary.write_text(identity, encoding="utf-8")
 
-    def has(self, number: int) -> bool:
-        """Whether a part is done."""
-        return self._path_of(number).is_file()
+    def _path_of(self, part: slice) -> Path:
+        # Both ends, so that parts of another division are not taken for these.
+        return self.folder / f"part-{part.start:09}-{part.stop:09}.parquet"
 
-    def _path_of(self, number: int) -> Path:
-        return self.folder / f"part-{number:06}.parquet"
+
+def forget_work(path: Path) -> None:
+    """Delete the parts towards `path`, if there are any."""
+    shutil.rmtree(name_unfinished(path), ignore_errors=True)
 
 
 def name_unfinished(path: Path) -> Path:
@@ -93,7 +88,7 @@ def go_on_with(path: Path, identity: str, *, needed: Sequence[str] = ()) -> Iter
         if _load_identity(folder) != identity or not all((folder / name).is_file() for name in needed):
             work.begin_anew(identity)
         yield work
-        shutil.rmtree(folder, ignore_errors=True)
+        forget_work(path)
 
 
 def _load_identity(folder: Path) -> str:

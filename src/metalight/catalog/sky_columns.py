@@ -1,5 +1,7 @@
 """Columns of the catalogue that say where a galaxy is on the sky, and how large."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +13,6 @@ from metalight.tables import ColumnInfo, Table, require_numbers
 
 LARGEST_R90_ARCSEC = 600.0
 """A larger Petrosian radius is in another unit, or no measurement: its frame would be 50 arcmin wide."""
-
-_DEGREES, _ARCSECONDS = ("deg", "°"), ("arcsec", "asec", '"', "″")
 
 
 @dataclass(frozen=True)
@@ -28,55 +28,68 @@ class SkyColumns:
     petro_r90: str = ""
     """petroR90_r, arcsec; empty: there is none."""
 
-    def list_roles(self) -> list[tuple[str, str]]:
-        """The setting that names each column, and its name, in the order of the fields."""
-        roles = [("[catalog] ra", self.ra), ("[catalog] dec", self.dec)]
-        return roles + [("[catalog] petro_r90", self.petro_r90)] * bool(self.petro_r90)
+    def list_by_setting(self) -> dict[str, str]:
+        """The column that each setting of [catalog] names, of those that name one."""
+        return {setting: name for setting, name in vars(self).items() if name}
 
 
-def find_sky_cuts(table: Table, columns: SkyColumns, *, path: Path) -> list[Cut]:
+@dataclass(frozen=True)
+class _Kind:
+    """What a column must hold."""
+
+    unit: str
+    names_of_unit: tuple[str, ...]
+    """How its unit may begin in a table."""
+
+    lowest: float
+    highest: float
+    limits: str
+    """The same in words."""
+
+    why: str
+    """Why galaxies must have it."""
+
+
+_DEGREES = ("degrees", ("deg", "°"))
+_ARCSECONDS = ("arcsec", ("arcsec", "asec", '"', "″"))
+_PLACE = "without a place on the sky, neighbours may end in different sets"
+_SIZE = "without a size, galaxies in each other's frames may end in different sets"
+_KINDS = {
+    "ra": _Kind(*_DEGREES, 0.0, 360.0, "from 0 to 360", _PLACE),
+    "dec": _Kind(*_DEGREES, -90.0, 90.0, "from -90 to 90", _PLACE),
+    "petro_r90": _Kind(
+        *_ARCSECONDS, math.ulp(0.0), LARGEST_R90_ARCSEC, f"above 0 and up to {LARGEST_R90_ARCSEC:g}", _SIZE
+    ),
+}
+"""By the setting that names the column."""
+
+
+def find_sky_cuts(table: Table, columns: Mapping[str, str], *, path: Path) -> list[Cut]:
     """One cut for each column: galaxies must have a value that is possible.
 
     Args:
         table: The user's table, which has the columns.
-        columns: Their names, as the table spells them.
+        columns: Their names, as the table spells them, by setting.
         path: File of the table, for the messages.
 
     Raises:
         CatalogError: A column is in another unit, by what the table itself says.
         TableError: A column does not hold numbers.
     """
-    place = "without a place on the sky, neighbours may end in different sets"
-    cuts = [
-        _find_cut(table, columns.ra, "ra", path, 0.0, 360.0, "degrees", place),
-        _find_cut(table, columns.dec, "dec", path, -90.0, 90.0, "degrees", place),
-    ]
-    if columns.petro_r90:
-        size = "without a size, galaxies in each other's frames may end in different sets"
-        smallest = float(np.nextafter(0, 1))
-        cuts.append(
-            _find_cut(table, columns.petro_r90, "petro_r90", path, smallest, LARGEST_R90_ARCSEC, "arcsec", size)
+    return [_find_cut(table, name, setting, path) for setting, name in columns.items()]
+
+
+def _find_cut(table: Table, name: str, setting: str, path: Path) -> Cut:
+    kind = _KINDS[setting]
+    given = table.info.get(name, ColumnInfo()).unit
+    if given and not given.strip().casefold().startswith(kind.names_of_unit):
+        raise CatalogError(
+            f"Column '{name}' of {path} is in '{given}', but [catalog] {setting} needs {kind.unit}; convert it, or "
+            "name another column."
         )
-    return cuts
-
-
-def _find_cut(
-    table: Table, name: str, setting: str, path: Path, lowest: float, highest: float, unit: str, why: str
-) -> Cut:
-    _check_unit(table.info.get(name, ColumnInfo()).unit, name, setting, path, unit)
     values = require_numbers(table, name, path=path)
-    limits = f"from {lowest:g} to {highest:g}" if abs(lowest) >= 1 or lowest == 0 else f"above 0 and up to {highest:g}"
     flaws = {
         f"has no {name}": np.isnan(values),
-        f"{name} is not {limits} {unit}": ~((lowest <= values) & (values <= highest)),
+        f"{name} is not {kind.limits} {kind.unit}": ~((kind.lowest <= values) & (values <= kind.highest)),
     }
-    return build_cut(f"has {name}", why, setting, flaws)
-
-
-def _check_unit(given: str, name: str, setting: str, path: Path, unit: str) -> None:
-    accepted = _DEGREES if unit == "degrees" else _ARCSECONDS
-    if given and not given.strip().casefold().startswith(accepted):
-        raise CatalogError(
-            f"Column '{name}' of {path} is in '{given}', but [catalog] {setting} needs {unit}; convert it, or name "
-            "another column."
-        )
+    return build_cut(f"has {name}", kind.why, setting, flaws)

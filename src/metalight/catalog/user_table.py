@@ -74,23 +74,26 @@ def load_catalog(
         CatalogError: The table has no rows, no galaxy is left, two settings name the same column, or the table cannot
             be read, lacks a column or has a wrong one.
     """
-    named = [(roles[0], object_id), *(("[catalog] targets", target) for target in targets)]
-    named += [(roles[1], file_name)] * bool(file_name) + [("[splits] column", split)] * bool(split)
-    _check_roles(named)
-    sky_roles = [] if sky is None else sky.list_roles()
-    # A column that is learnt keeps its name, so that it may be read as a place too.
-    _check_roles([role for role in named if role[1] not in targets] + sky_roles)
     try:
         user_table = load_table(path, missing_values=missing_values)
-        spelt = {name: find_column(user_table, name, path=path, role=role) for role, name in named}
-        _check_roles([(role, spelt[name]) for role, name in named])
-        spelt_sky = [(role, find_column(user_table, name, path=path, role=role)) for role, name in sky_roles]
-        _check_roles([(role, spelt[name]) for role, name in named if name not in targets] + spelt_sky)
+
+        def find(role: str, name: str) -> str:
+            return find_column(user_table, name, path=path, role=role)
+
+        asked = {"object_id": object_id, "file_name": file_name, "split_name": split}
+        setting_of = {"object_id": roles[0], "file_name": roles[1], "split_name": "[splits] column"}
+        renamed = {ours: find(setting_of[ours], name) for ours, name in asked.items() if name}
+        learnt = [find("[catalog] targets", target) for target in targets]
+        asked_of_sky = {} if sky is None else sky.list_by_setting()
+        places = {setting: find(f"[catalog] {setting}", name) for setting, name in asked_of_sky.items()}
+        named = [(setting_of[ours], name) for ours, name in renamed.items()]
+        _check_roles(named + [("[catalog] targets", name) for name in learnt])
+        # A column that is learnt keeps its name, so that it may be read as a place too.
+        _check_roles(named + [(f"[catalog] {setting}", name) for setting, name in places.items()])
         if user_table.frame.empty:
             raise CatalogError(f"{path} has no rows; a catalogue has one row a galaxy.")
-        table = _map_columns(user_table, path, spelt, object_id, targets, file_name, split)
-        places = SkyColumns(*(name for _, name in spelt_sky)) if spelt_sky else None
-        sky_cuts = [] if places is None else find_sky_cuts(user_table, places, path=path)
+        table = _map_columns(user_table, path, renamed, dict(zip(targets, learnt, strict=True)))
+        sky_cuts = find_sky_cuts(user_table, places, path=path)
     except CatalogError:
         raise
     except TableError as error:
@@ -106,35 +109,30 @@ def _check_roles(roles: list[tuple[str, str]]) -> None:
         role_of[name] = role
 
 
-def _map_columns(
-    user_table: Table,
-    path: Path,
-    spelt: Mapping[str, str],
-    object_id: str,
-    targets: Sequence[str],
-    file_name: str,
-    split: str,
-) -> Table:
-    """The user's columns under our names and in our order; `spelt` has the table's own spelling of each name."""
+def _map_columns(user_table: Table, path: Path, renamed: Mapping[str, str], learnt: Mapping[str, str]) -> Table:
+    """The user's columns under our names and in our order.
+
+    Args:
+        user_table: The user's.
+        path: Its file, for the messages.
+        renamed: The user's column that becomes object_id, and file_name and split_name where they are asked for.
+        learnt: The user's column of each target.
+    """
     frame = user_table.frame
-    sources = {"object_id": spelt[object_id]}
-    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, spelt[object_id], path=path))]
-    mapped += [(target, require_numbers(user_table, spelt[target], path=path)) for target in targets]
-    for ours, name in (("file_name", file_name), ("split_name", split)):
-        if name:
-            sources[ours] = spelt[name]
-            mapped.append((ours, _require_text(user_table, spelt[name], path)))
-    used = set(spelt.values())
+    mapped: list[tuple[str, Any]] = [("object_id", require_object_ids(user_table, renamed["object_id"], path=path))]
+    mapped += [(target, require_numbers(user_table, name, path=path)) for target, name in learnt.items()]
+    mapped += [(ours, _require_text(user_table, name, path)) for ours, name in renamed.items() if ours != "object_id"]
+    used = {*renamed.values(), *learnt.values()}
     mapped += [(name, frame[name]) for name in frame.columns if name not in used]
     columns: dict[str, Any] = {}
     for name, values in mapped:
         if name in columns:
             raise CatalogError(
-                f"{path} has a column '{name}', but '{sources[name]}' is to become '{name}'; rename one of them in the "
+                f"{path} has a column '{name}', but '{renamed[name]}' is to become '{name}'; rename one of them in the "
                 "table."
             )
         columns[name] = values
-    sources |= {target: spelt[target] for target in targets}
+    sources = {**renamed, **learnt}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
 
@@ -166,7 +164,7 @@ def _find_target_cuts(table: Table, targets: Sequence[str]) -> list[Cut]:
 def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path) -> Catalog:
     frame = table.frame
     reasons = np.full(len(frame), "", dtype=object)
-    counts: list[tuple[str, str, int]] = [("all rows", f"rows of {path.name}", len(frame))]
+    counts: list[tuple[str, str, int]] = [("all rows", "rows of the catalogue", len(frame))]
     for cut in cuts:
         reasons = np.where(reasons == "", cut.flaws, reasons)
         counts.append((cut.name, cut.why, int((reasons == "").sum())))

@@ -1,5 +1,14 @@
 """The command line: one module a command. Nothing heavy is imported before a command needs it."""
 
-from metalight.cli.app import app, main
+from metalight.cli.interruption import heeding_every_ctrl_c, told_of_ctrl_c
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the `metalight` command."""
+    with told_of_ctrl_c(), heeding_every_ctrl_c():
+        # The import alone takes long enough for an impatient hand.
+        from metalight.cli.app import app
+
+        app()

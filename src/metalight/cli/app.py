@@ -7,30 +7,30 @@ from typer.core import TyperGroup
 
 from metalight import __version__
 from metalight.cli import compare, evaluate, predict, recipe, run, simulate
-from metalight.errors import MetalightError, is_of_the_place
-
-INTERRUPTED_STATUS = 130
-"""Exit status after Ctrl-C, by the custom of shells."""
+from metalight.cli.interruption import told_of_ctrl_c
+from metalight.errors import MetalightError, explain_system, is_of_the_place
 
 
 class _Commands(TyperGroup):
     """Turns what a user can mend into one sentence; a traceback is for bugs of ours."""
 
+    def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+        with told_of_ctrl_c():  # which click would pass over in silence
+            return super().make_context(*arguments, **keywords)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with told_of_ctrl_c():
+                return super().invoke(ctx)
         except MetalightError as error:
             _show_error(str(error))
             ctx.exit(error.exit_status)
         except OSError as error:
             if not is_of_the_place(error):
                 raise
-            _show_error(f"{error.filename or 'What comes out'} cannot be written: {error.strerror}. Mend that first.")
+            flaw = f"{error.filename} cannot be used" if error.filename else "What comes out cannot be written"
+            _show_error(f"{flaw}: {explain_system(error)}. Mend that and give the same command again.")
             ctx.exit(MetalightError.exit_status)
-        except KeyboardInterrupt as interruption:
-            moment = f" {interruption}" if str(interruption) else ""
-            typer.echo(f"Interrupted{moment}. What is finished is kept: the same command goes on from there.", err=True)
-            ctx.exit(INTERRUPTED_STATUS)
 
 
 def _show_error(sentence: str) -> None:
@@ -66,8 +66,3 @@ def _metalight(
     ] = False,
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Entry point of the `metalight` command."""
-    app()

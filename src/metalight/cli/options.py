@@ -16,4 +16,12 @@ def resolve_detour(place: Path | None) -> Path | None:
     return Path(os.path.realpath(place)) if place is not None and ".." in place.parts else place
 
 
-Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
+def check_device(name: str) -> str:
+    """The name of a processor, refused at once where no processor has it."""
+    from metalight.devices import check_device_name
+
+    check_device_name(name)
+    return name
+
+
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:N or mps.", callback=check_device)]

@@ -25,7 +25,7 @@ from metalight.cutouts.galaxy_files import (
     group_by_name,
 )
 from metalight.cutouts.scan import ImageFile, as_text, find_path_flaw, scan_files
-from metalight.errors import ImageError
+from metalight.errors import ImageError, explain_system
 from metalight.image_files import IMAGE_SUFFIXES, join_paths
 from metalight.recipe import CutoutsSettings
 
@@ -137,7 +137,7 @@ class _SortedOut:
             try:
                 stats = [file.entry.stat() for file in candidate.files]
             except OSError as error:
-                flaw = f"cannot be read: {error.strerror}"
+                flaw = f"cannot be read: {explain_system(error)}"
         if flaw:
             self.refused.append((object_id, path, flaw))
             return

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from metalight.errors import ImageError
+from metalight.errors import ImageError, explain_absence, explain_system
 from metalight.image_files import IMAGE_SUFFIXES, is_fits, split_path
 
 
@@ -31,7 +31,7 @@ def scan_files(folder: Path) -> list[ImageFile]:
         ImageError: The folder cannot be read, or has no image files.
     """
     if not folder.exists():
-        raise ImageError(f"There is no folder {folder}; check its path.")
+        raise ImageError(f"{explain_absence(folder, 'folder')}; check its path.")
     if not folder.is_dir():
         raise ImageError(f"{folder} is a file, not a folder of images; check its path.")
     files: list[ImageFile] = []
@@ -47,7 +47,9 @@ def scan_files(folder: Path) -> list[ImageFile]:
                         path = prefix + entry.name
                         files.append(ImageFile(as_text(path), entry, is_utf8=as_text(path) == path))
         except OSError as error:
-            raise ImageError(f"The folder {directory} cannot be read: {error.strerror}.") from error
+            raise ImageError(
+                f"The folder {directory} cannot be read: {explain_system(error)}. Mend that, or take it away."
+            ) from error
     if not files:
         raise ImageError(f"{folder} holds no image files; their names must end with {', '.join(IMAGE_SUFFIXES)}.")
     return sorted(files, key=lambda file: file.path)

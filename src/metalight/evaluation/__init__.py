@@ -1,4 +1,4 @@
-"""Evaluation: predictions become numbers, which the figures and the report show."""
+"""Evaluation: predictions become numbers, and numbers tables to read; the figures draw them."""
 
 from metalight.evaluation.binned import (
     choose_bin_centres,

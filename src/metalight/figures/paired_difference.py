@@ -8,31 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from metalight.evaluation import choose_bin_centres, compute_binned_differences
+from metalight.figures.galaxies import MIN_GALAXIES_FOR_HISTOGRAM, MIN_GALAXIES_IN_BIN, count_galaxies, draw_galaxies
 from metalight.figures.style import (
     BLACK,
     FAINT_GREY,
     POINT_GREY,
     RMSE_RED,
     make_figure,
-    make_greys,
     save_figure,
     save_numbers,
     use_style,
 )
 from metalight.metrics import PairedMetric
 
-MIN_GALAXIES_FOR_HISTOGRAM = 500
-"""Fewer galaxies are drawn as points."""
-
-MIN_GALAXIES_IN_BIN = 3
-"""Bins with fewer are not drawn: the standard error of so few says little."""
-
 _NUM_CELLS = 60
+_LONGEST_NAME = 85  # what finds room beside the legend of the last panel
 _DPI = 150
 
 FloatArray = npt.NDArray[np.float64]
@@ -109,25 +103,13 @@ def compute_summary(
     is_inside = largest <= reach
     cells = np.empty(0) if is_small else np.linspace(-reach, reach, _NUM_CELLS + 1)
     return PairedSummary(
-        residuals=_count_residuals(residual_a[is_inside], residual_b[is_inside], cells),
+        residuals=count_galaxies(residual_a[is_inside], residual_b[is_inside], cells, ("residual_a", "residual_b")),
         cells=cells,
         reach=reach,
         num_outside=int(np.sum(~is_inside)),
         bins=compute_binned_differences(truth, a, b, *choose_bin_centres(truth)),
         drawn=_compute_histogram(rmse.drawn, scale=rmse.a.value),
         rmse=rmse,
-    )
-
-
-def _count_residuals(residual_a: FloatArray, residual_b: FloatArray, cells: FloatArray) -> pd.DataFrame:
-    if len(cells) == 0:
-        ones = np.ones(len(residual_a), dtype=np.int64)
-        return pd.DataFrame({"residual_a": residual_a, "residual_b": residual_b, "num": ones})
-    counts, _, _ = np.histogram2d(residual_a, residual_b, bins=[cells, cells])
-    columns, rows = np.nonzero(counts)
-    centres = (cells[:-1] + cells[1:]) / 2
-    return pd.DataFrame(
-        {"residual_a": centres[columns], "residual_b": centres[rows], "num": counts[columns, rows].astype(np.int64)}
     )
 
 
@@ -155,23 +137,13 @@ def build_figure(summary: PairedSummary, names: tuple[str, str], name: str, unit
 
 
 def _draw_residuals(axes: Axes, summary: PairedSummary, unit: str) -> None:
-    frame = summary.residuals
-    if len(summary.cells):
-        centres = (summary.cells[:-1] + summary.cells[1:]) / 2
-        counts = np.zeros((len(centres), len(centres)))
-        columns, rows = (np.searchsorted(centres, frame[column]) for column in ("residual_a", "residual_b"))
-        counts[rows, columns] = frame["num"]
-        norm = LogNorm(1, max(10.0, float(counts.max())))
-        edges = summary.cells
-        axes.pcolormesh(edges, edges, np.ma.masked_equal(counts, 0), cmap=make_greys(), norm=norm, rasterized=True)
-    else:
-        axes.scatter(frame["residual_a"], frame["residual_b"], s=22, color=POINT_GREY, alpha=0.65, linewidths=0)
+    draw_galaxies(axes, summary.residuals, summary.cells)
     axes.axline((0, 0), slope=1, color=BLACK, lw=1.5)
     axes.axhline(0, color=FAINT_GREY, lw=1, zorder=0)
     axes.axvline(0, color=FAINT_GREY, lw=1, zorder=0)
     axes.set(xlim=(-summary.reach, summary.reach), ylim=(-summary.reach, summary.reach))
     _label(axes, "Residual of A", "Residual of B", unit, unit)
-    note = f"{int(frame['num'].sum()) + summary.num_outside:,} galaxies"
+    note = f"{int(summary.residuals['num'].sum()) + summary.num_outside:,} galaxies"
     if summary.num_outside:
         note += f"\n({summary.num_outside:,} beyond the frame)"
     _write_note(axes, note)
@@ -231,11 +203,11 @@ def _draw_bootstrap(axes: Axes, summary: PairedSummary, unit: str) -> None:
     low, high = min(0.0, edges[0]), max(0.0, edges[-1])
     margin = 0.08 * (high - low)
     axes.set_xlim(low - margin, high + margin)
-    axes.set_ylim(0, 1.45 * max(1, int(drawn["num"].max())))
+    axes.set_ylim(0, 1.08 * max(1, int(drawn["num"].max())))
     _label(axes, "RMSE, B − A", "Bootstrap samples", unit, "")
     axes.xaxis.set_major_locator(MaxNLocator(4))  # their labels are long
-    legend = axes.legend(loc="upper left", frameon=True, framealpha=0.85, edgecolor="none")
-    legend.set_zorder(5)
+    # Above the panel: within it, it would hide an end of an interval or the line of no difference.
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=3, handlelength=1.3, columnspacing=1.3)
     for place, text, anchor in ((0.0, "← B better", "left"), (1.0, "A better →", "right")):
         axes.text(place, 1.02, text, transform=axes.transAxes, ha=anchor, fontsize=12, color=POINT_GREY)
 
@@ -253,4 +225,4 @@ def _write_note(axes: Axes, note: str) -> None:
 
 def _cut(name: str) -> str:
     """The end of a long name, where files and folders differ."""
-    return name if len(name) <= 110 else f"…{name[-109:]}"
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
-from matplotlib.colors import LogNorm
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -19,13 +19,13 @@ from metalight.evaluation import (
     find_scorable,
     is_metallicity_like,
 )
+from metalight.figures.galaxies import MIN_GALAXIES_FOR_HISTOGRAM, MIN_GALAXIES_IN_BIN, count_galaxies, draw_galaxies
 from metalight.figures.style import (
     BLACK,
     NMAD_BLUE,
     POINT_GREY,
     RMSE_RED,
     make_figure,
-    make_greys,
     save_figure,
     save_numbers,
     use_style,
@@ -37,12 +37,6 @@ PAPER_FRAME = (8.2, 9.3)
 
 PAPER_MAX_SCATTER = 0.3
 """Upper end of its panel of scatter, in dex."""
-
-MIN_GALAXIES_FOR_HISTOGRAM = 500
-"""Fewer galaxies are drawn as points: a histogram of so few is a scatter of single cells."""
-
-MIN_GALAXIES_IN_BIN = 3
-"""Bins with fewer are not drawn: their median and scatter say little."""
 
 _NUM_CELLS = 100
 _NUM_RESIDUAL_BINS = 40
@@ -125,7 +119,7 @@ def compute_summary(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> Predictio
     residuals = predicted - truth
     return PredictionSummary(
         bins=compute_binned_statistics(truth, predicted, *choose_bin_centres(truth)),
-        density=_compute_density(truth[is_inside], predicted[is_inside], cells),
+        density=count_galaxies(truth[is_inside], predicted[is_inside], cells, ("truth", "predicted")),
         cells=cells,
         residuals=_compute_residual_histogram(residuals),
         frame=frame,
@@ -161,17 +155,6 @@ def _choose_cells(num_galaxies: int, frame: tuple[float, float]) -> FloatArray:
     return np.linspace(*frame, num_cells + 1)
 
 
-def _compute_density(truth: FloatArray, predicted: FloatArray, cells: FloatArray) -> pd.DataFrame:
-    if len(cells) == 0:
-        return pd.DataFrame({"truth": truth, "predicted": predicted, "num": np.ones(len(truth), dtype=np.int64)})
-    counts, _, _ = np.histogram2d(truth, predicted, bins=[cells, cells])
-    columns, rows = np.nonzero(counts)
-    centres = (cells[:-1] + cells[1:]) / 2
-    return pd.DataFrame(
-        {"truth": centres[columns], "predicted": centres[rows], "num": counts[columns, rows].astype(np.int64)}
-    )
-
-
 def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
     """Forty bins, fewer for a small sample, as far to both sides as 99 % of the residuals go."""
     reach = float(np.percentile(np.abs(residuals), 99)) or 1.0
@@ -189,13 +172,9 @@ def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
     last_column = 18 if has_cells else 20
     axes = figure.add_subplot(grid[5:, :last_column])
     scatter_axes = figure.add_subplot(grid[:5, :last_column], sharex=axes)
-    if has_cells:
-        bar_axes = figure.add_subplot(grid[5:, 18:].subgridspec(1, 3, wspace=0)[1])
-        _draw_histogram(figure, axes, bar_axes, summary)
-    else:
-        axes.scatter(
-            summary.density["truth"], summary.density["predicted"], s=22, color=POINT_GREY, alpha=0.65, linewidths=0
-        )
+    histogram = draw_galaxies(axes, summary.density, summary.cells)
+    if histogram is not None:
+        _draw_colour_bar(figure.add_subplot(grid[5:, 18:].subgridspec(1, 3, wspace=0)[1]), histogram)
     bins = summary.bins[summary.bins["num"] >= MIN_GALAXIES_IN_BIN]
     _draw_running_median(axes, bins)
     _label_axes(axes, summary, name, unit)
@@ -205,19 +184,12 @@ def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
     return figure
 
 
-def _draw_histogram(figure: Figure, axes: Axes, bar_axes: Axes, summary: PredictionSummary) -> None:
-    centres = (summary.cells[:-1] + summary.cells[1:]) / 2
-    counts = np.zeros((len(centres), len(centres)))
-    columns, rows = (np.searchsorted(centres, summary.density[column]) for column in ("truth", "predicted"))
-    counts[rows, columns] = summary.density["num"]
-    norm = LogNorm(1, _choose_last_count(int(counts.max(initial=1))))
-    mesh = axes.pcolormesh(
-        summary.cells, summary.cells, np.ma.masked_equal(counts, 0), cmap=make_greys(), norm=norm, rasterized=True
-    )
-    bar = figure.colorbar(mesh, cax=bar_axes, format=FuncFormatter(lambda count, _: f"{count:g}"))
+def _draw_colour_bar(axes: Axes, histogram: QuadMesh) -> None:
+    bar = axes.figure.colorbar(histogram, cax=axes, format=FuncFormatter(lambda count, _: f"{count:g}"))
     bar.set_label("Number of galaxies", labelpad=2)
-    if norm.vmax is not None and norm.vmax < 100:
-        bar.set_ticks([count for count in (1, 2, 5, 10, 20, 50) if count <= norm.vmax])
+    _, last = histogram.get_clim()
+    if last < 100:
+        bar.set_ticks([count for count in (1, 2, 5, 10, 20, 50) if count <= last])
 
 
 def _draw_running_median(axes: Axes, bins: pd.DataFrame) -> None:
@@ -292,7 +264,7 @@ def _draw_scatter(axes: Axes, bins: pd.DataFrame, summary: PredictionSummary, un
     axes.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
     axes.tick_params(labelbottom=False)
     _label_axis(axes.yaxis, "Scatter", unit, axes.get_ylim())
-    axes.legend(loc="upper center", ncols=2, borderaxespad=0.3)
+    axes.legend(loc="upper center", ncols=2, borderaxespad=0.3, handlelength=1.3, columnspacing=1.3)
 
 
 def _format_scatter(value: float) -> str:
@@ -328,15 +300,3 @@ def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:
     axes.tick_params(labelsize=10.5, left=False, right=False, labelleft=False, top=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
     axes.patch.set_alpha(0.8)
-
-
-def _choose_last_count(fullest: int) -> int:
-    """Where the colours end: at the paper's 100 galaxies, or, if the fullest cell is far from it, near that cell.
-
-    A few fuller cells in full black cost less than a scale that is pale throughout.
-    """
-    if 30 <= fullest <= 300:
-        return 100
-    power = 10 ** math.floor(math.log10(fullest))
-    rounded = min([power, 2 * power, 5 * power, 10 * power], key=lambda count: abs(math.log(count / fullest)))
-    return int(max(10, rounded))

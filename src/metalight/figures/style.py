@@ -7,10 +7,8 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
-import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 
 from metalight.atomic import replace_file
@@ -67,12 +65,6 @@ def make_figure(width: float, height: float, **options: Any) -> Figure:
     figure = Figure(figsize=(width, height), **options)
     FigureCanvasAgg(figure)
     return figure
-
-
-def make_greys() -> Colormap:
-    """The colours `Greys`, beginning where a cell with one galaxy is told from the white of an empty one."""
-    greys = mpl.colormaps["Greys"](np.linspace(0.16, 1, 256))
-    return ListedColormap(greys, name="Greys")
 
 
 def save_figure(figure: Figure, path_stem: Path, *, dpi: int) -> list[Path]:

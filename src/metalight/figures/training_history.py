@@ -28,17 +28,18 @@ _GROUP_LINES = {"early": (4.5, "-"), "late": (2.5, "-"), "head": (1.3, "--")}
 FloatArray = npt.NDArray[np.float64]
 
 
-def draw_training_history(history: pd.DataFrame, *, path_stem: Path, unit: str = "dex") -> list[Path]:
+def draw_training_history(history: pd.DataFrame, *, path_stem: Path, name: str, unit: str) -> list[Path]:
     """Draw and save loss and learning rates of a training, as PNG and PDF, and the numbers as CSV.
 
     The CSV is the history with one column more, train_loss_smoothed: the bold line.
 
     Args:
         history: One row a mini-batch, in order: phase, epoch (from 0 on over all phases), step (global), train_loss (of
-            scaled targets), validation_rmse (in the unit of the target; NaN but on the last step of an epoch) and
+            scaled targets), validation_rmse (of one target, in its unit; NaN but on the last step of an epoch) and
             learning_rate_early, learning_rate_late, learning_rate_head (NaN where the group is frozen).
         path_stem: Where to write, without a suffix.
-        unit: Unit of the target; empty if it has none.
+        name: Which of several targets the validation RMSE is of; empty if there is one.
+        unit: Unit of that target; empty if it has none.
 
     Returns:
         The paths written.
@@ -52,7 +53,7 @@ def draw_training_history(history: pd.DataFrame, *, path_stem: Path, unit: str =
         raise ValueError(f"history lacks {', '.join(sorted(missing)) or 'rows'}; draw it after the first mini-batch")
     history = history.assign(train_loss_smoothed=smooth_loss(history["train_loss"].to_numpy(dtype=np.float64)))
     with use_style():
-        paths = save_figure(build_figure(history, unit), path_stem, dpi=_DPI)
+        paths = save_figure(build_figure(history, name, unit), path_stem, dpi=_DPI)
     return [*paths, save_numbers(history, path_stem)]
 
 
@@ -69,7 +70,7 @@ def find_phases(history: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(name), int(step)) for name, step in history.loc[is_first, ["phase", "step"]].to_numpy()]
 
 
-def build_figure(history: pd.DataFrame, unit: str) -> Figure:
+def build_figure(history: pd.DataFrame, name: str, unit: str) -> Figure:
     """The figure of 10 × 7 inches: losses above, learning rates below. `history` has train_loss_smoothed."""
     figure = make_figure(10, 7)
     grid = figure.add_gridspec(5, 1, left=0.095, right=0.905, bottom=0.09, top=0.9, hspace=0.15)
@@ -79,13 +80,13 @@ def build_figure(history: pd.DataFrame, unit: str) -> Figure:
     margin = max(0.5, 0.01 * (last - first))
     rate_axes.set_xlim(first - margin, last + margin)
     rate_axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-    _draw_losses(loss_axes, history, unit)
+    _draw_losses(loss_axes, history, name, unit)
     _draw_rates(rate_axes, history)
     _mark_phases(loss_axes, rate_axes, find_phases(history))
     return figure
 
 
-def _draw_losses(axes: Axes, history: pd.DataFrame, unit: str) -> None:
+def _draw_losses(axes: Axes, history: pd.DataFrame, name: str, unit: str) -> None:
     marker = "." if len(history) < _FEW_STEPS else ""
     steps, losses, smoothed = (history[column] for column in ("step", "train_loss", "train_loss_smoothed"))
     # Of a short training the running mean is over one mini-batch: one line says it all.
@@ -108,7 +109,8 @@ def _draw_losses(axes: Axes, history: pd.DataFrame, unit: str) -> None:
         (line,) = twin.plot(
             validated["step"], validated["validation_rmse"], color=VALIDATION_COLOUR, lw=1.2, marker="o", ms=7, mec="w"
         )
-        twin.set_ylabel(f"Validation RMSE ({unit})" if unit else "Validation RMSE", color=VALIDATION_COLOUR)
+        label = f"Validation RMSE of {name}" if name else "Validation RMSE"
+        twin.set_ylabel(f"{label} [{unit}]" if unit else label, color=VALIDATION_COLOUR)
         twin.tick_params(axis="y", colors=VALIDATION_COLOUR)
         twin.margins(y=0.12)
         handles, labels = [*handles, line], [*labels, "validation RMSE after each epoch"]

@@ -2,9 +2,18 @@
 
 from metalight.images.decode import decode_image
 from metalight.images.display import make_display
-from metalight.images.identical import SMALLEST_SIDE, label_identical
-from metalight.images.kinds import ImageKind, find_kind
-from metalight.images.pixels import Pixels, PixelsReport, build_pixels, is_whole, list_cache_files, load_pixels
+from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
+from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
+from metalight.images.pixels import (
+    CONTENT_FILE,
+    Pixels,
+    PixelsReport,
+    build_pixels,
+    can_read_more,
+    is_whole,
+    list_cache_files,
+    load_pixels,
+)
 from metalight.images.quality import find_flaw, is_grey
 from metalight.images.reading import (
     ReadImages,
@@ -17,12 +26,15 @@ from metalight.images.resample import crop_square, resize_area
 from metalight.images.stretch import stretch_lupton
 
 __all__ = [
-    "SMALLEST_SIDE",
+    "CONTENT_FILE",
+    "DECODING_VERSION",
+    "SMALLEST_SIDE_TO_COMPARE",
     "ImageKind",
     "Pixels",
     "PixelsReport",
     "ReadImages",
     "build_pixels",
+    "can_read_more",
     "check_any_usable",
     "crop_square",
     "decode_image",

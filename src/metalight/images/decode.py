@@ -8,13 +8,14 @@ What an image becomes is fixed by these rules, so that training and prediction s
   unseen.
 - The orientation of EXIF is not applied: rows and columns stay as stored, as the survey's pixel grid has them.
 - Colour profiles are not applied; CMYK and other colours are refused.
-- An animation is refused: which of its pictures shows the galaxy is not known.
+- A file of several pictures is refused, an animated PNG or an MPO: which of them shows the galaxy is not known.
 
 Whole JPEG files in colour or grey are decoded by simplejpeg, which gives the very pixels of Pillow in half the time;
 whatever it does not take without a complaint, Pillow decodes or says what is wrong with it.
 """
 
 import io
+import re
 import threading
 import warnings
 
@@ -32,6 +33,9 @@ MAX_PIXELS = 100_000_000
 _IS_TOO_LARGE = f"is too large: more than {MAX_PIXELS // 1_000_000} million pixels"
 
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
+_INDEX_OF_PICTURES = re.compile(rb"\xff\xe2..MPF\x00", re.DOTALL)
+"""A segment that a JPEG of a single picture does not have; within compressed data, no 0xE2 follows 0xFF."""
+
 _PLAIN_COLOURS = ("YCbCr", "Gray")
 
 # `warnings.catch_warnings` changes state of the whole process; threads that decode must take turns at it.
@@ -88,7 +92,7 @@ def take_channels(pixels: npt.NDArray[np.uint8], num_channels: int) -> npt.NDArr
 
 def _decode_plain_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
     """A JPEG image without any flaw, in colour or grey; None for all else."""
-    if not data.startswith(_JPEG_SIGNATURE):
+    if not data.startswith(_JPEG_SIGNATURE) or _INDEX_OF_PICTURES.search(data):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -108,15 +112,14 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _refuse_ambiguous(data: bytes, image: Image.Image) -> None:
-    """Refuse a PNG whose levels or whose picture would have to be guessed; Pillow would guess in silence."""
-    if image.format != "PNG":
-        return
+    """Refuse an image whose levels or whose picture would have to be guessed; Pillow would guess in silence."""
     # The third field of the first chunk, IHDR: Pillow reduces colours of 16 bits to 8 without a trace.
-    if data[24:25] == b"\x10":
+    if image.format == "PNG" and data[24:25] == b"\x10":
         raise ImageError("has 16 bits a channel; save it with 8, stretched as the images that the model has seen")
     num_pictures = getattr(image, "n_frames", 1)
     if num_pictures > 1:
-        raise ImageError(f"is an animation of {num_pictures} pictures; save the one that shows the galaxy")
+        kind = "an animation" if image.format == "PNG" else "a file"
+        raise ImageError(f"is {kind} of {num_pictures} pictures; save the one that shows the galaxy")
 
 
 def _as_rgb(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from metalight.progress import Progress, no_progress
 
-SMALLEST_SIDE = 8
+SMALLEST_SIDE_TO_COMPARE = 8
 """Images of fewer pixels a side may be the same although they show different galaxies."""
 
 _ROWS_AT_ONCE = 256

@@ -19,7 +19,8 @@ from metalight.images.quality import find_flaw, is_grey
 from metalight.images.resample import crop_square, resize_area
 from metalight.recipe import CutoutsSettings
 
-_VERSIONS = {name: metadata.version(name) for name in ("pillow", "simplejpeg")}
+DECODING_VERSION = 2
+"""Raised whenever the rules of decoding, checking or resizing change, so that nothing that older ones gave is used."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class ImageKind:
         return math.prod(self.row_shape) * np.dtype(self.dtype).itemsize
 
     def describe(self) -> dict[str, Any]:
-        """All that decoding depends on beside the files: form, library, and for FITS the settings."""
+        """All that decoding depends on beside the files: rules, form, libraries, and for FITS the settings."""
+        libraries = ("astropy",) if self.is_fits else ("pillow", "simplejpeg")
+        described: dict[str, Any] = {"decoding_version": DECODING_VERSION, "side": self.side}
+        described |= {name: metadata.version(name) for name in libraries}
         if not self.is_fits:
-            return {"side": self.side, "num_channels": len(self.settings.bands), **_VERSIONS}
-        settings = self.settings.model_dump(mode="json", exclude={"folder", "framing", "source"})
-        return {"side": self.side, "astropy": metadata.version("astropy"), "settings": settings}
+            return described | {"num_channels": len(self.settings.bands)}
+        return described | {"settings": self.settings.model_dump(mode="json", exclude={"folder", "framing", "source"})}
 
 
 @dataclass(frozen=True, eq=False)

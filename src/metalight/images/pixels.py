@@ -6,8 +6,9 @@ A folder of:
 - `index.parquet`: object_id of each row; of its file or files the sha256, height and width in pixels, pixel scale in
   arcsec (NaN where not known), number of undefined pixels filled; whether the image is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
-- `fingerprint.json`: what it was built from, and the sha256 of the three files above. It is built anew only when one of
-  these changes.
+- `content.json`: the sha256 of the three files above, by which altered ones are noticed, and which tells later stages
+  whether the images are other ones.
+- `fingerprint.json`: what it was built from. It is built anew when that or the content changes.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.atomic import replace_file, replace_folder
-from metalight.errors import ImageError
+from metalight.errors import ImageError, explain_system
+from metalight.image_files import split_path
 from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
 from metalight.recipe import MAX_BANDS, CutoutsSettings
-from metalight.unfinished import UnfinishedWork, go_on_with
+from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 
-FORMAT_VERSION = 2
-"""Raised whenever the rules of decoding, checking or resizing change, so that old caches are built anew."""
+CONTENT_FILE = "content.json"
+"""Name of the file of a cache that changes if, and only if, what it holds does."""
 
 _ARRAY, _INDEX, _REFUSED, _FINGERPRINT = "pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"
 _ALL = "all.npy"
@@ -50,12 +52,14 @@ class Pixels:
     object_ids: npt.NDArray[np.int64]
     """The galaxy of each row."""
 
-    side: int
-    """Height and width in pixels."""
-
     array: npt.NDArray[Any]
     """(galaxy, side, side, channel), memory-mapped and read-only: uint8 levels with 3 channels in the files' order,
     which is i, r, g, or with one; or float32 with the fluxes of the bands asked for, in their order."""
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return int(self.array.shape[1])
 
     def rows_of(self, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The row of each galaxy.
@@ -140,6 +144,7 @@ def build_pixels(
     fingerprint = _compute_fingerprint(found, kind)
     is_built = _is_built(cache, fingerprint)
     if is_built and is_whole(cache):
+        forget_work(cache)  # of a process that was killed as it deleted them
         return _report(cache, is_fresh=True)
     identity = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
     try:
@@ -148,7 +153,7 @@ def build_pixels(
             _build_cache(folder, cache, outcomes, work, fingerprint)
     except OSError as error:
         raise ImageError(
-            f"The decoded images cannot be written to {cache}: {error.strerror or error}. Mend that and give the same "
+            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Mend that and give the same "
             "command: it goes on from there."
         ) from error
     return _report(cache, was_altered=is_built)
@@ -165,10 +170,11 @@ def _build_cache(
         index.reset_index(drop=True).to_parquet(building / _INDEX)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
-        # A file that could not be read may be readable next time without looking changed: then read again.
-        is_complete = not outcomes["is_unread"].any()
+        # What could not be read may be readable next time without looking changed: the folder is then read again.
+        unread = outcomes.loc[outcomes["is_unread"], "path"].tolist()
         _keep_rows(work.folder / _ALL, building / _ARRAY, kept)
-        built = fingerprint | {"is_complete": bool(is_complete), "content_sha256": _hash_content(building)}
+        (building / CONTENT_FILE).write_text(json.dumps(_hash_content(building), indent=2))
+        built = fingerprint | {"unread": unread}
         (building / _FINGERPRINT).write_text(json.dumps(built, indent=2))
 
 
@@ -189,20 +195,37 @@ def load_pixels(cache: Path) -> Pixels:
     is_known = 1 <= num_channels <= MAX_BANDS if is_flux else array.dtype == np.uint8 and num_channels in (1, 3)
     if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
-    return Pixels(object_ids=object_ids, side=side, array=array)
+    return Pixels(object_ids, array)
 
 
 def list_cache_files(cache: Path) -> list[Path]:
     """The files of a cache, whether or not they are there."""
-    return [cache / name for name in (_ARRAY, _INDEX, _REFUSED, _FINGERPRINT)]
+    return [cache / name for name in (_ARRAY, _INDEX, _REFUSED, CONTENT_FILE, _FINGERPRINT)]
 
 
 def is_whole(cache: Path) -> bool:
     """Whether a cache has the very content that was built; all of it is read for that."""
     try:
-        return bool(_load_fingerprint(cache).get("content_sha256") == _hash_content(cache))
+        return _load_json(cache / CONTENT_FILE) == _hash_content(cache)
     except OSError:
         return False
+
+
+def can_read_more(folder: Path, cache: Path) -> bool:
+    """Whether a file that could not be read when a cache was built can be read now."""
+    stored = _load_json(cache / _FINGERPRINT)
+    unread = stored.get("unread") if isinstance(stored, dict) else None
+    return isinstance(unread, list) and any(_is_readable(folder, str(path)) for path in unread)
+
+
+def _is_readable(folder: Path, path: str) -> bool:
+    """Whether all files of a galaxy's image can be read whole."""
+    try:
+        for name in split_path(path):
+            (folder / name).read_bytes()
+    except OSError:
+        return False
+    return True
 
 
 def _hash_content(cache: Path) -> dict[str, str]:
@@ -236,26 +259,19 @@ def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]
     columns = (found[name].tolist() for name in ("object_id", "path", "num_bytes", "modified_ns"))
     for row in zip(*columns, strict=True):
         listing.update(json.dumps(row).encode())
-    return {
-        "format_version": FORMAT_VERSION,
-        "files_sha256": listing.hexdigest(),
-        **kind.describe(),
-    }
+    return {"files_sha256": listing.hexdigest(), **kind.describe()}
 
 
 def _is_built(cache: Path, fingerprint: dict[str, Any]) -> bool:
     """Whether the cache says that it was built from this, in full; what it holds is not looked at."""
-    stored = _load_fingerprint(cache)
-    has_digests = isinstance(stored.pop("content_sha256", None), dict)
-    return has_digests and stored == fingerprint | {"is_complete": True}
+    return _load_json(cache / _FINGERPRINT) == fingerprint | {"unread": []}
 
 
-def _load_fingerprint(cache: Path) -> dict[str, Any]:
+def _load_json(path: Path) -> object:
     try:
-        stored = json.loads((cache / _FINGERPRINT).read_text())
+        return json.loads(path.read_text())
     except (OSError, ValueError):
-        return {}
-    return stored if isinstance(stored, dict) else {}
+        return None
 
 
 def _report(cache: Path, *, is_fresh: bool = False, was_altered: bool = False) -> PixelsReport:
@@ -281,18 +297,16 @@ def _decode_all(
         _create_array(array, (len(found), *kind.row_shape), kind.dtype)
     parts: list[pd.DataFrame] = []
     with progress("Decoding images", len(found)) as advance:
-
-        def decode(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], kind, num_threads=num_threads, advance=advance)
-            _write_rows(array, part.start, read.pixels)
-            return read.outcomes
-
-        for number, part in enumerate(divide_into_parts(len(found), kind)):
-            if work.has(number):
-                advance(part.stop - part.start)
+        for part in divide_into_parts(len(found), kind):
+            outcomes = work.load(part)
             # A file that could not be read is tried again.
-            make, is_final = partial(decode, part), lambda kept: not kept["is_unread"].any()
-            parts.append(work.load_or_make(number, make, is_final))
+            if outcomes is None or outcomes["is_unread"].any():
+                read = read_images(folder, found[part], kind, num_threads=num_threads, advance=advance)
+                _write_rows(array, part.start, read.pixels)
+                outcomes = work.keep(part, read.outcomes)
+            else:
+                advance(part.stop - part.start)
+            parts.append(outcomes)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -321,12 +335,14 @@ def _write_rows(path: Path, first: int, rows: npt.NDArray[Any]) -> None:
 
 
 def _keep_rows(source: Path, target: Path, rows: npt.NDArray[np.int64]) -> None:
-    """Leave only `rows` of the array file `source`, as the file `target`."""
+    """Write `rows` of the array file `source` as the file `target`; `source` stays, for who is killed meanwhile."""
     array = np.load(source, mmap_mode="r")
     if len(rows) == len(array):
-        source.rename(target)
+        try:
+            target.hardlink_to(source)
+        except OSError:  # a file system without links
+            source.rename(target)
         return
     _create_array(target, (len(rows), *array.shape[1:]), array.dtype)
     for first in range(0, len(rows), _ROWS_A_COPY):
         _write_rows(target, first, array[rows[first : first + _ROWS_A_COPY]])
-    source.unlink()

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.errors import ImageError
+from metalight.errors import ImageError, explain_system
 from metalight.image_files import split_path
 from metalight.images.fits_planes import MAX_FITS_BYTES
 from metalight.images.kinds import ImageKind, decode_files
@@ -158,7 +158,7 @@ def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, kind: Ima
     try:
         files = [(folder / name).read_bytes() for name in split_path(path)]
     except OSError as error:
-        outcome.reason, outcome.is_unread = f"cannot be read: {error.strerror}", True
+        outcome.reason, outcome.is_unread = f"cannot be read: {explain_system(error)}", True
         return outcome
     if sum(map(len, files)) != num_bytes:
         outcome.reason, outcome.is_unread = "changed since the folder was listed; run again", True

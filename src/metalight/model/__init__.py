@@ -1,7 +1,6 @@
 """The network, the views it sees, its scaled targets, and the saved model that holds all of them."""
 
 from metalight.model.hardware import (
-    DEVICES,
     Precision,
     choose_device,
     choose_precision,
@@ -24,7 +23,6 @@ from metalight.model.views import (
 from metalight.model.weights import check_weights_fit, load_weights
 
 __all__ = [
-    "DEVICES",
     "LAYER_GROUPS",
     "NUM_DRAWS",
     "NUM_TEST_VIEWS",

@@ -5,12 +5,10 @@ from typing import Literal
 
 import torch
 
+from metalight.devices import check_device_name
 from metalight.errors import ModelError
 
 Precision = Literal["float32", "bf16"]
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-"""What `--device` accepts; `cuda:1` names the second of several."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -19,9 +17,8 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         ModelError: The name is unknown, or this machine has no such processor.
     """
+    check_device_name(name)
     kind, _, index = name.partition(":")
-    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
-        raise ModelError(f"--device {name} is unknown; accepted are {', '.join(DEVICES)}, and cuda:N.")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
@@ -65,7 +66,7 @@ def rebuild_network(network: Network, *, side: int, has_winograd: bool) -> Netwo
     try:
         rebuilt.body = _FoldedBody(rebuilt.body, has_winograd=has_winograd).to(memory_format=torch.channels_last)
     except Exception:  # tracing fails with errors of many types
-        return rebuilt
+        return copy.deepcopy(network)
     num_channels = network.mean.shape[1]
     noise = torch.randn(_NUM_TRIALS, num_channels, side, side, generator=torch.Generator().manual_seed(0))
     # In the range that the network knows, also if that is of fluxes.
@@ -76,11 +77,14 @@ def rebuild_network(network: Network, *, side: int, has_winograd: bool) -> Netwo
 
 
 class _FoldedBody(nn.Module):
-    """A backbone without batch norms, for prediction only."""
+    """A backbone whose batch norms are part of the convolutions before them, for prediction only."""
 
     def __init__(self, body: nn.Module, *, has_winograd: bool) -> None:
         super().__init__()
-        self.layers = fuse(fx.symbolic_trace(_FeaturesOf(body).eval()))
+        _part_norms_from_activations(body)
+        tracer = fx.Tracer()
+        tracer.traced_func_name = "forward_features"
+        self.layers = fuse(fx.GraphModule(body, tracer.trace(body)))
         for name, layer in list(self.layers.named_modules()):
             if has_winograd and is_suited(layer):
                 self.layers.set_submodule(name, WinogradConv2d(layer))
@@ -91,16 +95,13 @@ class _FoldedBody(nn.Module):
         return features
 
 
-class _FeaturesOf(nn.Module):
-    """A backbone up to its maps of features, as something that can be traced."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.body.forward_features(images)  # type: ignore[operator]
-        return features
+def _part_norms_from_activations(body: nn.Module) -> None:
+    """Make two layers of each of timm's that are a batch norm and an activation: only plain norms can be folded."""
+    for name, layer in list(body.named_modules()):
+        if type(layer) is BatchNormAct2d:
+            norm = nn.BatchNorm2d(layer.num_features, eps=layer.eps)
+            norm.load_state_dict(layer.state_dict())
+            body.set_submodule(name, nn.Sequential(norm, layer.drop, layer.act).eval())
 
 
 def _convert_to_bf16(network: Network) -> None:

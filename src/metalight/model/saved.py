@@ -16,7 +16,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from metalight.atomic import replace_folder
-from metalight.errors import ModelError, shorten
+from metalight.errors import ModelError, explain_system, shorten
 from metalight.model.network import Network, assemble_network
 from metalight.model.scaling import TargetScaling
 from metalight.model_files import (
@@ -73,7 +73,9 @@ def save_model(model: SavedModel, folder: Path) -> None:
             (building / CONFIG_FILE).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
             (building / _CARD_FILE).write_text(_write_card(model.config), encoding="utf-8")
     except OSError as error:
-        raise ModelError(f"The model cannot be saved in {folder}: {error.strerror or error}.") from error
+        raise ModelError(
+            f"The model cannot be saved in {folder}: {explain_system(error)}. Mend that and give the same command."
+        ) from error
 
 
 def load_model(path: Path) -> SavedModel:

@@ -4,6 +4,7 @@ Where starting weights lie, whether a saved model is whole, what it says of itse
 takes.
 """
 
+from metalight.model_files.backbones import check_backbone_name
 from metalight.model_files.config import (
     ImageDescription,
     ModelConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "TargetDescription",
     "TensorForm",
     "TrainingSummary",
+    "check_backbone_name",
     "check_files_match",
     "check_images_match",
     "check_mapping_matches",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from metalight.errors import ModelError, shorten
+from metalight.errors import ModelError, explain_system, shorten
 
 MAX_HEADER_BYTES = 16_000_000
 """A header of this size describes some hundred thousand tensors; a longer one is refused unread."""
@@ -80,7 +80,7 @@ def _find_other_kind(start: bytes) -> str:
 def _explain_unread(path: Path, error: OSError) -> str:
     if path.is_dir():
         return "is a folder, not a file"
-    return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+    return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {explain_system(error)}"
 
 
 def _explain_flawed(error: Exception) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from metalight.errors import ModelError, shorten
+from metalight.errors import ModelError, explain_absence, explain_system, shorten
 from metalight.model_files.header import TensorForm, read_header
 
 FORMAT_VERSION = 1
@@ -13,7 +13,7 @@ FORMAT_VERSION = 1
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
-_MANY_VERSIONS = 10_000
+_MANY_VERSIONS = 10_000  # a larger number is damage, which the message need not quote
 
 MAX_CONFIG_BYTES = 1_000_000
 """A description has a few thousand bytes; a longer file is refused unread."""
@@ -27,8 +27,8 @@ def find_saved_model(path: Path) -> Path:
     """
     folder = path if (path / CONFIG_FILE).is_file() else path / "model"
     if not (folder / CONFIG_FILE).is_file():
-        what = "There is no saved model in" if path.exists() else "There is no folder"
-        raise ModelError(f"{what} {path}; give the folder that holds {CONFIG_FILE}, or a run that has trained one.")
+        flaw = f"There is no saved model in {path}" if path.exists() else explain_absence(path, "folder")
+        raise ModelError(f"{flaw}; give the folder that holds {CONFIG_FILE}, or a run that has trained one.")
     return folder
 
 
@@ -64,9 +64,8 @@ def load_description(folder: Path) -> dict[str, Any]:
         if type(version) is not int or not 0 < version < _MANY_VERSIONS:
             raise ValueError("it has no format_version")
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path} cannot be read as a model's description: {shorten(str(error), most=200)}; copy the model anew."
-        ) from error
+        flaw = explain_system(error) if isinstance(error, OSError) else shorten(str(error), most=200)
+        raise ModelError(f"{path} cannot be read as a model's description: {flaw}; copy the model anew.") from error
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path} has the format version {version}, and this metalight reads {FORMAT_VERSION}; update metalight."

@@ -7,8 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-from metalight.errors import ModelError
+from metalight.errors import ModelError, explain_absence
 from metalight.model_files.header import is_pickle, read_header
+from metalight.model_files.saved import WEIGHTS_FILE
 from metalight.recipe import WORDS_FOR_WEIGHTS
 
 HUB_TIMEOUT_S = 2.0
@@ -45,7 +46,9 @@ def check_weights_file(path: Path) -> None:
         ModelError: It is one of these; the message says what to do.
     """
     if not path.exists():
-        raise ModelError(f"There is no weights file {path}; give [model] weights the path of a safetensors file.")
+        raise ModelError(
+            f"{explain_absence(path, 'weights file')}; give [model] weights the path of a safetensors file."
+        )
     try:
         read_header(path)
     except ModelError as error:
@@ -88,7 +91,7 @@ def fetch_weights(repository: str, backbone: str) -> Path:
 
 def _list_weights_inside(folder: Path) -> list[Path]:
     """Files of weights in a folder, if it is one: a saved model, or the run that trained it."""
-    return [path for path in (folder / _HUB_FILE, folder / "model" / _HUB_FILE) if path.is_file()]
+    return [path for path in (folder / WEIGHTS_FILE, folder / "model" / WEIGHTS_FILE) if path.is_file()]
 
 
 def _is_cached(backbone: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.atomic import save_json
-from metalight.errors import EvaluationError, name_nearest
+from metalight.errors import EvaluationError, explain_system, name_nearest
 from metalight.evaluation import (
     Comparison,
     KnownTruth,
@@ -175,7 +175,7 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
             )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {error.strerror}; choose another."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
         ) from error
     return paths
 

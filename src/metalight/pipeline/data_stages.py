@@ -5,7 +5,8 @@ from typing import Any
 
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
-from metalight.images import build_pixels, is_whole, list_cache_files
+from metalight.images import CONTENT_FILE, DECODING_VERSION, build_pixels, can_read_more, is_whole, list_cache_files
+from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
@@ -26,6 +27,7 @@ def _perform_catalog(job: Job) -> str:
         sky=name_sky_columns(job.recipe),
         missing_values=settings.missing_values,
     )
+    check_labels_differ(catalog.table.frame, settings.targets, f"{settings.path} that can be used")
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
@@ -108,11 +110,13 @@ DATA_STAGES = (
         perform=_perform_pixels,
         settings=lambda recipe: {
             **recipe.pixels.model_dump(mode="json"),
+            "decoding_version": DECODING_VERSION,
             "cutouts": recipe.cutouts.model_dump(mode="json", exclude={"folder", "framing", "source"}),
         },
-        outputs=lambda run: [run.pixels / "index.parquet", run.refused("pixels")],
+        outputs=lambda run: [run.pixels / CONTENT_FILE, run.refused("pixels")],
         cache=lambda run: list_cache_files(run.pixels),
         is_cache_whole=lambda run: is_whole(run.pixels),
+        has_more=lambda run, recipe: can_read_more(Path(recipe.cutouts.folder), run.pixels),
         unfinished=lambda run: [name_unfinished(run.pixels)],
     ),
     SPLITS_STAGE,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from metalight.catalog import describe_column
-from metalight.errors import EvaluationError
+from metalight.errors import EvaluationError, explain_system
 from metalight.evaluation import Scores, evaluate_predictions, save_scores
 from metalight.tables import ColumnInfo, Table, find_column, load_table, require_numbers, require_object_ids, save_table
 
@@ -70,6 +70,6 @@ def evaluate_table(
         )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {error.strerror}; choose another."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
         ) from error
     return scores, known, [folder / "metrics.json", folder / "residuals.csv", *figures]

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from metalight.devices import check_device_name
 from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
 from metalight.image_files import has_fits
 from metalight.images import load_pixels, make_display
 from metalight.model_files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
     ImageDescription,
     ModelConfig,
     TargetDescription,
     TrainingSummary,
+    check_backbone_name,
     check_starting_weights,
 )
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
@@ -24,7 +28,7 @@ from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
 from metalight.run import describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
-from metalight.unfinished import name_unfinished
+from metalight.unfinished import go_on_with, name_unfinished
 
 if TYPE_CHECKING:
     from metalight.training import FittedModel, TrainingData
@@ -33,8 +37,8 @@ SCORED_SETS = ("validation", "test")
 """Sets that are predicted: one to choose settings by, one to judge with."""
 
 
-def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
-    """Refuse a device, a backbone or starting weights that cannot be used, before any long work.
+def check_names(recipe: Recipe, device: str, *, is_trained: bool) -> None:
+    """Refuse a device, a backbone or starting weights that are not there, without torch, whose import takes seconds.
 
     Args:
         recipe: What is wanted.
@@ -42,14 +46,23 @@ def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
         is_trained: Whether the model is there already: then no starting weights are needed.
 
     Raises:
+        ModelError: One of them is not.
+    """
+    check_device_name(device)
+    if not is_trained:
+        check_backbone_name(recipe.model.backbone)
+        check_starting_weights(recipe.model.backbone, recipe.model.weights)
+
+
+def check_learning(recipe: Recipe, device: str, *, is_trained: bool) -> None:
+    """Refuse a device, a backbone or starting weights that cannot be used, before any long work.
+
+    Raises:
         ModelError: One of them cannot be used.
     """
-    # First what needs no torch, whose import alone takes seconds.
-    model, targets, bands = recipe.model, recipe.catalog.targets, recipe.cutouts.bands
-    if not is_trained:
-        check_starting_weights(model.backbone, model.weights)
     from metalight.model import check_weights_fit, choose_device, try_network
 
+    model, targets, bands = recipe.model, recipe.catalog.targets, recipe.cutouts.bands
     choose_device(device)
     if not is_trained:
         network = try_network(model, len(targets), len(bands), side=recipe.pixels.side)
@@ -153,20 +166,13 @@ def _perform_prediction(job: Job) -> str:
     for split in SCORED_SETS:
         galaxies = load_set(job, split)
         object_ids = galaxies.frame["object_id"].to_numpy()
-        predicted = predict_galaxies(
-            model,
-            pixels,
-            object_ids,
-            how,
-            output=job.run.predictions(split),
-            identity=job.identity,
-            label=f"Predicting {split}",
-            progress=job.progress,
-        )
-        table = build_prediction_table(model.config, object_ids, predicted)
-        frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
-        of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
-        save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
+        with go_on_with(job.run.predictions(split), job.identity) as work:
+            label = f"Predicting {split}"
+            predicted = predict_galaxies(model, pixels, object_ids, how, work=work, label=label, progress=job.progress)
+            table = build_prediction_table(model.config, object_ids, predicted)
+            frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
+            of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
+            save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
     return f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}"
 
@@ -206,7 +212,14 @@ def _perform_figures(job: Job) -> str:
     test = load_table(job.run.predictions("test"), missing_values=())
     pixels = load_pixels(job.run.pixels)
     names = job.recipe.catalog.targets
-    stems = [draw_training_history(pd.read_csv(job.run.history), path_stem=job.run.figures / "training_history")]
+    stems = [
+        draw_training_history(
+            pd.read_csv(job.run.history),
+            path_stem=job.run.figures / "training_history",
+            name=names[0] if len(names) > 1 else "",
+            unit=test.info.get(names[0], ColumnInfo()).unit,
+        )
+    ]
     for target in names if len(test.frame) > 1 else ():
         suffix = f"_{target}" if len(names) > 1 else ""
         true, predicted = test.frame[target].to_numpy(), test.frame[name_predicted(target)].to_numpy()
@@ -250,7 +263,7 @@ LEARNING_STAGES = (
         perform=_perform_training,
         settings=_training_settings,
         inputs=_training_inputs,
-        outputs=lambda run: [run.model / "model.safetensors", run.model / "config.json", run.history],
+        outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history],
         unfinished=lambda run: [run.checkpoints],
     ),
     Stage(

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from metalight.atomic import remove_leftovers_of
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
-from metalight.errors import PredictionError
+from metalight.errors import ImageError, PredictionError, explain_system
 from metalight.image_files import has_fits
-from metalight.images import Pixels, load_pixels
+from metalight.images import ImageKind, Pixels, find_kind, load_pixels
 from metalight.model_files import (
     ImageDescription,
     check_files_match,
@@ -36,7 +37,8 @@ from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, describe_file
-from metalight.tables import Table, load_table, require_writable, save_table
+from metalight.tables import Table, list_saved_files, load_table, require_writable, save_table
+from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 
 if TYPE_CHECKING:
     from metalight.model import SavedModel
@@ -105,14 +107,17 @@ def predict_images(
         seed: Of the augmented views.
         batch_size: Galaxies a batch.
         device: Name of the processor, or `auto`.
-        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where it is faster.
+        precision: `bf16` computes the backbone in mixed precision; `auto` takes it where the processor
+            multiplies it faster.
         progress: Shows long work.
         foretell: Told what is ahead, before it starts; without it, nothing is tried.
 
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
-    require_writable(output)
+    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
+    for place in (output, refused_path):
+        require_writable(place)
     if catalog is not None and catalog.file_name and RunFolder(images).is_run():
         raise PredictionError(f"{images} is a run, whose images are decoded already; leave out --file-name.")
     folder = find_saved_model(model_path)
@@ -136,23 +141,36 @@ def predict_images(
     if foretell is not None:
         foretell(estimate_prediction(model, how, chosen.num_galaxies))
     try:
-        outcome = chosen.predict(model, how, output, progress)
+        with go_on_with(output, chosen.identify(model, how)) as work:
+            remove_leftovers_of([*list_saved_files(output), *list_saved_files(refused_path)])
+            outcome = chosen.predict(model, how, work, progress)
+            # The parts are kept until all is written.
+            save_table(build_prediction_table(model.config, outcome.object_ids, outcome.predicted), output)
+            _save_refused(outcome.refused, refused_path)
+    except ImageError:
+        forget_work(output)  # no image can be used: once they are mended, they are others
+        raise
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {error.strerror or error}. Mend that and give the "
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Mend that and give the "
             "same command: it goes on from there."
         ) from error
-    predicted, refused = outcome.predicted, outcome.refused
-    save_table(build_prediction_table(model.config, outcome.object_ids, predicted), output)
-    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
-    if len(refused):
-        save_refused(refused, refused_path)
-    else:
-        refused_path.unlink(missing_ok=True)  # that of an earlier prediction would mislead
     names = [target.name for target in model.config.targets]
     return PredictReport(
-        output, len(predicted), refused, refused_path, _summarise(predicted, names), _note_origin(stated, model.config)
+        output,
+        len(outcome.predicted),
+        outcome.refused,
+        refused_path,
+        _summarise(outcome.predicted, names),
+        _note_origin(stated, model.config),
     )
+
+
+def _save_refused(refused: pd.DataFrame, path: Path) -> None:
+    if len(refused):
+        save_refused(refused, path)
+    else:
+        path.unlink(missing_ok=True)  # that of an earlier prediction would mislead
 
 
 @dataclass(frozen=True)
@@ -202,12 +220,14 @@ class _ImagesOfRun:
     def num_galaxies(self) -> int:
         return len(self.object_ids)
 
-    def predict(self, model: "SavedModel", how: HowToPredict, output: Path, progress: Progress) -> PredictionOutcome:
+    def identify(self, model: "SavedModel", how: HowToPredict) -> str:
         index = describe_file(self.run.pixels / "index.parquet")
-        identity = identify_prediction(model, how, [index, self.object_ids.tolist()])
-        predicted = predict_galaxies(
-            model, self.pixels, self.object_ids, how, output=output, identity=identity, progress=progress
-        )
+        return identify_prediction(model, how, [index, self.object_ids.tolist()])
+
+    def predict(
+        self, model: "SavedModel", how: HowToPredict, work: UnfinishedWork, progress: Progress
+    ) -> PredictionOutcome:
+        predicted = predict_galaxies(model, self.pixels, self.object_ids, how, work=work, progress=progress)
         return PredictionOutcome(self.object_ids, predicted, self.refused)
 
 
@@ -217,13 +237,21 @@ class _ImagesOfFolder:
 
     folder: Path
     cutouts: FoundCutouts
+    kind: ImageKind
 
     @property
     def num_galaxies(self) -> int:
         return len(self.cutouts.found)
 
-    def predict(self, model: "SavedModel", how: HowToPredict, output: Path, progress: Progress) -> PredictionOutcome:
-        outcome = predict_folder(model, self.folder, self.cutouts.found, how, output=output, progress=progress)
+    def identify(self, model: "SavedModel", how: HowToPredict) -> str:
+        files = self.cutouts.found[["object_id", "path", "num_bytes", "modified_ns"]]
+        return identify_prediction(model, how, [files.to_dict("list"), self.kind.describe()])
+
+    def predict(
+        self, model: "SavedModel", how: HowToPredict, work: UnfinishedWork, progress: Progress
+    ) -> PredictionOutcome:
+        found = self.cutouts.found
+        outcome = predict_folder(model, self.folder, found, self.kind, how, work=work, progress=progress)
         return replace(outcome, refused=pd.concat([self.cutouts.refused, outcome.refused], ignore_index=True))
 
 
@@ -272,7 +300,8 @@ def _choose_of_folder(images: Path, catalog: CatalogOfImages | None, wanted: Ima
     """The images of the galaxies of a catalogue, or else all, if their files are such as are wanted."""
     cutouts = _find_files(images, catalog, wanted.channels)
     check_files_match(wanted, are_fits=has_fits(cutouts.found["path"].tolist()))
-    return _ImagesOfFolder(images, cutouts)
+    kind = find_kind(images, cutouts.found, wanted.side, wanted.to_settings())
+    return _ImagesOfFolder(images, cutouts, kind)
 
 
 def _find_files(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:

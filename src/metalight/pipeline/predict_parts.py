@@ -7,7 +7,6 @@ import hashlib
 import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.images import Pixels, check_any_usable, divide_into_parts, find_kind, read_images, refuse_duplicates
+from metalight.images import ImageKind, Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, part_of
-from metalight.unfinished import go_on_with
+from metalight.unfinished import UnfinishedWork
 
 if TYPE_CHECKING:
     import torch
@@ -57,8 +56,7 @@ def predict_galaxies(
     object_ids: npt.NDArray[np.int64],
     how: HowToPredict,
     *,
-    output: Path,
-    identity: str,
+    work: UnfinishedWork,
     label: str = "Predicting",
     progress: Progress,
 ) -> npt.NDArray[np.float64]:
@@ -69,28 +67,23 @@ def predict_galaxies(
         pixels: Decoded images of these galaxies and of others.
         object_ids: The galaxies, in the order wanted.
         how: Views and batches.
-        output: The file that the predictions are for: their parts lie beside it until they are all there.
-        identity: A digest of all that the predictions depend on.
+        work: The parts that are there already; new ones are kept in it.
         label: Of the bar.
         progress: Shows one bar.
     """
     size = how.batch_size * max(1, _GALAXIES_A_PART // how.batch_size)
     rows = pixels.rows_of(object_ids)
-    with (
-        go_on_with(output, identity) as work,
-        _open_predictor(model, how) as predictor,
-        progress(label, len(rows)) as advance,
-    ):
-
-        def predict(part: slice) -> pd.DataFrame:
-            return _as_frame(_predict(predictor, pixels.array, rows[part], object_ids[part], how, part_of(advance)))
-
+    with _open_predictor(model, how) as predictor, progress(label, len(rows)) as advance:
         parts = []
-        for number, first in enumerate(range(0, len(rows), size)):
+        for first in range(0, len(rows), size):
             part = slice(first, min(first + size, len(rows)))
-            if work.has(number):
+            table = work.load(part)
+            if table is None:
+                predicted = _predict(predictor, pixels.array, rows[part], object_ids[part], how, part_of(advance))
+                table = work.keep(part, _as_frame(predicted))
+            else:
                 advance(part.stop - part.start)
-            parts.append(work.load_or_make(number, partial(predict, part)).to_numpy(dtype=np.float64))
+            parts.append(table.to_numpy(dtype=np.float64))
         return np.concatenate(parts) if parts else np.empty((0, len(model.config.targets)))
 
 
@@ -98,9 +91,10 @@ def predict_folder(
     model: "SavedModel",
     folder: Path,
     found: pd.DataFrame,
+    kind: ImageKind,
     how: HowToPredict,
     *,
-    output: Path,
+    work: UnfinishedWork,
     progress: Progress,
 ) -> PredictionOutcome:
     """Predictions of a folder's images, decoded a part at a time.
@@ -109,39 +103,30 @@ def predict_folder(
         model: What predicts.
         folder: Folder of the images.
         found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
+        kind: What the images are, and what they are brought to.
         how: Views and batches.
-        output: The file that the predictions are for.
+        work: The parts that are there already; new ones are kept in it.
         progress: Shows one bar.
 
     Raises:
         ImageError: No image can be used.
-        InUseError: Another process is making the same output.
     """
-    kind = find_kind(folder, found, model.config.images.side, model.config.images.to_settings())
-    files = found[["object_id", "path", "num_bytes", "modified_ns"]].to_dict("list")
-    with (
-        go_on_with(output, identify_prediction(model, how, files)) as work,
-        _open_predictor(model, how) as predictor,
-        progress("Predicting", len(found)) as advance,
-    ):
-
-        def predict(part: slice) -> pd.DataFrame:
-            read = read_images(folder, found[part], kind)
-            usable = np.flatnonzero(read.outcomes["reason"] == "")
-            object_ids = read.outcomes["object_id"].to_numpy()[usable]
-            predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
-            predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
-            advance(len(read.outcomes) - len(usable))
-            return pd.concat([read.outcomes, _as_frame(predicted)], axis=1)
-
+    with _open_predictor(model, how) as predictor, progress("Predicting", len(found)) as advance:
         parts = []
-        for number, part in enumerate(divide_into_parts(len(found), kind)):
-            if work.has(number):
-                advance(part.stop - part.start)
+        for part in divide_into_parts(len(found), kind):
+            table = work.load(part)
             # A file that could not be read is tried again.
-            parts.append(
-                work.load_or_make(number, partial(predict, part), lambda kept: not kept["is_unread"].any()),
-            )
+            if table is None or table["is_unread"].any():
+                read = read_images(folder, found[part], kind)
+                usable = np.flatnonzero(read.outcomes["reason"] == "")
+                object_ids = read.outcomes["object_id"].to_numpy()[usable]
+                predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
+                predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
+                advance(len(read.outcomes) - len(usable))
+                table = work.keep(part, pd.concat([read.outcomes, _as_frame(predicted)], axis=1))
+            else:
+                advance(part.stop - part.start)
+            parts.append(table)
     outcomes = pd.concat(parts, ignore_index=True)
     refuse_duplicates(outcomes)
     check_any_usable(folder, outcomes)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from metalight.atomic import replace_file
-from metalight.errors import MetalightError, RecipeError, RunError, is_of_the_place
+from metalight.errors import MetalightError, RecipeError, RunError, explain_system, is_of_the_place
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
-from metalight.pipeline.learning_stages import check_learning
+from metalight.pipeline.learning_stages import check_learning, check_names
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.splits_stage import check_splits
 from metalight.pipeline.stage import Job, Stage
@@ -21,6 +21,7 @@ from metalight.pipeline.stages import (
     forget_stage,
     has_results,
     identify,
+    is_current,
     is_done,
     perform_stage,
 )
@@ -86,20 +87,21 @@ def run_recipe(
         left = job.run.load_redo(first) if first else None
         forced = forced if left is None else forced & left
         performed: list[str] = []
+        is_long_begun = False
         for stage in chosen:
             fingerprint = compute_fingerprint(stage, job, records)
-            is_new = stage.name in forced or not is_done(stage, job, records, fingerprint)
+            is_new = stage.name in forced or not is_current(stage, job, records, fingerprint)
             if is_new:
                 if not performed:
-                    _check_before_long_work(chosen, forced, job, records)
+                    _check_settings(chosen, forced, job, records)
                     _save_recipe(job)
                 if first:
                     job.run.save_redo(first, forced)
-                if foretell is not None and stage.name in LONG_STAGES:
+                if stage.name in LONG_STAGES and not is_long_begun:
                     goes_on = not is_done(stage, job, records, fingerprint)  # else it is begun anew
                     of_stage = identify(job, fingerprint) if goes_on else job
-                    foretell(estimate_run(of_stage, _list_ahead(chosen, forced, job, records)))
-                    foretell = None
+                    _prepare_long_work(chosen, forced, of_stage, records, foretell)
+                    is_long_begun = True
                 _bring_up_to_date(stage, job, records, fingerprint)
                 forced = forced - {stage.name}
                 performed.append(stage.name)
@@ -121,8 +123,8 @@ def _explain_place(run: RunFolder) -> Iterator[None]:
             raise
         where = error.filename or run.path
         raise RunError(
-            f"The run cannot write {where}: {error.strerror}. Mend that and give the same command: it goes on from "
-            "there."
+            f"The run cannot use {where}: {explain_system(error)}. Mend that and give the same command: it goes on "
+            "from there."
         ) from error
 
 
@@ -216,18 +218,37 @@ def _list_outdated(job: Job, records: Mapping[str, StageRecord]) -> tuple[str, .
     return tuple(names)
 
 
-def _check_before_long_work(
-    chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]
-) -> None:
-    names = [stage.name for stage in chosen]
-    if "splits" in names:
+def _check_settings(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> None:
+    """Refuse what is seen to be wrong at once, before anything is done."""
+    if any(stage.name == "splits" for stage in chosen):
         check_splits(job.recipe)
-    if "training" in names or "prediction" in names:
-        training = find_stage("training")
-        is_trained = "training" not in names or (
-            "training" not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
-        )
-        check_learning(job.recipe, job.device, is_trained=is_trained)
+    if _has_network(chosen):
+        check_names(job.recipe, job.device, is_trained=_is_trained(chosen, forced, job, records))
+
+
+def _prepare_long_work(
+    chosen: list[Stage],
+    forced: set[str],
+    job: Job,
+    records: Mapping[str, StageRecord],
+    foretell: Callable[[Estimate], None] | None,
+) -> None:
+    """Refuse what only torch can tell, and foretell what is ahead: after the short stages, which have refusals too."""
+    if _has_network(chosen):
+        check_learning(job.recipe, job.device, is_trained=_is_trained(chosen, forced, job, records))
+    if foretell is not None:
+        foretell(estimate_run(job, _list_ahead(chosen, forced, job, records)))
+
+
+def _has_network(chosen: list[Stage]) -> bool:
+    return any(stage.name in ("training", "prediction") for stage in chosen)
+
+
+def _is_trained(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> bool:
+    training = find_stage("training")
+    return training not in chosen or (
+        "training" not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
+    )
 
 
 def _list_ahead(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:
@@ -240,6 +261,6 @@ def _list_ahead(chosen: list[Stage], forced: set[str], job: Job, records: Mappin
         # What is only gone comes out as it was, and brings nothing after it.
         if record is None or record.fingerprint != fingerprint or not changing.isdisjoint(stage.after):
             changing.add(stage.name)
-        if stage.name in changing or stage.name in forced or not is_done(stage, job, records, fingerprint):
+        if stage.name in changing or stage.name in forced or not is_current(stage, job, records, fingerprint):
             ahead.append(stage.name)
     return ahead

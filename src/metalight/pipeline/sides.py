@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.catalog import describe_column
-from metalight.errors import EvaluationError, RunError, TableError, name_nearest
+from metalight.errors import EvaluationError, RunError, TableError, explain_absence, name_nearest
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import (
     ColumnInfo,
@@ -106,7 +106,7 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
     run = RunFolder(path) if path.is_dir() else None
     if run is None:
         if not path.exists():
-            raise TableError(f"There is no file or folder {path}; give a run folder or a table of predictions.")
+            raise TableError(f"{explain_absence(path, 'file or folder')}; give a run folder or a table of predictions.")
         table_path, table = path, load_table(path)
     else:
         columns = SideColumns()

@@ -9,7 +9,8 @@ import pandas as pd
 
 from metalight.catalog import SkyColumns
 from metalight.cutouts import compute_frame_arcsec
-from metalight.images import SMALLEST_SIDE, Pixels, label_identical, load_pixels
+from metalight.images import SMALLEST_SIDE_TO_COMPARE, Pixels, label_identical, load_pixels
+from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.splits import (
@@ -28,7 +29,7 @@ def name_sky_columns(recipe: Recipe) -> SkyColumns | None:
     """The catalogue's columns that the splits read of places on the sky; None where they read none."""
     if recipe.splits.method != "sky":
         return None
-    has_frames_by_size = recipe.cutouts.framing == "petrosian"
+    has_frames_by_size = recipe.cutouts.framing == "petrosian" and not recipe.cutouts.field_arcsec
     return SkyColumns(recipe.catalog.ra, recipe.catalog.dec, recipe.catalog.petro_r90 if has_frames_by_size else "")
 
 
@@ -62,6 +63,9 @@ def _perform_splits(job: Job) -> str:
         splits, note = _assign_sky(job, pixels, columns)
     else:
         splits, note = _assign_ids(job, pixels)
+    training = splits.loc[splits["split"] == "train", "object_id"]
+    labels = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id").loc[training]
+    check_labels_differ(labels, job.recipe.catalog.targets, "the training set")
     save_table(Table(splits, {}), job.run.splits)
     sizes = splits["split"].value_counts()
     return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS) + note
@@ -105,10 +109,9 @@ def _assign_sky(job: Job, pixels: Pixels, columns: SkyColumns) -> tuple[pd.DataF
         spelt = find_column(galaxies, name, path=job.run.catalog, role="[catalog]")
         return require_numbers(galaxies, spelt, path=job.run.catalog)
 
-    framing = job.recipe.cutouts.framing
     radii = read(columns.petro_r90) if columns.petro_r90 else None
-    frames = compute_frame_arcsec(framing, len(pixels.object_ids), radii)
-    labels = label_identical(pixels.array, progress=job.progress) if pixels.side >= SMALLEST_SIDE else None
+    frames = compute_frame_arcsec(job.recipe.cutouts, len(pixels.object_ids), radii)
+    labels = label_identical(pixels.array, progress=job.progress) if pixels.side >= SMALLEST_SIDE_TO_COMPARE else None
     groups = find_groups(
         pixels.object_ids,
         ra_deg=read(columns.ra),
@@ -144,7 +147,10 @@ def _splits_settings(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.splits.model_dump(mode="json", exclude={"test_ids"})
     columns = name_sky_columns(recipe)
     if columns is not None:
-        settings |= {"sky_columns": vars(columns), "framing": recipe.cutouts.framing}
+        settings |= {
+            "sky_columns": vars(columns),
+            "cutouts": recipe.cutouts.model_dump(include={"framing", "field_arcsec"}),
+        }
     if recipe.splits.method == "ids":
         settings |= {"object_id": recipe.catalog.object_id}
     return settings

@@ -45,10 +45,13 @@ class Stage:
     """What it reads from outside the run, described by size and time."""
 
     cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
-    """Large files that are made of the same inputs as `outputs`: so stages after it do not depend on their content."""
+    """Large files whose content `outputs` tell, by their digests: so stages after it need not look at them."""
 
     is_cache_whole: Callable[[RunFolder], bool] = field(default=lambda run: True)
     """Reads the cache, and tells whether it is as it was made; asked when its files seem to have been touched."""
+
+    has_more: Callable[[RunFolder, Recipe], bool] = field(default=lambda run, recipe: False)
+    """Whether something from outside the run, which could not be read when it was done, can be read now."""
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Folders of what it has done so far, from which it goes on after an interruption."""

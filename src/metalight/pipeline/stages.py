@@ -53,6 +53,11 @@ def is_done(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerpr
     return has_results(stage, job, records, fingerprint) and not is_cache_touched(stage, job.run, records[stage.name])
 
 
+def is_current(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerprint: Mapping[str, Any]) -> bool:
+    """Whether a stage is done, and would not find more outside the run than it found then."""
+    return is_done(stage, job, records, fingerprint) and not stage.has_more(job.run, job.recipe)
+
+
 def has_results(stage: Stage, job: Job, records: Mapping[str, StageRecord], fingerprint: Mapping[str, Any]) -> bool:
     """Whether a stage was done from the same settings and inputs, and its outputs are there; whatever of its cache."""
     record = records.get(stage.name)

@@ -6,6 +6,10 @@ from pydantic import Field, model_validator
 
 from metalight.recipe.base import Settings
 
+_MOST_EPOCHS = 100_000
+"""Of a whole training."""
+
+Epochs = Annotated[int, Field(ge=0, le=_MOST_EPOCHS)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 HiddenFeatures = Annotated[int, Field(ge=1, le=65_536)]
@@ -93,22 +97,22 @@ class TrainingSettings(Settings):
     loss_floor: Annotated[float, Field(gt=0)] = 1e-4
     """Added in quadrature inside the root of `rmse`, whose slope is undefined at zero; in units of scaled targets."""
 
-    frozen_epochs: Annotated[int, Field(ge=0)] = 2
+    frozen_epochs: Epochs = 2
     """Epochs in which only the head learns, at a constant rate."""
 
     frozen_learning_rate: Rate = 0.1
     """Rate of the head in these epochs."""
 
-    constant_epochs: Annotated[int, Field(ge=0)] = 1
+    constant_epochs: Epochs = 1
     """Epochs at constant rates before the first cosine cycle, all layers learning."""
 
-    cycles: Annotated[int, Field(ge=0)] = 3
+    cycles: Annotated[int, Field(ge=0, le=1000)] = 3
     """Cosine cycles; each starts again at the full rates (SGDR, Loshchilov & Hutter 2017), stepped a mini-batch."""
 
-    first_cycle_epochs: Annotated[int, Field(ge=1)] = 1
+    first_cycle_epochs: Annotated[Epochs, Field(ge=1)] = 1
     """Length of the first cycle."""
 
-    cycle_multiplier: Annotated[int, Field(ge=1)] = 2
+    cycle_multiplier: Annotated[int, Field(ge=1, le=100)] = 2
     """Each cycle is this many times as long as the one before."""
 
     slow_start_fraction: Fraction = 0.0
@@ -121,7 +125,9 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient; 0 leaves it as it is."""
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """`bf16` mixed precision, `float32` for runs that repeat bit for bit; `auto` takes bf16 where it is faster."""
+    """`bf16` mixed precision, `float32` for runs that repeat bit for bit; `auto` takes bf16 where the processor
+    multiplies it faster. On a CPU, backbones with depthwise convolutions of stride 2 (MobileNet, EfficientNet-B0,
+    MNASNet, GhostNet) are trained faster in float32 all the same."""
 
     @property
     def epochs(self) -> int:
@@ -144,6 +150,8 @@ class TrainingSettings(Settings):
             raise ValueError("original_view = false needs augmented_views of 1 or more")
         if self.epochs == 0:
             raise ValueError("frozen_epochs, constant_epochs and cycles are all 0: nothing would be learnt")
+        if self.epochs > _MOST_EPOCHS:
+            raise ValueError(f"there are more than {_MOST_EPOCHS:,} epochs in all; lower cycles or cycle_multiplier")
         return self
 
 
@@ -158,7 +166,7 @@ class PredictionSettings(Settings):
     """Galaxies predicted at once; the results do not depend on it beyond rounding."""
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """`bf16` computes the backbone in mixed precision; `auto` takes it where it is faster."""
+    """`bf16` computes the backbone in mixed precision; `auto` takes it where the processor multiplies it faster."""
 
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the augmented views of `paper`; each galaxy's are its own, whatever stands beside it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metalight.errors import RecipeError, name_nearest, quote_flaw, shorten
+from metalight.errors import RecipeError, explain_system, name_nearest, quote_flaw, shorten
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
@@ -102,8 +102,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
     except IsADirectoryError:
         raise RecipeError(f"{path} is a folder; give a TOML file, such as the recipe.toml of a run.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}.") from None
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Mend that first.") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
 

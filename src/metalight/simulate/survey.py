@@ -28,11 +28,11 @@ import numpy as np
 import pandas as pd
 
 from metalight import __version__
-from metalight.atomic import replace_file, save_json
+from metalight.atomic import remove_leftovers, replace_file, save_json
 from metalight.cutouts import ORIGIN_FILE, compute_frame_arcsec
-from metalight.errors import RunError, name_nearest
+from metalight.errors import RunError, explain_system, name_nearest
 from metalight.progress import Progress, no_progress
-from metalight.recipe import Framing
+from metalight.recipe import CutoutsSettings, Framing
 from metalight.simulate.cutout import draw_cutout
 from metalight.simulate.instrument import INSTRUMENTS
 from metalight.simulate.limits import compute_limits
@@ -136,7 +136,7 @@ def simulate_survey(
         save_table(Table(build_truth(population)), folder / "truth.csv")
     except OSError as error:
         raise RunError(
-            f"The survey in {folder} cannot be written: {error.strerror or error}; mend that and run the same again, "
+            f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
     limits = compute_limits(population, design.universe)
@@ -184,8 +184,7 @@ def _open_survey(folder: Path, num_galaxies: int, design: SurveyDesign) -> None:
     source = INSTRUMENTS[design.instrument].source
     save_json({"framing": design.framing, "source": source}, images_folder / ORIGIN_FILE)
     # A process that was killed could not tidy up; what it left would be counted as images.
-    for leftover in images_folder.glob(".[0-9]*.jpg"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(folder)
 
 
 def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
@@ -197,7 +196,7 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
         differing = [
             key for key in ("seed", "side", "framing", "instrument", "universe") if begun.get(key) != asked[key]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the settings of a survey; name a new folder.") from error
     if scene_version != asked["scene_version"]:
         raise RunError(
@@ -271,7 +270,7 @@ def _leave_interrupts_to_parent() -> None:
 def _draw_task(galaxies: list[Galaxy], design: SurveyDesign, images_folder: Path) -> int:
     """Number of images drawn and written."""
     radii = np.array([galaxy.petro_r90_arcsec for galaxy in galaxies])
-    frames = compute_frame_arcsec(design.framing, len(galaxies), radii)
+    frames = compute_frame_arcsec(CutoutsSettings(framing=design.framing), len(galaxies), radii)
     assert frames is not None  # `other` was refused
     for galaxy, frame_arcsec in zip(galaxies, frames.tolist(), strict=True):
         jpeg = draw_cutout(

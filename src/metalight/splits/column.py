@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.errors import SplitError
+from metalight.errors import SplitError, shorten
 from metalight.splits.sets import build_splits, require_unique
 
 _ACCEPTED_WORDS = {
@@ -48,7 +48,7 @@ def _read_words(column: Sequence[str]) -> npt.NDArray[np.str_]:
         )
     unknown = sorted({str(word) for word in words[~folded.isin(list(_ACCEPTED_WORDS))]})
     if unknown:
-        listed = ", ".join(f"'{word}'" for word in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        listed = ", ".join(f"'{shorten(word)}'" for word in unknown[:5]) + (", …" if len(unknown) > 5 else "")
         raise SplitError(
             f"The column of sets has {listed}; accepted are {', '.join(_ACCEPTED_WORDS)}. Check [splits] column."
         )

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.errors import SplitError, TableError
-from metalight.splits.sets import build_splits, draw_sets, require_unique
+from metalight.errors import SplitError, TableError, quote_flaw, shorten
+from metalight.splits.sets import SPLITS, build_splits, compute_share, draw_sets, require_unique
 from metalight.tables import Table, find_column, load_table, match_columns, require_object_ids
 
 _LIST_SUFFIX = ".txt"
@@ -72,9 +72,8 @@ def assign_ids(
             "Name another file."
         )
     num_rest = int((~is_test).sum())
-    # Rounded, so that a share such as 0.29 × 100 = 28.999999999999996 is the whole number it is meant to be.
-    num_validation = int(round(validation_fraction * num_rest, 6))
-    splits = np.full(len(object_ids), "test", dtype="<U10")
+    num_validation = int(compute_share(num_rest, validation_fraction))
+    splits = np.repeat(SPLITS, (0, 0, len(object_ids)))
     splits[~is_test] = draw_sets(object_ids[~is_test], (num_rest - num_validation, num_validation, 0), seed)
     return build_splits(object_ids, splits, needs_validation=validation_fraction > 0)
 
@@ -100,7 +99,9 @@ def _read_list(path: Path) -> npt.NDArray[np.int64]:
     except FileNotFoundError:
         raise TableError(f"There is no file {path}; check its path.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} cannot be read as text: {error}.") from error
+        raise TableError(
+            f"{path} cannot be read as text: {quote_flaw(error)}; save it again as UTF-8, or name another file."
+        ) from error
     ids = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
@@ -108,8 +109,8 @@ def _read_list(path: Path) -> npt.NDArray[np.int64]:
             continue
         if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63):
             raise TableError(
-                f"Line {number} of {path} is '{text[:60]}', not an identifier such as 1237648720693755918; write one "
-                "a line."
+                f"Line {number} of {path} is '{shorten(text)}', not an identifier such as 1237648720693755918; write "
+                "one a line."
             )
         ids.append(int(text))
     return np.array(ids, dtype=np.int64)

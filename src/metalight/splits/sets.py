@@ -24,13 +24,17 @@ def compute_sizes(num_galaxies: int, fractions: tuple[float, float, float]) -> l
             f"The fractions {list(fractions)} cannot be used: training and test must be more than 0, validation at "
             "least 0, and together they must be 1; check [splits] fractions."
         )
-    # Rounded, so that a share such as 0.29 × 100 = 28.999999999999996 is the whole number it is meant to be.
-    shares = [round(num_galaxies * fraction / sum(fractions), 6) for fraction in fractions]
+    shares = [compute_share(num_galaxies, fraction / sum(fractions)) for fraction in fractions]
     sizes = [int(share) for share in shares]
     by_remainder = sorted(range(len(shares)), key=lambda split: sizes[split] - shares[split])
     for split in by_remainder[: num_galaxies - sum(sizes)]:
         sizes[split] += 1
     return sizes
+
+
+def compute_share(num_galaxies: int, fraction: float) -> float:
+    """A part of so many galaxies, rounded: 0.29 × 100 = 28.999999999999996 is the whole number that is meant."""
+    return round(num_galaxies * fraction, 6)
 
 
 def draw_sets(object_ids: npt.NDArray[np.int64], sizes: Sequence[int], seed: int) -> npt.NDArray[np.str_]:
@@ -44,8 +48,9 @@ def draw_sets(object_ids: npt.NDArray[np.int64], sizes: Sequence[int], seed: int
     shuffled = np.random.default_rng(seed).permutation(len(object_ids))
     # The draw numbers the galaxies by increasing identifier, so that the order of rows plays no part.
     rows = np.argsort(object_ids)[shuffled]
-    splits = np.empty(len(object_ids), dtype=f"<U{max(map(len, SPLITS))}")
-    splits[rows] = np.repeat(SPLITS, sizes)
+    in_order = np.repeat(SPLITS, sizes)
+    splits = np.empty_like(in_order)
+    splits[rows] = in_order
     return splits
 
 

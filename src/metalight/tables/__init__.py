@@ -16,7 +16,7 @@ FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 """
 
 from metalight.tables.columns import find_column, match_columns, require_numbers, require_object_ids
-from metalight.tables.files import list_table_files, load_table, require_writable, save_table
+from metalight.tables.files import list_saved_files, list_table_files, load_table, require_writable, save_table
 from metalight.tables.missing import build_text
 from metalight.tables.table import SENTINELS, ColumnInfo, Table
 
@@ -26,6 +26,7 @@ __all__ = [
     "Table",
     "build_text",
     "find_column",
+    "list_saved_files",
     "list_table_files",
     "load_table",
     "match_columns",

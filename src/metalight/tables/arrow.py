@@ -1,5 +1,6 @@
-"""Columns of Arrow, in which CSV and Parquet are read and written, to and from columns of pandas."""
+"""Columns of Arrow, in which all formats but FITS are read and written, to and from columns of pandas."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metalight.tables.missing import build_integers
+
+_ROWS_AT_ONCE = 65536
 
 
 def build_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
@@ -51,6 +54,13 @@ def build_arrow_table(frame: pd.DataFrame) -> pa.Table:
     """
     arrays = [pa.chunked_array([_build_array(frame[name])]) for name in frame.columns]
     return pa.table(arrays, names=list(frame.columns))
+
+
+def join_rows(columns: Sequence[pa.ChunkedArray], separator: str) -> Iterator[bytes]:
+    """Each row of columns of text, none of it missing, as one text."""
+    for start in range(0, len(columns[0]), _ROWS_AT_ONCE):
+        batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in columns]
+        yield from map(str.encode, pc.binary_join_element_wise(*batch, separator).to_pylist())
 
 
 def _build_array(column: "pd.Series[Any]") -> pa.Array:

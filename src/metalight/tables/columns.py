@@ -14,6 +14,9 @@ import pandas as pd
 from metalight.errors import TableError, name_nearest
 from metalight.tables.table import Table
 
+MOST_COLUMNS = 20_000
+"""Columns a table may have; each takes about a millisecond and a kilobyte, however few bytes it has in a file."""
+
 _LARGEST_OBJECT_ID = 2**63 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -112,11 +115,13 @@ def require_numbers(table: Table, column: str, *, path: Path) -> npt.NDArray[np.
 
 
 def check_names(names: list[str], path: Path) -> None:
-    """Refuse a file in which two columns have one name.
+    """Refuse a file in which two columns have one name, or with more columns than a table has.
 
     Raises:
-        TableError: They have.
+        TableError: They have, or there are more.
     """
+    if len(names) > MOST_COLUMNS:
+        raise TableError(f"{path} has {len(names)} columns; metalight reads up to {MOST_COLUMNS}, so remove some.")
     repeated = pd.Series(names, dtype=object)
     twice = repeated[repeated.duplicated()].tolist()
     if twice:

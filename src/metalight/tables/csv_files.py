@@ -18,14 +18,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from metalight.errors import TableError, quote_flaw
-from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.arrow import build_arrow_table, build_column, join_rows
 from metalight.tables.columns import check_names
 from metalight.tables.csv_metadata import load_csv_metadata
 from metalight.tables.table import Table
 
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
-_ROWS_AT_ONCE = 65536
+_LARGEST_LINE_OF_NAMES = 1 << 20
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
@@ -75,25 +75,32 @@ def write_rows(rows: pa.Table, file: BinaryIO) -> None:
     """
     written = [_write_column(rows[name]) for name in rows.column_names]
     file.write((",".join(_quote_name(name) for name in rows.column_names) + "\n").encode())
-    for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
-        batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in written]
-        file.writelines(line.encode() + b"\n" for line in pc.binary_join_element_wise(*batch, ",").to_pylist())
+    file.writelines(row + b"\n" for row in join_rows(written, ","))
 
 
-def read_line(file: BinaryIO) -> bytes:
-    """The next line; one in quotes may hold line breaks. Empty at the end of the file.
+def read_line(file: BinaryIO, start: bytes = b"") -> bytes:
+    """The next line; what is in quotes may hold line breaks, but not in a line that starts with `#`.
+
+    Args:
+        file: The open file.
+        start: The line up to its first break, if that has been read already.
+
+    Returns:
+        The line with its break; empty at the end of the file.
 
     Raises:
         ValueError: The line is longer than any line of column names is.
     """
-    line = file.readline(_LARGEST_ROW)
-    while line.count(b'"') % 2 and (more := file.readline(_LARGEST_ROW)):
-        line += more
-        if len(line) >= _LARGEST_ROW:
-            break
-    if len(line) >= _LARGEST_ROW:
-        raise ValueError(f"it has a line of more than {_LARGEST_ROW} bytes where the column names should be")
-    return line
+    pieces = [start or file.readline(_LARGEST_LINE_OF_NAMES)]
+    num_bytes = len(pieces[0])
+    in_quotes = not pieces[0].startswith(b"#") and pieces[0].count(b'"') % 2
+    while in_quotes and num_bytes < _LARGEST_LINE_OF_NAMES and (more := file.readline(_LARGEST_LINE_OF_NAMES)):
+        pieces.append(more)
+        num_bytes += len(more)
+        in_quotes ^= more.count(b'"') % 2
+    if num_bytes >= _LARGEST_LINE_OF_NAMES:
+        raise ValueError(f"it has a line of more than {_LARGEST_LINE_OF_NAMES} bytes where the column names should be")
+    return b"".join(pieces)
 
 
 def split_names(line: bytes, delimiter: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metalight.atomic import replace_file
-from metalight.errors import TableError, quote_flaw
+from metalight.errors import TableError, explain_system, quote_flaw
 from metalight.tables import compressed
 from metalight.tables.csv_metadata import name_metadata, save_csv_metadata
 from metalight.tables.missing import replace_sentinels
@@ -64,6 +64,11 @@ def list_table_files(path: Path) -> list[Path]:
     return list_parts(path) or [path, *([beside] if beside.is_file() else [])]
 
 
+def list_saved_files(path: Path) -> list[Path]:
+    """The files that `save_table` may write: the one, and what lies beside it."""
+    return [path, name_metadata(path)]
+
+
 def save_table(table: Table, path: Path) -> None:
     """Write a CSV, ECSV, VOTable, FITS or Parquet file, chosen by the suffix; it is either whole or not there.
 
@@ -92,7 +97,9 @@ def save_table(table: Table, path: Path) -> None:
     except TableError as error:
         raise TableError(f"{path} cannot be written: {error}") from error
     except OSError as error:
-        raise TableError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+        raise TableError(
+            f"{path} cannot be written: {explain_system(error)}. Mend that, or choose another place."
+        ) from error
 
 
 def require_writable(path: Path) -> None:
@@ -109,7 +116,9 @@ def require_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise TableError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+        raise TableError(
+            f"{path} cannot be written: {explain_system(error)}. Mend that, or choose another place."
+        ) from error
 
 
 def _find_format(path: Path) -> _Format:
@@ -159,7 +168,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise TableError(f"There is no file {path}; check its path.") from None
     except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
+        raise TableError(f"{path} cannot be read: {explain_system(error)}. Mend that, or name another file.") from error
     with file:
         if not file.peek(1):
             raise TableError(f"{path} is empty; make the file again.")

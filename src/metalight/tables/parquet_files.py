@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import BinaryIO
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column, is_one_value_a_row
 from metalight.tables.columns import check_names, refuse_columns
-from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.table import ColumnInfo, Table, build_table
 
 
 def load_parquet(file: BinaryIO, path: Path) -> Table:
@@ -29,11 +28,10 @@ def load_parquet(file: BinaryIO, path: Path) -> Table:
             stored = parts.read()
         check_names(stored.column_names, path)
         refuse_columns([field.name for field in stored.schema if not is_one_value_a_row(field.type)], path)
-        frame = pd.DataFrame({field.name: build_column(stored[field.name]) for field in stored.schema})
+        columns = {field.name: build_column(stored[field.name]) for field in stored.schema}
     except (pa.ArrowException, ValueError) as error:
         raise TableError(f"{path} cannot be read as Parquet: {quote_flaw(error)}. Make the file again.") from error
-    info = {field.name: _read_info(field) for field in stored.schema}
-    return Table(frame, {name: described for name, described in info.items() if described != ColumnInfo()})
+    return build_table(columns, {field.name: _read_info(field) for field in stored.schema})
 
 
 def save_parquet(table: Table, file: BinaryIO) -> None:

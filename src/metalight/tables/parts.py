@@ -10,7 +10,7 @@ import pandas as pd
 
 from metalight.errors import TableError
 from metalight.tables.missing import build_integers
-from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.table import ColumnInfo, Table, build_table
 
 _SUFFIXES = (".parquet", ".pq")
 
@@ -59,7 +59,7 @@ def join_parts(tables: Sequence[Table], parts: Sequence[Path]) -> Table:
             raise TableError(f"{part} {flaw}, unlike {parts[0].name}; parts of a table need the same columns.")
     columns = {name: _join_column([table.frame[name] for table in tables], name, parts) for name in names}
     info = {name: _join_info([table.info.get(name, ColumnInfo()) for table in tables], name, parts) for name in names}
-    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+    return build_table(columns, info)
 
 
 def _is_hidden(part: Path) -> bool:

@@ -1,6 +1,8 @@
 """What a table is: rows and columns, and the unit and description of each column."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -29,3 +31,8 @@ class Table:
 
     info: dict[str, ColumnInfo] = field(default_factory=dict)
     """Units and descriptions by column name; columns that have neither may be left out."""
+
+
+def build_table(columns: "Mapping[str, pd.Series[Any]]", info: Mapping[str, ColumnInfo]) -> Table:
+    """A table of these columns, in this order; of those that have neither unit nor description nothing is said."""
+    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})

@@ -60,6 +60,9 @@ def _build_reader(datatype: str, arraysize: str) -> _Reader:
         num_fixed = None
     elif arraysize.isascii() and (arraysize or "1").isdigit() and len(arraysize) < 10:
         num_fixed = int(arraysize or "1")
+        if not num_fixed:
+            # Thousands of such columns would make a huge table of a small file.
+            raise ValueError("it has a column of text without any width")
     else:
         raise ValueError(f"it has a column of the size '{arraysize[:60]}', which is not a number")
 

@@ -8,6 +8,7 @@ from xml.parsers import expat
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metalight.tables.columns import MOST_COLUMNS
 from metalight.tables.described import parse_info
 from metalight.tables.table import ColumnInfo
 from metalight.tables.votable_binary import read_rows
@@ -19,6 +20,8 @@ LARGE_INTEGERS = "uint64"
 """The `xtype` of text that spells unsigned 64-bit integers."""
 
 _AT_ONCE = 1 << 20
+_LARGEST_TAG = 1 << 22
+_MOST_LEVELS = 100
 _ROWS_AT_ONCE = 65536
 _KINDS = {
     **dict.fromkeys(("boolean", "bit"), pa.bool_()),  # astropy writes booleans as bits
@@ -106,13 +109,18 @@ def read_elements(file: BinaryIO) -> FoundTable:
     """The first table of a VOTable.
 
     Raises:
-        ValueError: The XML is damaged, declares entities, or is not a VOTable; rows do not fit the fields, or are kept
-            in another file or in another way than TABLEDATA, BINARY and BINARY2.
+        ValueError: The XML is damaged, declares entities, asks for memory as no table does, or is not a VOTable; rows
+            do not fit the fields, or are kept in another file or in another way than TABLEDATA, BINARY and BINARY2.
     """
     reader = _Reader()
+    num_bytes = 0
     try:
         while chunk := file.read(_AT_ONCE):
             reader.parser.Parse(chunk, False)
+            num_bytes += len(chunk)
+            # Until a tag ends, it is kept whole, and its attributes take twenty times what they take in the file.
+            if num_bytes - reader.parser.CurrentByteIndex > _LARGEST_TAG:
+                raise ValueError(f"it has a tag of more than {_LARGEST_TAG} bytes")
         reader.parser.Parse(b"", True)
     except (expat.ExpatError, LookupError) as error:
         raise ValueError(str(error)) from error
@@ -143,6 +151,8 @@ class _Reader:
         name = tag.rpartition(":")[2]
         if not self._path and name != "VOTABLE":
             raise ValueError(f"its first element is '{name[:60]}', not VOTABLE")
+        if len(self._path) == _MOST_LEVELS:
+            raise ValueError(f"its elements are nested more than {_MOST_LEVELS} deep")
         self._path.append(name)
         if name == "TABLE":
             self._num_tables += 1
@@ -171,6 +181,8 @@ class _Reader:
         text = "".join(self._text or ())
         if name == "TD":
             self._row.append(text or None)
+            if len(self._row) > MOST_COLUMNS:
+                self._add_row()  # which refuses it, before memory is full of it
         elif name == "DESCRIPTION" and self._path[-1] == "FIELD":
             self.found.fields[-1].description = text
         elif name == "TR":
@@ -191,6 +203,8 @@ class _Reader:
         datatype = attributes.get("datatype", "")
         if self._serialisation:
             raise ValueError(f"its column '{name[:60]}' stands after the rows")
+        if len(self.found.fields) == MOST_COLUMNS:
+            raise ValueError(f"it has more than {MOST_COLUMNS} columns")
         if datatype not in _KINDS and datatype not in _OTHER_TYPES:
             raise ValueError(f"the type '{datatype[:60]}' of column '{name[:60]}' is not one of VOTable")
         arraysize, xtype = attributes.get("arraysize", "").strip(), attributes.get("xtype", "")
@@ -227,7 +241,8 @@ class _Reader:
         if not all(of_table.is_one_value_a_row() for of_table in self.found.fields):
             return  # refused by name later
         try:
-            content = binascii.a2b_base64(text)
+            # Line breaks are allowed; what else is not base64 would be passed over if it were not looked for.
+            content = binascii.a2b_base64("".join(text.split()), strict_mode=True)
         except binascii.Error as error:
             raise ValueError(f"its rows are not base64: {error}") from error
         layout = [(of_table.datatype, of_table.arraysize) for of_table in self.found.fields]

@@ -1,9 +1,25 @@
-"""VOTable files; the first table of a file.
+r"""VOTable files; the first table of a file.
 
 "VOTable Format Definition", version 1.4 (IVOA, 2019). The XML is read as a stream of elements; a file that declares
 entities is refused, and nothing that it refers to is opened or fetched. VOTable has no unsigned 64-bit integers: a
 column that needs them is written as text of digits with `xtype="uint64"`, which other programs show as it is. Units and
 descriptions with characters that XML cannot hold are in an INFO of the table, as JSON with the column's name.
+
+The elements are taken from expat and not from astropy, which was tried (8.0.2):
+
+- It drops blanks at the ends of text in TABLEDATA: ` 7 ` becomes `7`.
+- By default without a word, it takes 2**63 in a column of `long` for 2**63 − 1, an empty cell for 0 if the file says
+  version 1.1, and `8,5` in a column of `double` for a missing value.
+- It drops the last row where BINARY is cut short, passes over what is not base64, and reads a bit that is set where the
+  standard puts it (0x80) as false; text of the type `char` that is UTF-8 it refuses in BINARY, though not in TABLEDATA.
+- It works out units: `unit="10**999999999"` does not end, nor does BINARY with a text of `arraysize="0"`. It takes
+  memory for the rows that `nrows` promises, and 2 GB for 300 rows of one letter under `arraysize="1000000"`.
+- It writes control characters as they are, which no reader of XML accepts, and `\r` so that it comes back as `\n`;
+  it spells units anew, knows no unsigned 64-bit integers, and takes 3.0 s for 100,000 rows, this 0.2 s.
+
+A check of the attributes before it would leave the blanks, the units and the rows that are cut short as they are; to
+mend these too it would have to rewrite the file, which is most of reading it. Both read 100,000 rows of six columns in
+1.1 s.
 """
 
 import re
@@ -16,13 +32,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metalight.errors import TableError, quote_flaw
-from metalight.tables.arrow import build_arrow_table, build_column
+from metalight.tables.arrow import build_arrow_table, build_column, join_rows
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.described import dump_info
-from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.table import ColumnInfo, Table, build_table
 from metalight.tables.votable_elements import INFO_NAME, LARGE_INTEGERS, Field, read_elements
 
-_ROWS_AT_ONCE = 65536
 _NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 _TYPES = {pa.bool_(): "boolean", pa.uint8(): "unsignedByte", pa.int16(): "short", pa.int32(): "int"} | {
     pa.float32(): "float",
@@ -57,7 +72,7 @@ def load_votable(file: BinaryIO, path: Path) -> Table:
         field.name: found.info.get(field.name, ColumnInfo(field.unit, field.description.strip()))
         for field in found.fields
     }
-    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+    return build_table(columns, info)
 
 
 def save_votable(table: Table, file: BinaryIO) -> None:
@@ -81,10 +96,7 @@ def save_votable(table: Table, file: BinaryIO) -> None:
             '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n<TABLE>\n'
         )
         file.write((head + "\n".join([*fields, *infos, "<DATA>", "<TABLEDATA>"]) + "\n").encode())
-        for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
-            batch = [column[start : start + _ROWS_AT_ONCE].combine_chunks() for column in cells]
-            lines = pc.binary_join_element_wise(*batch, "").to_pylist()
-            file.writelines(b"<TR>" + line.encode() + b"</TR>\n" for line in lines)
+        file.writelines(b"<TR>" + row + b"</TR>\n" for row in join_rows(cells, ""))
         file.write(b"</TABLEDATA>\n</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n")
     except (pa.ArrowException, UnicodeEncodeError) as error:
         raise TableError(f"VOTable cannot hold it: {quote_flaw(error)}") from error

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from metalight.atomic import replace_file
-from metalight.errors import TrainingError
+from metalight.errors import TrainingError, explain_system
 
 FORMAT_VERSION = 1
 """Raised whenever what a checkpoint holds changes: one of another version is not gone on from."""
@@ -104,7 +104,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     except OSError as error:
         raise TrainingError(
             f"The checkpoint of epoch {checkpoint.epochs_done} cannot be written to {folder}: "
-            f"{error.strerror or error}. Mend that and give the same command: training goes on from the epoch before."
+            f"{explain_system(error)}. Mend that and give the same command: training goes on from the epoch before."
         ) from error
 
 

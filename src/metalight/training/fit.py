@@ -122,6 +122,9 @@ def fit_network(
         network.to(memory_format=torch.channels_last)
         state = _State(network, _describe_environment(device, precision), checkpoints)
         resumed = state.restore()
+        if state.history:
+            # A kill may have come between the last checkpoint and its lines in the history.
+            _save_history(state.history, history_path)
         for phase in _list_phases(len(training.object_ids), settings, state.epochs_done):
             task = TrainingTask(network, settings, phase, torch.tensor(scaling.scales, dtype=torch.float32))
             state.hand_to(task)
@@ -173,7 +176,14 @@ class _State:
         checkpoint = found.checkpoint
         if checkpoint is None:
             return f"begun anew: all checkpoints were damaged ({damaged})" if damaged else ""
-        self._network.load_state_dict(checkpoint.network)
+        try:
+            self._network.load_state_dict(checkpoint.network)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"The checkpoints in {self._place.folder} are of a network of the same name with other layers, begun "
+                f"on {checkpoint.environment}, and now it is {self._environment}. Take the same versions, or delete "
+                "that folder and give the same command: the training begins anew."
+            ) from error
         self._restored = checkpoint
         self.epochs_done = checkpoint.epochs_done
         self.history = checkpoint.history
@@ -355,9 +365,13 @@ class _EpochKeeper(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._state.keep(self._task)
-        if self._history_path is not None:
-            with replace_file(self._history_path) as temporary:
-                pd.DataFrame(self._task.history).to_csv(temporary, index=False)
+        _save_history(self._task.history, self._history_path)
+
+
+def _save_history(history: list[dict[str, Any]], path: Path | None) -> None:
+    if path is not None:
+        with replace_file(path) as temporary:
+            pd.DataFrame(history).to_csv(temporary, index=False)
 
 
 @contextlib.contextmanager
