@@ -10,7 +10,7 @@ demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
 	$(BIN)/metalight run demo --run-dir demo/run
 
 # Workers that compute with several threads each would wait for one another more than they compute.
-test: export OMP_NUM_THREADS = 1
+test soak: export OMP_NUM_THREADS = 1
 
 test: check  ## the checks, and the tests that take minutes
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
@@ -22,7 +22,7 @@ check: $(INSTALLED)  ## style, types and import contracts
 	$(BIN)/lint-imports
 
 soak: $(INSTALLED)  ## the tests that take longer
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak --numprocesses auto --maxprocesses 4 --dist loadfile
 
 clean:  ## what the targets made, apart from the environment
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -92,7 +92,8 @@ def _put_in(data: bytes, generator: random.Random) -> bytes:
 
 def _swap_digits(data: bytes, generator: random.Random) -> bytes:
     """Numbers are where sizes and counts stand: another digit makes a file that is whole and wrong."""
-    places = [place for place, byte in enumerate(data) if chr(byte).isdigit()]
+    values = np.frombuffer(data, dtype=np.uint8)
+    places = np.flatnonzero((values >= ord("0")) & (values <= ord("9"))).tolist()
     if not places:
         return data
     changed = bytearray(data)

@@ -16,7 +16,7 @@ from metalight.tables import Table, save_table
 
 _EACH = """
 import json, sys
-from metalight.cli import app
+from metalight.cli.app import app
 for words in json.loads(sys.stdin.read()):
     try: app(words)
     except SystemExit as end: print("status", end.code, file=sys.stderr)
@@ -59,7 +59,7 @@ def test_a_run_is_refused_before_torch(sample: Path) -> None:
             f"equal.csv that can be used have the same oh_p50, 8.7, {nothing}",
         ),
         (["--set", f"cutouts.folder={sample}/none"], "There is no folder"),
-        (["--set", f"cutouts.folder={sample}/file"], "is a file, not a folder of images; check [cutouts] folder."),
+        (["--set", f"cutouts.folder={sample}/file"], "is a file, not a folder of images; check its path."),
         (["--set", f"catalog.path={sample}/foreign.csv"], "None of the 40 galaxies of the catalogue has an image in"),
     ]
     messages = refuse_early(

@@ -215,6 +215,8 @@ def test_a_folder_without_a_usable_image_leaves_nothing_beside_the_output(copy: 
 CTRL_C_TWICE_LOST = """
 import os, signal, sys, time, weakref
 import metalight.cli.app
+# Whoever runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Thing: pass
 def press(_):
     os.kill(os.getpid(), signal.SIGINT)

@@ -1,7 +1,12 @@
 """A command killed at moments that nobody chose, again and again: it ends with the bytes of one never stopped."""
 
+import random
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +57,7 @@ def list_names(folder: Path) -> set[str]:
 def check_like(killed: Path, whole: Path, ended: Sequence[Ended]) -> None:
     """Every file has the same bytes, and nothing else is there."""
     history = [(process.num_changes, round(process.seconds, 2)) for process in ended]
+    print(f"{len(ended) - 1} kills; changes and seconds of each life: {history}")
     assert list_names(killed) == list_names(whole), history
     assert digest_results(killed) == digest_results(whole), history
 
@@ -94,3 +100,41 @@ def test_a_prediction_killed_at_random_ends_as_one_never_stopped(
     words, whole = predicted
     ended = kill_until_it_ends([*words, killed / "out.csv"], killed, seed, whole)
     check_like(killed, place.folder / "whole_predictions", ended)
+
+
+WITH_A_SIGN = "import metalight.cli; print('begun', flush=True); metalight.cli.main()"
+NUM_INTERRUPTIONS = 20
+
+
+def call_interrupted(words: Sequence[object], after_seconds: float) -> tuple[int, str]:
+    """Exit status and standard error of a real process to which Ctrl-C comes so long after its first step."""
+    command = [sys.executable, "-c", WITH_A_SIGN, *map(str, words)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        try:
+            errors = process.communicate(timeout=after_seconds)[1]
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate()[1]
+    return process.returncode, errors
+
+
+def test_ctrl_c_at_random_moments_is_one_sentence_and_the_run_goes_on(place: Place) -> None:
+    generator = random.Random(0)
+    started = time.monotonic()
+    assert call_interrupted(place.words("uninterrupted"), after_seconds=3600)[0] == 0
+    seconds = time.monotonic() - started
+    for _ in range(NUM_INTERRUPTIONS):
+        status, errors = call_interrupted(place.words("interrupted"), seconds * 10 ** (-2 * generator.random()))
+        assert "Traceback" not in errors, errors
+        assert "Exception ignored" not in errors, errors
+        sentences = [line for line in errors.splitlines() if line.startswith("Interrupted")]
+        # At the very end there is nothing to interrupt: the process is ended by the signal.
+        assert (status, len(sentences)) in ((130, 1), (0, 0), (-signal.SIGINT, 0)), errors
+        assert all("the same command goes on from there" in sentence for sentence in sentences)
+        if status != 130:
+            shutil.rmtree(place.folder / "interrupted")
+    assert call_interrupted(place.words("interrupted"), after_seconds=3600)[0] == 0
+    check_like(place.folder / "interrupted", place.folder / "whole", [])

@@ -7,7 +7,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the `metalight` command."""
-    with told_of_ctrl_c(), heeding_every_ctrl_c():
+    with heeding_every_ctrl_c(), told_of_ctrl_c():
         # The import alone takes long enough for an impatient hand.
         from metalight.cli.app import app
 
