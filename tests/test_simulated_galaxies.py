@@ -260,8 +260,7 @@ def test_redder_means_more_massive_richer_in_metals_and_forming_fewer_stars(popu
 
 
 def test_the_limits_are_in_order_and_the_lowest_is_what_nothing_shows(population: pd.DataFrame) -> None:
-    universe = Universe()
-    limits = compute_limits(population, universe)["rmse_dex"].tolist()
+    limits = compute_limits(population)["rmse_dex"].tolist()
     assert limits == sorted(limits, reverse=True)
     hidden = population["measured_metallicity"] - population["visible_metallicity"]
     assert limits[-1] == pytest.approx(hidden.std(), rel=0.01)

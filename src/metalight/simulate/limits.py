@@ -1,13 +1,12 @@
-"""What no method can do better than, and what a method could do that saw everything there is to see."""
+"""What no method can do better than on a simulated survey."""
 
 import numpy as np
 import pandas as pd
 
 from metalight.simulate import relations
-from metalight.simulate.universe import Universe
 
 
-def compute_limits(population: pd.DataFrame, universe: Universe) -> pd.DataFrame:
+def compute_limits(population: pd.DataFrame) -> pd.DataFrame:
     """Root-mean-square errors against the measured metallicity, dex, by what is known of a galaxy.
 
     Returns:

@@ -139,7 +139,7 @@ def simulate_survey(
             f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
-    limits = compute_limits(population, design.universe)
+    limits = compute_limits(population)
     return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn, seconds, limits)
 
 
