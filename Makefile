@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 .PHONY: demo test check soak clean
 
 demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
-	$(BIN)/metalight simulate --galaxies 1500 --seed 1 -o demo/survey
+	$(BIN)/metalight simulate --galaxies 1500 --seed 1 --side 64 -o demo/survey
 	$(BIN)/metalight run demo --run-dir demo/run
 
 # Workers that compute with several threads each would wait for one another more than they compute.
@@ -29,5 +29,5 @@ clean:  ## what the targets made, apart from the environment
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,simulate]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(INSTALLED)

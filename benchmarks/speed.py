@@ -1,6 +1,6 @@
 """Speed of training, prediction and decoding, against plain PyTorch, fastai and Pillow.
 
-    pip install -e '.[benchmarks,simulate]'
+    pip install -e '.[benchmarks]'
     python benchmarks/speed.py [--rounds 7] [--only training] [-o benchmarks/speed.json]
 
 Every contestant is a process of its own with the same network, galaxies and batches (`speed_contestants.py`). After a

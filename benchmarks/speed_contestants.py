@@ -237,10 +237,10 @@ def predict_with_fastai(num_views: int) -> Round:
 
 def _make_files() -> list[bytes]:
     """JPEG files of 128 × 128 pixels, of simulated galaxies."""
-    from metalight.simulate import simulate_survey
+    from metalight.simulate import SurveyDesign, simulate_survey
 
     with tempfile.TemporaryDirectory() as folder:
-        simulate_survey(NUM_FILES, 1, Path(folder), side=128)
+        simulate_survey(NUM_FILES, Path(folder), SurveyDesign(seed=1))
         return [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))]
 
 

@@ -366,12 +366,11 @@ def test_version_and_help_come_without_heavy_imports() -> None:
     assert ended.stdout.strip() == "[]"
 
 
-def test_a_simulated_survey_is_learnt_far_better_than_its_mean(tmp_path: Path) -> None:
-    pytest.importorskip("galsim")
+def test_a_simulated_survey_is_learnt_better_than_its_mean(tmp_path: Path) -> None:
     assert "240 galaxies" in succeed("simulate", "--galaxies", 240, "--seed", 5, "--side", 32, "-o", tmp_path / "sky")
     places = [f"catalog.path={tmp_path}/sky/catalog.csv", f"cutouts.folder={tmp_path}/sky/images"]
     changes = [*places, "pixels.side=32", "training.batch_size=24", "training.precision=float32"]
     settings = [word for change in changes for word in ("--set", change)]
     succeed("run", "demo", "--run-dir", tmp_path / "run", *settings)
     scores = json.loads((tmp_path / "run/metrics.json").read_text())["oh_p50"]
-    assert scores["baseline"]["rmse"]["value"] > 1.5 * scores["metrics"]["rmse"]["value"]
+    assert scores["baseline"]["rmse"]["value"] > 1.25 * scores["metrics"]["rmse"]["value"]

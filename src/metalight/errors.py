@@ -14,8 +14,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
     ├── RunError          a run folder
-    ├── InUseError        another process is working there
-    └── MissingExtraError an optional part is not installed
+    └── InUseError        another process is working there
 """
 
 import errno
@@ -120,10 +119,6 @@ class RunError(MetalightError):
 
 class InUseError(MetalightError):
     """Another process is working in the same place."""
-
-
-class MissingExtraError(MetalightError):
-    """An optional part of metalight is not installed."""
 
 
 def quote_flaw(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """`metalight simulate`: galaxies whose metallicities are known, to try everything on."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,19 +9,48 @@ import typer
 from metalight.cli.options import resolve_detour
 
 
+class Framing(StrEnum):
+    """What an image frames."""
+
+    petrosian = "petrosian"
+    fixed = "fixed"
+    fifteen = "fifteen"
+
+
 def simulate(
     galaxies: Annotated[int, typer.Option(help="Number of galaxies.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder to make, or to go on with.", callback=resolve_detour)
     ],
     seed: Annotated[int, typer.Option(help="Seed; the same one gives the same survey.")] = 0,
-    side: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
+    side: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
+    framing: Annotated[
+        Framing, typer.Option(help="5.05 Petrosian radii across, 37.9 arcsec, or 15 arcsec.")
+    ] = Framing.petrosian,
+    survey: Annotated[str, typer.Option(help="Whose pixels, seeing, noise and bands: sdss or deep-grz.")] = "sdss",
+    universe: Annotated[
+        str, typer.Option(help="Whose galaxies: default, or mass-only, where metallicity follows mass alone.")
+    ] = "default",
+    laws: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one law of the universe; may be given several times."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that draw; they change no byte.", show_default="one a processor")
+    ] = None,
 ) -> None:
-    """Draw a sample of galaxies with GalSim: a catalogue, and an image of each."""
+    """Draw a sample of galaxies: a catalogue as SDSS gives it, the truth, and an image of each."""
     from metalight.progress import bar_progress
-    from metalight.simulate import simulate_survey
+    from metalight.simulate import SurveyDesign, make_universe, simulate_survey
 
-    report = simulate_survey(galaxies, seed, output, side=side, progress=bar_progress)
+    design = SurveyDesign(
+        seed=seed, side=side, framing=framing.value, instrument=survey, universe=make_universe(universe, laws or ())
+    )
+    report = simulate_survey(galaxies, output, design, num_processes=processes, progress=bar_progress)
     there = report.num_galaxies - report.num_drawn
     before = f" ({there:,} of them were there)" if there else ""
-    typer.echo(f"{report.num_galaxies:,} galaxies{before}: {report.catalog_path} and {report.images_folder}")
+    cost = f"; {1e3 * report.seconds_of_drawing:.0f} ms an image and processor" if report.num_drawn else ""
+    typer.echo(f"{report.num_galaxies:,} galaxies{before}: {report.catalog_path} and {report.images_folder}{cost}\n")
+    typer.echo(f"{'error of a prediction from …':<58}{'RMSE (dex)':>12}")
+    for what, rmse_dex in report.limits.itertuples(index=False):
+        typer.echo(f"{what:<58}{rmse_dex:>12.4f}")

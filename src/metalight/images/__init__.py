@@ -23,6 +23,7 @@ from metalight.images.reading import (
     refuse_duplicates,
 )
 from metalight.images.resample import crop_square, resize_area
+from metalight.images.stretch import stretch_lupton
 
 __all__ = [
     "CONTENT_FILE",
@@ -49,4 +50,5 @@ __all__ = [
     "read_images",
     "refuse_duplicates",
     "resize_area",
+    "stretch_lupton",
 ]

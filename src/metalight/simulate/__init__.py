@@ -1,19 +1,30 @@
-"""A survey with known truth: galaxies, their images, and the folder that a user would have from SDSS.
+"""A survey with known truth: galaxies, their images, and the folder that a user would have from SDSS."""
 
-Drawing images needs the extra `metalight[simulate]`; it is imported when the first image is drawn.
-"""
-
-from metalight.simulate.population import INVISIBLE_SCATTER, Galaxy, draw_population, iterate_galaxies
-from metalight.simulate.scene import render_galaxy
-from metalight.simulate.survey import CATALOG_COLUMNS, SurveyReport, simulate_survey
+from metalight.simulate import relations
+from metalight.simulate.cutout import draw_cutout
+from metalight.simulate.instrument import INSTRUMENTS, Instrument
+from metalight.simulate.limits import compute_limits
+from metalight.simulate.measured import build_catalog, build_truth
+from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
+from metalight.simulate.survey import SurveyDesign, SurveyReport, simulate_survey
+from metalight.simulate.universe import UNIVERSES, Universe, make_universe
 
 __all__ = [
-    "CATALOG_COLUMNS",
-    "INVISIBLE_SCATTER",
+    "INSTRUMENTS",
+    "MAX_GALAXIES",
+    "UNIVERSES",
     "Galaxy",
+    "Instrument",
+    "SurveyDesign",
     "SurveyReport",
+    "Universe",
+    "build_catalog",
+    "build_truth",
+    "compute_limits",
+    "draw_cutout",
     "draw_population",
     "iterate_galaxies",
-    "render_galaxy",
+    "make_universe",
+    "relations",
     "simulate_survey",
 ]

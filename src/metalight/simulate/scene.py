@@ -1,197 +1,206 @@
-"""The image of one galaxy: a bulge, a disc and knots of young stars, blurred, with noise, in the colours of SDSS.
+"""The light of one galaxy and its surroundings on a survey's own pixels.
 
-The frame is `petrosian`: 5.05 petroR90_r on a side. Bulge and disc are GalSim's; knots are points, and a point seen
-through a Gaussian blur is a Gaussian, which numpy draws.
+Bulge and disc are mixtures of Gaussians; arms, rings and clumps are many small ones strewn over the disc.
 """
 
-import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from metalight.cutouts import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC
-from metalight.errors import MissingExtraError
+from metalight.simulate.appearance import build_profiles
+from metalight.simulate.instrument import Instrument
 from metalight.simulate.population import Galaxy
+from metalight.simulate.profiles import blur, draw_mixture
+from metalight.simulate.universe import Universe
 
-_SEEING_ARCSEC = 1.3
-_KNOT_SIGMA_IN_SCALES = 0.18
-_NUM_KNOTS = 120
+_NUM_KNOTS = 200
+_KNOT_SIGMA = 0.15
+"""In half-light radii of the disc."""
 
-_SKY_NOISE = np.array([0.040, 0.026, 0.020])
-"""Noise of the sky in i, r, g: nanomaggies in a pixel of 0.396 arcsec, set so that skies look like those of SDSS."""
+_KNOT_COLOUR = -0.32
+"""g − r of knots against that of the smooth disc, mag."""
 
-_BAND_SCALES = np.array([0.93, 1.08, 1.5])
-"""Weights of i, r, g that make a galaxy of the usual colour slightly warm."""
+_COLOUR_RATIOS = {"g": 1.0, "r": 0.0, "i": -0.4, "z": -0.65}
+"""How much a part that is redder by 1 mag in g − r differs from r in each band."""
 
-_BRIGHTNESS_OF_BEND = 0.06
-_GAIN = 0.12
-"""Where the asinh turns from straight to logarithmic, in nanomaggies in a pixel of 0.396 arcsec, and the height of
-the picture: set so that brightness and contrast are near those of SDSS (means 0.057, 0.047, 0.039; centres 0.5)."""
+_STARS_ARCMIN2, _GALAXIES_ARCMIN2 = 1.6, 5.0
+"""Neighbours on a square arcmin: stars of r = 14 to 22, galaxies of 17.5 to 22.5."""
 
+_FloatImage = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.float64]
 
 
-class _Colours(NamedTuple):
-    """How much redder a part of the galaxy is than its disc, mag."""
-
-    g_minus_r: float
-    r_minus_i: float
+class _Psf(NamedTuple):
+    shares: _Floats
+    sigmas: _Floats
 
 
-_BULGE_COLOURS = _Colours(0.35, 0.12)
-_DISC_COLOURS = _Colours(0.0, 0.0)
-_KNOT_COLOURS = _Colours(-0.35, -0.15)
+class _Points(NamedTuple):
+    """Round Gaussians before the atmosphere: light by band (band, point), places and sizes in arcsec (point,)."""
+
+    light: _Floats
+    right: _Floats
+    up: _Floats
+    sigma: _Floats
 
 
-def load_galsim() -> Any:
-    """The module galsim.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import galsim
-    except ImportError as error:
-        raise MissingExtraError(
-            "Simulated images need GalSim, which is not installed; install it with `pip install 'metalight[simulate]'`."
-        ) from error
-    return galsim
-
-
-def render_galaxy(galaxy: Galaxy, side: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Image of shape (side, side, 3) with channels i, r, g; its field is 5.05 petroR90_r.
+def render_scene(
+    galaxy: Galaxy, instrument: Instrument, universe: Universe, side: int, generator: np.random.Generator
+) -> _FloatImage:
+    """Light in nanomaggies (band, row, column), with noise; rows from the top down.
 
     Args:
-        galaxy: What to draw.
+        galaxy: In the middle, but for a part of a pixel.
+        instrument: What sees it.
+        universe: Says whether there are neighbours.
         side: Pixels on a side.
-        seed: Seed of the survey. Knots and noise depend on it and on the galaxy's identifier, and on nothing else.
-
-    Raises:
-        MissingExtraError: GalSim is not installed.
+        generator: Draws what is particular to the image.
     """
-    rng = np.random.default_rng([seed, galaxy.object_id])
-    pixel_arcsec = PETROSIAN_FIELD_IN_R90 * galaxy.petro_r90_arcsec / side
-    # Each part is drawn once; the bands differ only in how much of each they hold.
-    parts = np.stack(
-        [
-            _draw_bulge(galaxy, side, pixel_arcsec),
-            _draw_disc(galaxy, side, pixel_arcsec),
-            _draw_knots(galaxy, side, pixel_arcsec, rng),
-        ]
-    )
-    fluxes = _compute_fluxes(galaxy)
-    # Light in a pixel of SDSS, whatever the size of ours: a larger image is not a fainter one.
-    brightness = np.einsum("bp,pyx->byx", fluxes, parts) * (SDSS_PIXEL_ARCSEC / pixel_arcsec) ** 2
-    brightness += _draw_noise(side, pixel_arcsec, rng)
-    return _stretch(brightness)
+    seeing = np.exp(instrument.seeing_scatter * generator.standard_normal())
+    offset = tuple(instrument.pixel_arcsec * (generator.random(2) - 0.5))
+    knots = _place_knots(galaxy, generator)
+    field_arcsec = side * instrument.pixel_arcsec
+    points = _place_neighbours(galaxy, instrument, field_arcsec, generator) if universe.has_neighbours else None
+    image = np.empty((3, side, side), np.float32)
+    bulge, disc = build_profiles({name: np.array([value]) for name, value in galaxy._asdict().items()})
+    angle, pixel = galaxy.position_angle_deg, instrument.pixel_arcsec
+    parts = _compute_parts(galaxy, instrument)
+    middle = _Psf(np.array(instrument.psf_shares), np.array(instrument.psf_sigmas_arcsec) * seeing)
+    # Once for all bands: in knots, which are wider than a point, the bands' seeing makes no difference to be seen.
+    of_all_knots = _draw_points(knots._replace(light=knots.light[0]), middle, side, pixel, offset)
+    for index, factor in enumerate(instrument.seeing_by_band):
+        psf = middle._replace(sigmas=middle.sigmas * factor)
+        of_bulge, of_disc, of_knots, of_point = parts[:, index]
+        image[index] = of_bulge * draw_mixture(blur(bulge, psf), angle, side, pixel, offset)
+        image[index] += of_disc * draw_mixture(blur(disc, psf), angle, side, pixel, offset)
+        image[index] += np.float32(of_knots) * of_all_knots
+        if of_point:
+            centre = _Points(np.array([of_point]), *np.zeros((3, 1)))
+            image[index] += _draw_points(centre, psf, side, pixel, offset)
+        if points is not None:
+            image[index] += _draw_points(points._replace(light=points.light[index]), psf, side, pixel, offset)
+    return _add_noise(image, instrument, generator)
 
 
-def _compute_fluxes(galaxy: Galaxy) -> _Floats:
-    """Light in nanomaggies: a row for each of i, r, g, a column for each of bulge, disc, knots."""
-    disc_fraction = 1 - galaxy.bulge_fraction
+def _compute_parts(galaxy: Galaxy, instrument: Instrument) -> _Floats:
+    """Light in nanomaggies of bulge, disc, knots and point (part, band), whose sums are the galaxy's magnitudes."""
+    of_host = 1 - galaxy.point_fraction
+    disc = of_host * (1 - galaxy.bulge_fraction)
     parts = np.array(
         [
-            galaxy.bulge_fraction,
-            disc_fraction * (1 - galaxy.knot_fraction),
-            disc_fraction * galaxy.knot_fraction,
+            of_host * galaxy.bulge_fraction,
+            disc * (1 - galaxy.knot_fraction),
+            disc * galaxy.knot_fraction,
+            galaxy.point_fraction,
         ]
     )
-    offsets = (_BULGE_COLOURS, _DISC_COLOURS, _KNOT_COLOURS)
-    in_g = parts * 10 ** (-0.4 * np.array([offset.g_minus_r for offset in offsets]))
-    in_i = parts * 10 ** (0.4 * np.array([offset.r_minus_i for offset in offsets]))
-    total_r = 10 ** (0.4 * (22.5 - galaxy.r_magnitude))
-    # Shared out so that the colours of the whole galaxy are those of the table.
-    total_g = total_r * 10 ** (-0.4 * galaxy.g_minus_r)
-    total_i = total_r * 10 ** (0.4 * galaxy.r_minus_i)
-    return np.stack([total_i * in_i / in_i.sum(), total_r * parts, total_g * in_g / in_g.sum()])
+    redder = np.array([galaxy.colour_gradient, 0.0, _KNOT_COLOUR, -0.3])
+    columns = []
+    for band in instrument.bands:
+        shares = parts * 10 ** (-0.4 * _COLOUR_RATIOS[band] * redder)
+        total = 10 ** (0.4 * (22.5 - getattr(galaxy, f"{band}_magnitude")))
+        columns.append(total * shares / shares.sum())
+    return np.stack(columns, axis=1)
 
 
-@functools.cache
-def _build_psf_and_accuracy() -> tuple[Any, Any]:
-    galsim = load_galsim()
-    # Coarser than GalSim's own: the faint wings that this folds back are far below the noise.
-    accuracy = galsim.GSParams(folding_threshold=2e-2, maxk_threshold=5e-3)
-    return galsim.Gaussian(fwhm=_SEEING_ARCSEC, gsparams=accuracy), accuracy
-
-
-def _draw_bulge(galaxy: Galaxy, side: int, pixel_arcsec: float) -> _Floats:
-    galsim = load_galsim()
-    _, accuracy = _build_psf_and_accuracy()
-    bulge = galsim.Sersic(n=galaxy.bulge_sersic_index, half_light_radius=galaxy.bulge_radius_arcsec, gsparams=accuracy)
-    # A bulge is rounder than the disc that it sits in.
-    return _draw_blurred(bulge, (1 + galaxy.axis_ratio) / 2, galaxy, side, pixel_arcsec)
-
-
-def _draw_disc(galaxy: Galaxy, side: int, pixel_arcsec: float) -> _Floats:
-    galsim = load_galsim()
-    _, accuracy = _build_psf_and_accuracy()
-    disc = galsim.Exponential(scale_radius=galaxy.disc_scale_arcsec, gsparams=accuracy)
-    return _draw_blurred(disc, galaxy.axis_ratio, galaxy, side, pixel_arcsec)
-
-
-def _draw_blurred(profile: Any, axis_ratio: float, galaxy: Galaxy, side: int, pixel_arcsec: float) -> _Floats:
-    """An inclined profile of total light 1 as the atmosphere shows it, its rows from the top of the image down."""
-    galsim = load_galsim()
-    psf, _ = _build_psf_and_accuracy()
-    angle = galaxy.position_angle_deg * galsim.degrees
-    # GalSim's shear keeps the area, so it lengthens the major axis; shrinking first keeps that axis as it was.
-    inclined = profile.dilate(axis_ratio**0.5).shear(q=axis_ratio, beta=angle)
-    image = galsim.Convolve(inclined, psf).drawImage(
-        nx=side, ny=side, scale=pixel_arcsec, method="no_pixel", dtype=float
-    )
-    return np.asarray(image.array[::-1], dtype=np.float64)
-
-
-def _draw_knots(galaxy: Galaxy, side: int, pixel_arcsec: float, rng: np.random.Generator) -> _Floats:
-    """Knots of total light 1, strewn like the light of the disc, most of them along two spiral arms."""
-    # Scale lengths: the density of an exponential disc on the plane is a gamma distribution of the radius.
-    radii = np.clip(rng.gamma(2.0, 1.0, _NUM_KNOTS), 0.3, 5.0)
-    arm = np.pi * rng.integers(0, 2, _NUM_KNOTS) + 0.25 * rng.standard_normal(_NUM_KNOTS)
+def _place_knots(galaxy: Galaxy, generator: np.random.Generator) -> _Points:
+    """Knots of light 1 together, strewn like the light of the disc, along arms, a bar or a ring."""
+    scale = galaxy.half_light_arcsec / 1.678
+    # In scale lengths: the density of an exponential disc on the plane is a gamma distribution of the radius.
+    radii = np.clip(generator.gamma(2.0, 1.0, _NUM_KNOTS), 0.25, 5.0)
+    arm = generator.integers(0, galaxy.num_arms, _NUM_KNOTS) * 2 * np.pi / galaxy.num_arms
+    arm = arm + 0.28 * generator.standard_normal(_NUM_KNOTS) + 2 * np.pi * generator.random()
     winding = np.log(radii) / np.tan(np.deg2rad(galaxy.arm_pitch_deg))
-    is_on_arm = rng.random(_NUM_KNOTS) < 0.8
-    azimuth = np.where(is_on_arm, arm + winding, 2 * np.pi * rng.random(_NUM_KNOTS))
-    light = rng.exponential(1.0, _NUM_KNOTS)
-    along = radii * np.cos(azimuth) * galaxy.disc_scale_arcsec
-    across = radii * np.sin(azimuth) * galaxy.disc_scale_arcsec * galaxy.axis_ratio
+    in_arms = generator.random(_NUM_KNOTS) < galaxy.arm_contrast
+    azimuth = np.where(in_arms, arm + winding, 2 * np.pi * generator.random(_NUM_KNOTS))
+    if galaxy.has_ring:
+        in_ring = generator.random(_NUM_KNOTS) < 0.5
+        radii = np.where(in_ring, 1.6 + 0.15 * generator.standard_normal(_NUM_KNOTS), radii)
+    light = generator.exponential(1.0, _NUM_KNOTS)
+    if galaxy.has_bar:
+        in_bar = generator.random(_NUM_KNOTS) < 0.25
+        along_bar = generator.uniform(-1.2, 1.2, _NUM_KNOTS)
+        direction = np.pi * generator.random()
+        radii = np.where(in_bar, np.abs(along_bar), radii)
+        azimuth = np.where(in_bar, direction + np.pi * (along_bar < 0), azimuth)
+    return _Points(
+        (light / light.sum())[None],
+        *_project(galaxy, radii * np.cos(azimuth) * scale, radii * np.sin(azimuth) * scale),
+        np.full(_NUM_KNOTS, _KNOT_SIGMA * galaxy.half_light_arcsec * np.sqrt(galaxy.axis_ratio)),
+    )
+
+
+def _project(galaxy: Galaxy, along: _Floats, across: _Floats) -> tuple[_Floats, _Floats]:
+    """Places in the plane of the disc as seen on the sky: to the right and up."""
     angle = np.deg2rad(galaxy.position_angle_deg)
-    right = along * np.cos(angle) - across * np.sin(angle)
-    up = along * np.sin(angle) + across * np.cos(angle)
-    sigma_arcsec = np.hypot(_SEEING_ARCSEC / 2.3548, _KNOT_SIGMA_IN_SCALES * galaxy.disc_scale_arcsec)
+    across = across * galaxy.axis_ratio
+    return along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)
+
+
+def _place_neighbours(
+    galaxy: Galaxy, instrument: Instrument, field_arcsec: float, generator: np.random.Generator
+) -> _Points:
+    """Stars and other galaxies in the field, and the companion of a merger, as round Gaussians."""
+    area = (field_arcsec / 60) ** 2
+    num_stars, num_galaxies = generator.poisson([_STARS_ARCMIN2 * area, _GALAXIES_ARCMIN2 * area])
+    # Counts rise by 10^(0.2 m) for stars and 10^(0.45 m) for galaxies.
+    stars_r = 22 + np.log10(1 - generator.random(num_stars) * (1 - 10 ** (-0.2 * 8))) / 0.2
+    galaxies_r = 22.5 + np.log10(1 - generator.random(num_galaxies) * (1 - 10 ** (-0.45 * 5))) / 0.45
+    is_red = generator.random(num_stars) < 0.5
+    stars_gr = np.where(is_red, 1.4, 0.5) + 0.15 * generator.standard_normal(num_stars)
+    stars_ri = np.where(is_red, 1.1, 0.2) + np.where(is_red, 0.4, 0.08) * generator.standard_normal(num_stars)
+    galaxies_gr = 0.85 + 0.35 * generator.standard_normal(num_galaxies)
+    galaxies_ri = 0.1 + 0.4 * galaxies_gr
+    sizes = 0.55 * np.exp(0.4 * generator.standard_normal(num_galaxies)) * 10 ** (0.12 * (21 - galaxies_r))
+    magnitudes = np.concatenate([stars_r, galaxies_r])
+    right, up = field_arcsec * (generator.random((2, num_stars + num_galaxies)) - 0.5)
+    g_minus_r, r_minus_i = np.concatenate([stars_gr, galaxies_gr]), np.concatenate([stars_ri, galaxies_ri])
+    sigma = np.concatenate([np.zeros(num_stars), sizes])
+    if galaxy.kind == "merger":
+        magnitudes = np.append(magnitudes, galaxy.r_magnitude + 0.5 + 1.5 * generator.random())
+        azimuth, distance = 2 * np.pi * generator.random(), galaxy.petro_r90_arcsec * (0.5 + 0.7 * generator.random())
+        right, up = np.append(right, distance * np.cos(azimuth)), np.append(up, distance * np.sin(azimuth))
+        g_minus_r = np.append(g_minus_r, galaxy.g_magnitude - galaxy.r_magnitude)
+        r_minus_i = np.append(r_minus_i, galaxy.r_magnitude - galaxy.i_magnitude)
+        sigma = np.append(sigma, 0.35 * galaxy.petro_r50_arcsec)
+    of_r = 10 ** (0.4 * (22.5 - magnitudes))
+    by_band = {
+        "g": of_r * 10 ** (-0.4 * g_minus_r),
+        "r": of_r,
+        "i": of_r * 10 ** (0.4 * r_minus_i),
+        "z": of_r * 10 ** (0.4 * 1.6 * r_minus_i),
+    }
+    return _Points(np.stack([by_band[band] for band in instrument.bands]), right, up, sigma)
+
+
+def _draw_points(
+    points: _Points, psf: _Psf, side: int, pixel_arcsec: float, offset: tuple[float, float]
+) -> _FloatImage:
+    """Light of round Gaussians (point,) through the atmosphere, in each pixel (row, column)."""
+    image = np.zeros((side, side), np.float32)
+    if not len(points.right):
+        return image
     places = (np.arange(side) - (side - 1) / 2) * pixel_arcsec
-    columns = np.exp(-0.5 * ((places - right[:, None]) / sigma_arcsec) ** 2)
-    rows = np.exp(-0.5 * ((-places - up[:, None]) / sigma_arcsec) ** 2)
-    peak = (light / light.sum()) * pixel_arcsec**2 / (2 * np.pi * sigma_arcsec**2)
-    # einsum adds in one fixed order; a matrix product may not, with other numbers of threads.
-    image: _Floats = np.einsum("ky,kx->yx", rows * peak[:, None], columns)
+    for share, blur_sigma in zip(*psf, strict=True):
+        variance = points.sigma**2 + blur_sigma**2 + pixel_arcsec**2 / 12
+        columns = np.exp(-0.5 * (places - points.right[:, None] - offset[0]) ** 2 / variance[:, None])
+        rows = np.exp(-0.5 * (-places - points.up[:, None] - offset[1]) ** 2 / variance[:, None])
+        peak = share * points.light * pixel_arcsec**2 / (2 * np.pi * variance)
+        # einsum adds in one fixed order; a matrix product may not, with other numbers of threads.
+        image += np.einsum("ky,kx->yx", (rows * peak[:, None]).astype(np.float32), columns.astype(np.float32))
     return image
 
 
-def _draw_noise(side: int, pixel_arcsec: float, rng: np.random.Generator) -> _Floats:
-    """Noise of the sky in i, r, g, of shape (3, side, side): drawn in pixels of SDSS, then resampled.
-
-    So noise is as coarse as it is in real frames: smooth where a small galaxy was enlarged.
-    """
-    num_native = max(2, round(side * pixel_arcsec / SDSS_PIXEL_ARCSEC))
-    native = rng.standard_normal((3, num_native, num_native), dtype=np.float32)
-    resampled = [
-        np.asarray(Image.fromarray(band).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float64)
-        for band in native
-    ]
-    noise: _Floats = np.stack(resampled) * _SKY_NOISE[:, None, None]
-    return noise
-
-
-def _stretch(brightness: _Floats) -> npt.NDArray[np.uint8]:
-    """Picture of shape (side, side, 3) from nanomaggies in a pixel of SDSS, of shape (3, side, side): i, r, g.
-
-    The asinh is of the mean of the bands (Lupton et al. 2004): bright parts keep their colour, none turns white.
-    """
-    weighted = brightness * _BAND_SCALES[:, None, None]
-    mean = np.maximum(weighted, 0).mean(axis=0)
-    squeezed = _GAIN * np.arcsinh(mean / _BRIGHTNESS_OF_BEND)
-    picture = weighted * squeezed / np.maximum(mean, 1e-6)
-    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    # In one piece, as other code may hand its memory to libraries that expect that.
-    return np.ascontiguousarray(levels.transpose(1, 2, 0))
+def _add_noise(image: _FloatImage, instrument: Instrument, generator: np.random.Generator) -> _FloatImage:
+    sky = np.array(instrument.sky_noise, np.float32)[:, None, None]
+    noise = np.sqrt(sky**2 + np.maximum(image, 0) * np.float32(instrument.light_of_electron))
+    offsets = np.array(instrument.sky_offset) * generator.standard_normal(3)
+    num, side, _ = image.shape
+    white = generator.standard_normal((num, side + 1, side + 1), dtype=np.float32)
+    part = np.float32(instrument.noise_shift)
+    rows = (1 - part) * white[:, 1:] + part * white[:, :-1]
+    shifted = (1 - part) * rows[:, :, 1:] + part * rows[:, :, :-1]
+    noise *= shifted / ((1 - part) ** 2 + part**2)  # as strong as if it had not been averaged
+    noisy: _FloatImage = image + noise + offsets[:, None, None].astype(np.float32)
+    return noisy

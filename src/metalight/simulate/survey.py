@@ -2,7 +2,8 @@
 
     FOLDER/
     ├── simulation.json      what was asked for; makes the folder ours, and says how to go on with it
-    ├── catalog.csv          one row a galaxy, written last: each of its galaxies has an image
+    ├── catalog.csv          one row a galaxy, as SDSS would measure it; each of its galaxies has an image
+    ├── truth.csv            what is true of each galaxy, also what nothing shows
     └── images/              OBJID.jpg, and cutouts.json, which says what the images are
 
 A survey that was interrupted goes on where it stopped, and a survey can be made larger. Either way the files are, byte
@@ -14,46 +15,72 @@ import functools
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from PIL import Image
 
 from metalight import __version__
 from metalight.atomic import remove_leftovers, replace_file, save_json
-from metalight.cutouts import ORIGIN_FILE
-from metalight.errors import RunError, explain_system
+from metalight.cutouts import ORIGIN_FILE, compute_frame_arcsec
+from metalight.errors import RunError, explain_system, name_nearest
 from metalight.progress import Progress, no_progress
+from metalight.recipe import CutoutsSettings, Framing
+from metalight.simulate.cutout import draw_cutout
+from metalight.simulate.instrument import INSTRUMENTS
+from metalight.simulate.limits import compute_limits
+from metalight.simulate.measured import build_catalog, build_truth
 from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
-from metalight.simulate.scene import load_galsim, render_galaxy
+from metalight.simulate.universe import Universe
+from metalight.tables import Table, save_table
 
-SCENE_VERSION = 1
+SCENE_VERSION = 2
 """Raise it whenever the same seed gives other galaxies or images than before: old surveys are then not mixed up."""
 
-CATALOG_COLUMNS = {
-    "object_id": "objID",
-    "metallicity": "oh_p50",
-    "log_mass": "lgm_tot_p50",
-    "log_sfr": "sfr_tot_p50",
-    "redshift": "z",
-    "petro_r90_arcsec": "petroR90_r",
-}
-"""Columns of catalog.csv, by the names that SDSS gives them."""
-
-_SMALLEST_SIDE = 8
-_JPEG_QUALITY = 90
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024
 
 _GALAXIES_PER_TASK = 16
 """Few, so that the work ends soon after Ctrl-C; enough that handing out tasks takes no time."""
 
 _GALAXIES_PER_PROCESS = 200
 """A process takes a second to start: fewer new images than this are not worth another one."""
+
+
+@dataclass(frozen=True)
+class SurveyDesign:
+    """What a survey is, but for its size: the same design and number give the same galaxy and image."""
+
+    seed: int = 0
+    """Not negative. The first galaxies of a seed are the same however many are asked for."""
+
+    side: int = 128
+    """Pixels on a side of the images, 8 to 1024."""
+
+    framing: Framing = "petrosian"
+    """What the images frame; not `other`."""
+
+    instrument: str = "sdss"
+    """One of `INSTRUMENTS`."""
+
+    universe: Universe = field(default_factory=Universe)
+    """The laws of its galaxies."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "seed": self.seed,
+            "side": self.side,
+            "framing": self.framing,
+            "instrument": self.instrument,
+            "universe": self.universe.model_dump(mode="json"),
+        }
 
 
 @dataclass(frozen=True)
@@ -66,70 +93,81 @@ class SurveyReport:
     num_drawn: int
     """Images made by this call; the others were there already."""
 
+    seconds_of_drawing: float
+    """Time for an image on one processor; 0 if none was drawn."""
+
+    limits: pd.DataFrame
+    """What any method's error is bounded by, see `compute_limits`."""
+
 
 def simulate_survey(
     num_galaxies: int,
-    seed: int,
     folder: Path,
+    design: SurveyDesign | None = None,
     *,
-    side: int = 64,
     num_processes: int | None = None,
     progress: Progress = no_progress,
 ) -> SurveyReport:
     """Files of a survey of galaxies whose metallicities are known, in `folder`.
 
-    Called again with the same seed and side it draws only the images that are missing; with more galaxies it makes
-    the survey larger.
+    Called again with the same design it draws only the images that are missing; with more galaxies it makes the survey
+    larger.
 
     Args:
         num_galaxies: Galaxies in the survey, 1 to 10 million.
-        seed: Not negative. The first galaxies of a seed are the same however many are asked for.
-        folder: A new or empty folder, or one that holds a survey of the same seed and side.
-        side: Pixels on a side of the images, at least 8.
+        folder: A new or empty folder, or one that holds a survey of the same design.
+        design: What the survey is.
         num_processes: Processes that draw; 1 draws in this one. Left out: as many as there are processors, if there
             is enough to draw.
         progress: Shows how many of the missing images are drawn.
 
     Raises:
         RunError: An argument is out of range, or `folder` holds something else.
-        MissingExtraError: GalSim is not installed.
     """
-    _check_arguments(num_galaxies, seed, side, num_processes)
-    load_galsim()  # before anything is written
+    design = design or SurveyDesign()
+    _check_arguments(num_galaxies, design, num_processes)
     try:
-        _open_survey(folder, num_galaxies, seed, side)
-        population = draw_population(num_galaxies, seed)
-        num_drawn = _draw_missing(population, side, seed, folder / "images", num_processes, progress)
-        catalog = population[list(CATALOG_COLUMNS)].rename(columns=CATALOG_COLUMNS).round(5)
-        with replace_file(folder / "catalog.csv") as temporary:
-            catalog.to_csv(temporary, index=False, lineterminator="\n")
+        _open_survey(folder, num_galaxies, design)
+        population = draw_population(num_galaxies, design.seed, design.universe)
+        started = time.monotonic()
+        num_drawn, num_used = _draw_missing(population, design, folder / "images", num_processes, progress)
+        seconds = (time.monotonic() - started) * num_used / num_drawn if num_drawn else 0.0
+        save_table(build_catalog(population, design.seed, design.universe), folder / "catalog.csv")
+        save_table(Table(build_truth(population)), folder / "truth.csv")
     except OSError as error:
         raise RunError(
             f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
-    return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn)
+    limits = compute_limits(population)
+    return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn, seconds, limits)
 
 
-def _check_arguments(num_galaxies: int, seed: int, side: int, num_processes: int | None) -> None:
+def _check_arguments(num_galaxies: int, design: SurveyDesign, num_processes: int | None) -> None:
     if num_galaxies < 1:
         raise RunError(f"A survey needs at least 1 galaxy, not {num_galaxies}; ask for more.")
     if num_galaxies > MAX_GALAXIES:
         raise RunError(f"A survey has at most {MAX_GALAXIES} galaxies, not {num_galaxies}; ask for fewer.")
-    if seed < 0:
-        raise RunError(f"The seed must not be negative, and is {seed}; use 0 or more.")
-    if side < _SMALLEST_SIDE:
-        raise RunError(f"Images must be at least {_SMALLEST_SIDE} pixels on a side, not {side}; use a larger side.")
+    if design.seed < 0:
+        raise RunError(f"The seed must not be negative, and is {design.seed}; use 0 or more.")
+    if not _SMALLEST_SIDE <= design.side <= _LARGEST_SIDE:
+        raise RunError(
+            f"Images must be {_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels on a side, not {design.side}; use another side."
+        )
+    if design.framing == "other":
+        raise RunError("Images need a frame; use petrosian, fixed or fifteen.")
+    if design.instrument not in INSTRUMENTS:
+        hint = name_nearest(design.instrument, list(INSTRUMENTS))
+        raise RunError(f"There is no instrument '{design.instrument}'.{hint}")
     if num_processes is not None and num_processes < 1:
         raise RunError(f"At least 1 process must draw, not {num_processes}; leave it out to use every processor.")
 
 
-def _open_survey(folder: Path, num_galaxies: int, seed: int, side: int) -> None:
+def _open_survey(folder: Path, num_galaxies: int, design: SurveyDesign) -> None:
     """Make `folder` ready for the survey, or refuse it."""
     asked = {
         "num_galaxies": num_galaxies,
-        "seed": seed,
-        "side": side,
+        **design.describe(),
         "scene_version": SCENE_VERSION,
         "version": __version__,
     }
@@ -143,7 +181,8 @@ def _open_survey(folder: Path, num_galaxies: int, seed: int, side: int) -> None:
         raise RunError(f"{folder} holds files but no simulated survey; name a new or empty folder.")
     save_json(asked, path)
     images_folder = folder / "images"
-    save_json({"framing": "petrosian", "source": "simulated"}, images_folder / ORIGIN_FILE)
+    source = INSTRUMENTS[design.instrument].source
+    save_json({"framing": design.framing, "source": source}, images_folder / ORIGIN_FILE)
     # A process that was killed could not tidy up; what it left would be counted as images.
     remove_leftovers(folder)
 
@@ -153,19 +192,26 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
     folder = path.parent
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
-        num_galaxies = int(begun["num_galaxies"])
-        seed, side, scene_version = begun["seed"], begun["side"], begun["scene_version"]
-    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+        num_galaxies, scene_version = int(begun["num_galaxies"]), begun["scene_version"]
+        differing = [
+            key for key in ("seed", "side", "framing", "instrument", "universe") if begun.get(key) != asked[key]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the settings of a survey; name a new folder.") from error
-    if (seed, side) != (asked["seed"], asked["side"]):
-        raise RunError(
-            f"{folder} holds a survey of seed {seed} and side {side}, not of seed {asked['seed']} and side "
-            f"{asked['side']}; name another folder, or use seed {seed} and side {side}."
-        )
     if scene_version != asked["scene_version"]:
         raise RunError(
             f"{folder} holds a survey by metalight {begun.get('version')}, which draws other galaxies than this "
             "metalight; name another folder."
+        )
+    if differing:
+        key = differing[0]
+        begun_with, wanted = begun.get(key), asked[key]
+        if key == "universe":
+            law = next(name for name in wanted if begun_with.get(name) != wanted[name])
+            key, begun_with, wanted = law, begun_with.get(law), wanted[law]
+        raise RunError(
+            f"{folder} holds a survey of {key} {begun_with}, not {wanted}; name another folder, or ask for "
+            f"{begun_with}."
         )
     if num_galaxies > asked["num_galaxies"]:
         raise RunError(
@@ -176,28 +222,28 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
 
 def _draw_missing(
     population: pd.DataFrame,
-    side: int,
-    seed: int,
+    design: SurveyDesign,
     images_folder: Path,
     num_processes: int | None,
     progress: Progress,
-) -> int:
-    """Number of images that were missing, and are drawn now."""
+) -> tuple[int, int]:
+    """Number of images that were missing, and are drawn now, and of processes that drew them."""
     present = {path.name for path in images_folder.iterdir()}
     galaxies = [galaxy for galaxy in iterate_galaxies(population) if _image_name(galaxy) not in present]
     tasks = [galaxies[start : start + _GALAXIES_PER_TASK] for start in range(0, len(galaxies), _GALAXIES_PER_TASK)]
     if num_processes is None:
         num_processes = min(os.cpu_count() or 1, 1 + len(galaxies) // _GALAXIES_PER_PROCESS)
-    draw_task = functools.partial(_draw_task, side=side, seed=seed, images_folder=images_folder)
+    num_processes = max(1, min(num_processes, len(tasks)))
+    draw_task = functools.partial(_draw_task, design=design, images_folder=images_folder)
     with progress("Drawing galaxies", len(galaxies)) as advance:
-        if num_processes == 1 or not tasks:
+        if num_processes == 1:
             for task in tasks:
                 advance(draw_task(task))
         else:
-            with _start_pool(min(num_processes, len(tasks)), images_folder) as pool:
+            with _start_pool(num_processes, images_folder) as pool:
                 for future in as_completed([pool.submit(draw_task, task) for task in tasks]):
                     advance(future.result())
-    return len(galaxies)
+    return len(galaxies), num_processes
 
 
 @contextlib.contextmanager
@@ -221,11 +267,22 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _draw_task(galaxies: list[Galaxy], side: int, seed: int, images_folder: Path) -> int:
+def _draw_task(galaxies: list[Galaxy], design: SurveyDesign, images_folder: Path) -> int:
     """Number of images drawn and written."""
-    for galaxy in galaxies:
+    radii = np.array([galaxy.petro_r90_arcsec for galaxy in galaxies])
+    frames = compute_frame_arcsec(CutoutsSettings(framing=design.framing), len(galaxies), radii)
+    assert frames is not None  # `other` was refused
+    for galaxy, frame_arcsec in zip(galaxies, frames.tolist(), strict=True):
+        jpeg = draw_cutout(
+            galaxy,
+            frame_arcsec=frame_arcsec,
+            side=design.side,
+            seed=design.seed,
+            instrument=INSTRUMENTS[design.instrument],
+            universe=design.universe,
+        )
         with replace_file(images_folder / _image_name(galaxy)) as temporary:
-            Image.fromarray(render_galaxy(galaxy, side, seed)).save(temporary, "JPEG", quality=_JPEG_QUALITY)
+            temporary.write_bytes(jpeg)
     return len(galaxies)
 
 
