@@ -122,7 +122,7 @@ def _add_spectroscopy(
     log_mass = galaxies["log_mass"].to_numpy()
     measured = galaxies["measured_metallicity"].to_numpy()
     error = universe.label_dex * relations.compute_relative_scatter(log_mass) * np.exp(0.2 * normals[:, 10])
-    _add_percentiles(columns, "oh_{}", "dex", "12 + log10(O/H) of the gas", measured, error)
+    _add_percentiles(columns, "oh_{}", "dex", "12 + log10(O/H)", measured, error)
     for index, (name, true, error_dex, unit, description) in enumerate(
         (
             ("lgm_tot_{}", log_mass, _MASS_ERROR_DEX, "dex(Msun)", "log10 of the stellar mass"),
@@ -148,4 +148,5 @@ def _add_percentiles(
         "p84": lambda: median + error,
     }
     for percentile, compute in shift.items():
-        columns[_Column(name.format(percentile), unit, f"{description}, {percentile[1:]}th percentile")] = compute()
+        told = description if percentile == "p50" else f"{description}, {percentile[1:]}th percentile"
+        columns[_Column(name.format(percentile), unit, told)] = compute()
