@@ -7,6 +7,7 @@ import pytest
 
 from call import QUICK, succeed
 from make import make_sample
+from metalight.images import ImageKind, reading
 
 
 @pytest.fixture
@@ -35,6 +36,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = succeed("run", folder / "recipe.toml", "--run-dir", folder / "run")
     (folder / "output.txt").write_text(output)
     return folder
+
+
+@pytest.fixture
+def images_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The galaxies whose images are read from now on, in this process."""
+    read: list[int] = []
+    read_one = reading._read_one
+
+    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+        read.append(object_id)
+        return read_one(folder, object_id, path, num_bytes, kind)
+
+    monkeypatch.setattr(reading, "_read_one", note)
+    return read
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import torch
 from call import call, list_performed, refuse, refuse_run, run, succeed
 from kill_at import MOMENTS
 from make import make_sample
-from metalight.images import ImageKind, reading
+from metalight.images import reading
 from metalight.pipeline import predict_images
 from metalight.training import list_checkpoints, load_last_checkpoint
 
@@ -262,21 +262,13 @@ def test_a_checkpoint_that_is_a_pickle_with_code_is_not_run(tmp_path: Path) -> N
 
 
 def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rules(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+    copy: Path, images_read: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_MOST_FILES_A_PART", 16)
-    read: list[int] = []
-    read_one = reading._read_one
-
-    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
-        read.append(object_id)
-        return read_one(folder, object_id, path, num_bytes, kind)
-
-    monkeypatch.setattr(reading, "_read_one", note)
 
     def predict(stop_after: int = 1000) -> int:
         """How many files are read, until a bar of so many steps."""
-        read.clear()
+        images_read.clear()
 
         @contextlib.contextmanager
         def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -291,7 +283,7 @@ def test_a_prediction_goes_on_only_with_images_that_were_decoded_by_the_same_rul
 
         with contextlib.suppress(KeyboardInterrupt):
             predict_images(copy / "run", copy / "images", copy / "out.csv", views="none", progress=progress)
-        return len(read)
+        return len(images_read)
 
     assert predict(stop_after=20) == 32
     assert predict() == 24

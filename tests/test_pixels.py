@@ -18,7 +18,7 @@ from PIL import Image
 
 from metalight.cutouts import find_cutouts
 from metalight.errors import ImageError
-from metalight.images import ImageKind, build_pixels, load_pixels
+from metalight.images import build_pixels, load_pixels
 from metalight.images import pixels as pixels_module
 from metalight.images import reading as reading_module
 from metalight.progress import Progress
@@ -296,7 +296,9 @@ def test_an_interruption_leaves_no_half_cache(tmp_path: Path, has_older: bool) -
     assert {path.name for path in tmp_path.iterdir()} == {"images", "pixels"}
 
 
-def test_an_interrupted_decode_reads_only_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_decode_reads_only_what_is_left(
+    tmp_path: Path, images_read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading_module, "_MOST_FILES_A_PART", 64)
     object_ids = range(1, 151)
     folder = write_galaxies(tmp_path / "images", *object_ids)
@@ -306,16 +308,9 @@ def test_an_interrupted_decode_reads_only_what_is_left(tmp_path: Path, monkeypat
     build_pixels(folder, found, tmp_path / "at-once", side=SIDE)
     with interrupted_after(100) as progress:
         build_pixels(folder, found, tmp_path / "pixels", side=SIDE, progress=progress)
-    read: list[int] = []
-    read_one = reading_module._read_one
-
-    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
-        read.append(object_id)
-        return read_one(folder, object_id, path, num_bytes, kind)
-
-    monkeypatch.setattr(reading_module, "_read_one", note)
+    images_read.clear()
     build_pixels(folder, found, tmp_path / "pixels", side=SIDE)
-    assert sorted(read) == list(range(65, 151))
+    assert sorted(images_read) == list(range(65, 151))
     for name in ("pixels.npy", "index.parquet", "refused.parquet", "content.json", "fingerprint.json"):
         assert (tmp_path / "pixels" / name).read_bytes() == (tmp_path / "at-once" / name).read_bytes(), name
 

@@ -1,20 +1,11 @@
 """`metalight simulate`: galaxies whose metallicities are known, to try everything on."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from metalight.cli.options import resolve_detour
-
-
-class Framing(StrEnum):
-    """What an image frames."""
-
-    petrosian = "petrosian"
-    fixed = "fixed"
-    fifteen = "fifteen"
 
 
 def simulate(
@@ -25,8 +16,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed; the same one gives the same survey.")] = 0,
     side: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
     framing: Annotated[
-        Framing, typer.Option(help="5.05 Petrosian radii across, 37.9 arcsec, or 15 arcsec.")
-    ] = Framing.petrosian,
+        Literal["petrosian", "fixed", "fifteen"],
+        typer.Option(help="5.05 Petrosian radii across, 37.9 arcsec, or 15 arcsec."),
+    ] = "petrosian",
     survey: Annotated[str, typer.Option(help="Whose pixels, seeing, noise and bands: sdss or deep-grz.")] = "sdss",
     universe: Annotated[
         str, typer.Option(help="Whose galaxies: default, or mass-only, where metallicity follows mass alone.")
@@ -44,7 +36,7 @@ def simulate(
     from metalight.simulate import SurveyDesign, make_universe, simulate_survey
 
     design = SurveyDesign(
-        seed=seed, side=side, framing=framing.value, instrument=survey, universe=make_universe(universe, laws or ())
+        seed=seed, side=side, framing=framing, instrument=survey, universe=make_universe(universe, laws or ())
     )
     report = simulate_survey(galaxies, output, design, num_processes=processes, progress=bar_progress)
     there = report.num_galaxies - report.num_drawn

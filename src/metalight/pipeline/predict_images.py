@@ -14,7 +14,7 @@ from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
 from metalight.errors import ImageError, PredictionError, explain_system
 from metalight.image_files import has_fits
-from metalight.images import ImageKind, Pixels, find_kind, load_pixels
+from metalight.images import CONTENT_FILE, ImageKind, Pixels, find_kind, load_pixels
 from metalight.model_files import (
     ImageDescription,
     check_files_match,
@@ -221,8 +221,8 @@ class _ImagesOfRun:
         return len(self.object_ids)
 
     def identify(self, model: "SavedModel", how: HowToPredict) -> str:
-        index = describe_file(self.run.pixels / "index.parquet")
-        return identify_prediction(model, how, [index, self.object_ids.tolist()])
+        content = describe_file(self.run.pixels / CONTENT_FILE)
+        return identify_prediction(model, how, [content, self.object_ids.tolist()])
 
     def predict(
         self, model: "SavedModel", how: HowToPredict, work: UnfinishedWork, progress: Progress

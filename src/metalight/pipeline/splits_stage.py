@@ -63,9 +63,8 @@ def _perform_splits(job: Job) -> str:
         splits, note = _assign_sky(job, pixels, columns)
     else:
         splits, note = _assign_ids(job, pixels)
-    training = splits.loc[splits["split"] == "train", "object_id"]
-    labels = load_table(job.run.catalog, missing_values=()).frame.set_index("object_id").loc[training]
-    check_labels_differ(labels, job.recipe.catalog.targets, "the training set")
+    training = splits.loc[splits["split"] == "train", "object_id"].to_numpy()
+    check_labels_differ(_load_galaxies(job, training).frame, job.recipe.catalog.targets, "the training set")
     save_table(Table(splits, {}), job.run.splits)
     sizes = splits["split"].value_counts()
     return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS) + note

@@ -29,6 +29,7 @@ from metalight.recipe.load import (
     dump_recipe,
     list_presets,
     load_recipe,
+    parse_value,
     show_preset,
     validate_recipe,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "dump_recipe",
     "list_presets",
     "load_recipe",
+    "parse_value",
     "show_preset",
     "validate_recipe",
 ]

@@ -164,13 +164,18 @@ def _parse_override(text: str) -> dict[str, Any]:
         raise RecipeError(
             f"--set {shorten(text)} is not of the form section.key=value, such as training.batch_size=64."
         )
-    try:
-        parsed = _parse(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word, such as a path
+    parsed = parse_value(value)
     for key in reversed(keys):
         parsed = {key: parsed}
     return dict(parsed)
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML has it, except that bare words, such as paths, need no quotes."""
+    try:
+        return _parse(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _lists_to_tuples(value: Any) -> Any:

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.simulate import relations
+from metalight.simulate.instrument import SDSS
 from metalight.simulate.k_corrections import BANDS, redshift_magnitudes
 from metalight.simulate.profiles import Mixture, blur, compute_light_within, fit_sersic, incline, join, scale_light
 from metalight.simulate.universe import Universe
 
-PSF = ((0.85, 0.15), (0.52, 1.1))
-"""Shares and standard deviations in arcsec of the seeing in r of SDSS: a core of FWHM 1.2 arcsec, and wings."""
+PSF = (np.array(SDSS.psf_shares), np.array(SDSS.psf_sigmas_arcsec))
+"""Shares and standard deviations in arcsec of the seeing in r, in which SDSS measures."""
 
 DISC_THICKNESS = 0.2
 """Minor over major axis of a disc seen edge-on."""
@@ -150,22 +151,17 @@ def measure_apertures(columns: dict[str, Any], r_magnitude: _Floats) -> dict[str
     """
     bulge, disc = build_profiles(columns)
     of_bulge = columns["bulge_fraction"]
-    both = blur(
-        join(scale_light(bulge, of_bulge), scale_light(disc, 1 - of_bulge)), (np.array(PSF[0]), np.array(PSF[1]))
-    )
+    host = blur(join(scale_light(bulge, of_bulge), scale_light(disc, 1 - of_bulge)), PSF)
     smallest = 0.5
     largest = 6 * np.maximum(columns["half_light_arcsec"], 1.0)
     radii = smallest * (largest / smallest)[:, None] ** np.linspace(0, 1, _NUM_RADII)
-    point = Mixture(*(np.tile(np.array(values), (len(of_bulge), 1)) for values in (PSF[0], PSF[1], PSF[1])))
+    shares, sigmas = (np.tile(values, (len(of_bulge), 1)) for values in PSF)
     part = columns["point_fraction"]
-
-    def within(places: _Floats) -> _Floats:
-        return compute_light_within(join(scale_light(both, 1 - part), scale_light(point, part)), places)
-
-    growth = within(radii)
+    seen = join(scale_light(host, 1 - part), scale_light(Mixture(shares, sigmas, sigmas), part))
+    growth = compute_light_within(seen, radii)
     petrosian = _find_petrosian_radius(radii, growth)
     light = _interpolate_rows(_PETROSIAN_RADII * petrosian, radii, growth)
-    fiber = within(np.full((len(of_bulge), 1), _FIBER_RADIUS_ARCSEC))[:, 0]
+    fiber = compute_light_within(seen, np.full((len(of_bulge), 1), _FIBER_RADIUS_ARCSEC))[:, 0]
     return {
         "petro_magnitude": r_magnitude - 2.5 * np.log10(light),
         "fiber_magnitude": r_magnitude - 2.5 * np.log10(fiber),
@@ -176,8 +172,7 @@ def measure_apertures(columns: dict[str, Any], r_magnitude: _Floats) -> dict[str
 
 def _find_petrosian_radius(radii: _Floats, growth: _Floats) -> _Floats:
     """The first radius at which the mean brightness from 0.8 to 1.25 of it is a fifth of that within it."""
-    inner = np.stack([np.interp(0.8 * own, own, light) for own, light in zip(radii, growth, strict=True)])
-    outer = np.stack([np.interp(1.25 * own, own, light) for own, light in zip(radii, growth, strict=True)])
+    inner, outer = (_interpolate_rows(factor * radii, radii, growth) for factor in (0.8, 1.25))
     ratio = (outer - inner) / (1.25**2 - 0.8**2) / growth
     below = ratio < _PETROSIAN_RATIO
     # In the centre the profile is a plateau: the ratio starts near 1.

@@ -7,7 +7,6 @@ tile to the frame asked for, and is JPEG again. So noise is as coarse as the fra
 import io
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from metalight.images import stretch_lupton
@@ -42,11 +41,6 @@ def draw_cutout(
     box = (middle - half, middle - half, middle + half, middle + half)
     frame = tile.convert("RGB").resize((side, side), Image.Resampling.BILINEAR, box=box)
     return _encode(frame, instrument.cutout_quality)
-
-
-def decode_levels(jpeg: bytes) -> npt.NDArray[np.uint8]:
-    """Levels (row, column, 3) of a cutout."""
-    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
 
 
 def _encode(image: Image.Image, quality: int) -> bytes:

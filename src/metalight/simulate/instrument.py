@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from metalight.cutouts import SDSS_PIXEL_ARCSEC
 from metalight.recipe import LuptonSettings
 
 
@@ -52,7 +53,7 @@ class Instrument:
 SDSS = Instrument(
     source="simulated",
     bands=("i", "r", "g"),
-    pixel_arcsec=0.396,
+    pixel_arcsec=SDSS_PIXEL_ARCSEC,
     psf_shares=(0.85, 0.15),
     psf_sigmas_arcsec=(0.52, 1.1),
     seeing_by_band=(0.95, 1.0, 1.08),

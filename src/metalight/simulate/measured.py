@@ -1,6 +1,5 @@
 """The catalogue as SDSS would give it: what is measured of simulated galaxies, with errors, by the names of SDSS."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.simulate import relations
+from metalight.simulate.k_corrections import BANDS
 from metalight.simulate.universe import Universe
 from metalight.tables import ColumnInfo, Table
-
-_BANDS = ("u", "g", "r", "i", "z")
 
 _CALIBRATION_MAG = {"u": 0.02, "g": 0.01, "r": 0.01, "i": 0.01, "z": 0.015}
 _LIMIT_MAG = {"u": 22.0, "g": 23.1, "r": 22.7, "i": 22.2, "z": 20.7}
@@ -87,7 +85,7 @@ def _add_photometry(
     columns: dict[_Column, _Floats], galaxies: pd.DataFrame, normals: _Floats, uniforms: _Floats
 ) -> None:
     radius = galaxies["petro_r50_arcsec"].to_numpy()
-    for index, band in enumerate(_BANDS):
+    for index, band in enumerate(BANDS):
         true = galaxies[f"{band}_magnitude"].to_numpy()
         # Twice the area of the half-light circle, in units of that of a point.
         limit = _LIMIT_MAG[band] - 1.25 * np.log10(1 + 2 * (radius / 0.7) ** 2)
@@ -142,11 +140,6 @@ def _add_spectroscopy(
 def _add_percentiles(
     columns: dict[_Column, _Floats], name: str, unit: str, description: str, median: _Floats, error: _Floats
 ) -> None:
-    shift: dict[str, Callable[[], _Floats]] = {
-        "p16": lambda: median - error,
-        "p50": lambda: median,
-        "p84": lambda: median + error,
-    }
-    for percentile, compute in shift.items():
+    for percentile, values in (("p16", median - error), ("p50", median), ("p84", median + error)):
         told = description if percentile == "p50" else f"{description}, {percentile[1:]}th percentile"
-        columns[_Column(name.format(percentile), unit, told)] = compute()
+        columns[_Column(name.format(percentile), unit, told)] = values

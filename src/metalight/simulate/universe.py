@@ -1,13 +1,12 @@
 """What a simulated universe is like: each relation is a setting, and can be switched off."""
 
-import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from metalight.errors import RecipeError, name_nearest, shorten
-from metalight.recipe import Fraction, Settings
+from metalight.recipe import Fraction, Settings, parse_value
 
 Dex = Annotated[float, Field(ge=0, le=1)]
 
@@ -106,10 +105,7 @@ def make_universe(name: str, changes: Sequence[str] = ()) -> Universe:
             raise RecipeError(f"--set {shorten(change)} is not of the form key=value, such as invisible_dex=0.1.")
         if key not in values:
             raise RecipeError(f"Unknown law '{shorten(key)}'.{name_nearest(key[:80], list(values))}")
-        try:
-            values[key] = tomllib.loads(f"value = {text}")["value"]
-        except ValueError:
-            values[key] = text
+        values[key] = parse_value(text)
     try:
         return Universe.model_validate(values)
     except ValidationError as error:
