@@ -138,6 +138,30 @@ def test_a_survey_can_be_made_larger_and_is_then_as_if_made_at_once(survey: Path
     assert hash_files(tmp_path) == hash_files(survey)
 
 
+def test_pieces_of_a_survey_are_those_of_a_survey_made_in_one_go(survey: Path, tmp_path: Path) -> None:
+    simulate_survey(15, tmp_path / "a", DESIGN)
+    simulate_survey(NUM_GALAXIES - 15, tmp_path / "b", replace(DESIGN, first=15))
+    images = hash_files(tmp_path / "a" / "images") | hash_files(tmp_path / "b" / "images")
+    assert images == hash_files(survey / "images")
+    for name in ("catalog.csv", "truth.csv"):
+        pieces = [pd.read_csv(tmp_path / part / name) for part in ("a", "b")]
+        pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), pd.read_csv(survey / name))
+
+
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_galaxies_found_piece_by_piece_are_the_same(
+    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_processes: int
+) -> None:
+    monkeypatch.setattr("metalight.simulate.survey._GALAXIES_PER_PIECE", 7)
+    simulate_survey(NUM_GALAXIES, tmp_path, DESIGN, num_processes=num_processes)
+    assert hash_files(tmp_path) == hash_files(survey)
+
+
+def test_the_limits_are_kept_beside_the_truth(tmp_path: Path) -> None:
+    report = simulate_survey(2, tmp_path, DESIGN)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "limits.csv"), report.limits)
+
+
 def test_what_a_killed_process_left_is_tidied_away(survey: Path) -> None:
     before = hash_files(survey)
     object_id = draw_population(1, SEED)["object_id"][0]
@@ -151,6 +175,7 @@ def test_what_a_killed_process_left_is_tidied_away(survey: Path) -> None:
     ("num", "changes", "message"),
     [
         (NUM_GALAXIES, {"seed": SEED + 1}, r"holds a survey of seed 3, not 4; name another folder, or ask for 3"),
+        (NUM_GALAXIES, {"first": 5}, r"holds a survey of first 0, not 5"),
         (NUM_GALAXIES, {"side": SIDE + 1}, r"holds a survey of side 16, not 17"),
         (NUM_GALAXIES, {"framing": "fixed"}, r"holds a survey of framing petrosian, not fixed"),
         (NUM_GALAXIES, {"instrument": "deep-grz"}, r"holds a survey of instrument sdss, not deep-grz"),
@@ -208,6 +233,8 @@ def test_a_folder_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path)
     [
         (0, {}, None, "needs at least 1 galaxy, not 0"),
         (10_000_001, {}, None, "at most 10000000 galaxies"),
+        (2, {"first": 9_999_999}, None, "at most 10000000 galaxies, not 2 from number 9999999 on"),
+        (1, {"first": -1}, None, "number of the first galaxy must not be negative, and is -1"),
         (1, {"seed": -1}, None, "seed must not be negative"),
         (1, {"side": 7}, None, "8 to 1024 pixels on a side, not 7"),
         (1, {"side": 1025}, None, "8 to 1024 pixels on a side, not 1025"),
@@ -224,7 +251,9 @@ def test_arguments_out_of_range_are_refused_before_anything_is_written(
     assert not (tmp_path / "survey").exists()
 
 
-def test_importing_the_stage_imports_neither_scipy_nor_torch() -> None:
-    code = "import sys, metalight.simulate; print([name for name in ('scipy', 'torch') if name in sys.modules])"
+def test_importing_the_stage_imports_no_slow_library() -> None:
+    code = (
+        "import sys, metalight.simulate; print([name for name in ('scipy', 'sklearn', 'torch') if name in sys.modules])"
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

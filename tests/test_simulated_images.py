@@ -151,13 +151,37 @@ def test_a_red_galaxy_is_redder_in_its_image_and_its_bulge_redder_than_its_disc(
     def warmth(light: npt.NDArray[np.float32]) -> float:
         return float(light[0].sum() / light[2].sum())
 
-    looks = {"r_magnitude": 15.5, "axis_ratio": 0.9, "bulge_fraction": 0.3, "i_magnitude": 15.2}
+    looks = {
+        "r_magnitude": 15.5, "axis_ratio": 0.9, "bulge_fraction": 0.3, "i_magnitude": 15.2,
+        "colour_gradient": 0.4, "disc_gradient": 0.0,
+    }  # fmt: skip
     blue, red = (
         render_scene(make_galaxy(g_magnitude=g, **looks), make_silent(), ALONE, 64, np.random.default_rng(0))
         for g in (15.8, 16.3)
     )
     assert warmth(red) == pytest.approx(10**0.2 * warmth(blue), rel=0.02)
     assert warmth(red[:, 30:34, 30:34]) > 1.1 * warmth(red)
+
+
+@pytest.mark.parametrize("gradient", [-0.3, 0.0, 0.3])
+def test_a_disc_is_bluer_or_redder_outside_by_its_gradient(gradient: float) -> None:
+    looks = {
+        "r_magnitude": 14.5,
+        "bulge_fraction": 0.01,
+        "knot_fraction": 0.01,
+        "half_light_arcsec": 6.0,
+        "axis_ratio": 1.0,
+    }
+    galaxy = make_galaxy(disc_gradient=gradient, **looks)
+    light = render_scene(galaxy, make_silent(), ALONE, 96, np.random.default_rng(0))
+    places = (np.arange(96) - 47.5) * SDSS.pixel_arcsec
+    radius = np.hypot(places, places[:, None])
+    inner, outer = (
+        -2.5 * np.log10(light[2, ring].sum() / light[1, ring].sum())
+        for ring in (radius < 3.0, (radius > 10.0) & (radius < 14.0))
+    )
+    # Less than the gradient times the distance, as each Gaussian of the sum reaches far in and out.
+    assert outer - inner == pytest.approx(-0.28 * gradient, abs=0.04)
 
 
 # Cutouts.
@@ -221,7 +245,9 @@ def test_a_quasar_is_a_point_and_a_merger_has_a_companion() -> None:
     arguments = (make_silent(), Universe(), 120)
     alone = render_scene(galaxy, *arguments, np.random.default_rng(1)).sum()
     merging = render_scene(galaxy._replace(kind="merger"), *arguments, np.random.default_rng(1)).sum()
-    assert merging > 1.15 * alone
+    own = sum(10 ** (0.4 * (22.5 - getattr(galaxy, f"{band}_magnitude"))) for band in "gri")
+    # The companion has a sixth of its light or more, the tails an eighth.
+    assert merging - alone > 0.25 * own
 
 
 def test_metallicity_can_be_learnt_from_the_images_but_not_perfectly() -> None:

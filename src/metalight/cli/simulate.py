@@ -14,6 +14,9 @@ def simulate(
         Path, typer.Option("-o", "--output", help="Folder to make, or to go on with.", callback=resolve_detour)
     ],
     seed: Annotated[int, typer.Option(help="Seed; the same one gives the same survey.")] = 0,
+    first: Annotated[
+        int, typer.Option(help="Number of the first galaxy, to make a survey in pieces, in a folder each.")
+    ] = 0,
     side: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
     framing: Annotated[
         Literal["petrosian", "fixed", "fifteen"],
@@ -36,7 +39,12 @@ def simulate(
     from metalight.simulate import SurveyDesign, make_universe, simulate_survey
 
     design = SurveyDesign(
-        seed=seed, side=side, framing=framing, instrument=survey, universe=make_universe(universe, laws or ())
+        seed=seed,
+        first=first,
+        side=side,
+        framing=framing,
+        instrument=survey,
+        universe=make_universe(universe, laws or ()),
     )
     report = simulate_survey(galaxies, output, design, num_processes=processes, progress=bar_progress)
     there = report.num_galaxies - report.num_drawn

@@ -48,10 +48,10 @@ def compute_magnitudes(draws: dict[str, _Floats], physics: dict[str, Any], unive
     kind = physics["kind"]
     burst = physics["log_sfr"] - relations.compute_main_sequence(log_mass)
     # Our own, so that colours are those of star-forming galaxies of SDSS: older and richer in metals is redder.
-    g_minus_r = 0.40 + 0.06 * (log_mass - 10) + 0.36 * (visible - 8.95) - 0.12 * np.clip(burst, -1, 1)
+    g_minus_r = 0.42 + 0.05 * (log_mass - 10) + 0.18 * (visible - 8.95) - 0.10 * np.clip(burst, -1, 1)
     g_minus_r = np.where(kind == "quiescent", np.maximum(g_minus_r, 0.68 + 0.03 * (log_mass - 10.5)), g_minus_r)
     g_minus_r = g_minus_r + universe.colour_mag * draws["colour"]
-    r_minus_i = 0.06 + 0.36 * g_minus_r + 0.5 * universe.colour_mag * draws["colour_i"]
+    r_minus_i = 0.05 + 0.36 * g_minus_r + 0.5 * universe.colour_mag * draws["colour_i"]
     u_minus_g = 0.95 + 0.55 * (g_minus_r - 0.4) + 2 * universe.colour_mag * draws["colour_u"]
     absolute_i = relations.compute_absolute_magnitude_i(log_mass, g_minus_r + r_minus_i)
     absolute_r = absolute_i + universe.mass_to_light_dex * draws["light"] / 0.4 + r_minus_i
@@ -62,7 +62,7 @@ def compute_magnitudes(draws: dict[str, _Floats], physics: dict[str, Any], unive
         "i": absolute_r - r_minus_i,
         "z": absolute_r - r_minus_i - (0.02 + 0.35 * g_minus_r),
     }
-    attenuation = _compute_attenuation(draws, log_mass, burst) if universe.has_dust else np.zeros_like(log_mass)
+    attenuation = _compute_attenuation(draws, physics, burst) if universe.has_dust else np.zeros_like(log_mass)
     attenuation = np.where(kind == "quiescent", 0, attenuation)
     rest = {band: rest[band] + _EXTINCTION[band] * attenuation for band in BANDS}
     seen = redshift_magnitudes(rest, redshift) if universe.has_k_corrections else rest
@@ -71,10 +71,13 @@ def compute_magnitudes(draws: dict[str, _Floats], physics: dict[str, Any], unive
     return {"attenuation_mag": attenuation} | _outshine(magnitudes, kind)
 
 
-def _compute_attenuation(draws: dict[str, _Floats], log_mass: _Floats, burst: _Floats) -> _Floats:
+def _compute_attenuation(draws: dict[str, _Floats], physics: dict[str, Any], burst: _Floats) -> _Floats:
     """In r: more with mass and star formation, and on the long way through a disc on its side; our own."""
-    face_on = np.clip(0.25 + 0.22 * (log_mass - 10) + 0.15 * burst + 0.08 * draws["dust"], 0.02, 1.0)
-    return face_on * (1 + 0.8 * np.log10(1 / compute_axis_ratio(draws["tilt"])))
+    log_mass, visible = physics["log_mass"], physics["visible_metallicity"]
+    face_on = 0.26 + 0.05 * (log_mass - 10) + 0.45 * (visible - 8.95) + 0.15 * burst + 0.08 * draws["dust"]
+    tilted = 0.8 * np.log10(1 / compute_axis_ratio(draws["tilt"]))
+    attenuation: _Floats = np.clip(face_on, 0.02, 1.0) * (1 + 4.0 * tilted)
+    return attenuation
 
 
 def _outshine(magnitudes: dict[str, _Floats], kind: npt.NDArray[np.str_]) -> dict[str, _Floats]:
@@ -102,17 +105,19 @@ def compute_shapes(draws: dict[str, _Floats], physics: dict[str, Any], universe:
     # The published radii are of circles around the whole galaxy: the major axis of its disc alone is larger.
     half_light_kpc = _DISC_TO_CIRCLE * relations.compute_half_light_kpc(log_mass, draws["size"])
     half_light_arcsec = half_light_kpc * relations.compute_arcsec_per_kpc(physics["redshift"])
-    bulge_fraction = 0.17 + 0.15 * (log_mass - 10) + 0.11 * draws["concentration"] + 0.35 * (kind == "quiescent")
-    knots = 0.30 - 0.12 * (log_mass - 10) + 0.35 * np.clip(burst, -0.5, 0.8) + 0.03 * draws["knots"]
+    bulge_fraction = 0.22 + 0.13 * (log_mass - 10) + 0.17 * physics["concentration"]
+    bulge_fraction = bulge_fraction + 0.35 * (kind == "quiescent")
+    knots = 0.30 - 0.10 * (log_mass - 10) + 0.35 * np.clip(burst, -0.5, 0.8) + 0.03 * draws["knots"]
     is_disc = (kind != "quiescent") & (universe.structure != "smooth")
     return {
         "half_light_arcsec": half_light_arcsec,
         "axis_ratio": np.where(kind == "quiescent", 0.5 + 0.5 * draws["tilt"], compute_axis_ratio(draws["tilt"])),
         "position_angle_deg": 180 * draws["angle"],
         "bulge_fraction": np.clip(bulge_fraction, 0.01, 0.8),
-        "bulge_half_light_arcsec": half_light_arcsec * 0.22 * np.exp(0.25 * draws["bulge_size"]),
+        "bulge_half_light_arcsec": half_light_arcsec * 0.24 * np.exp(0.25 * draws["bulge_size"]),
         "bulge_sersic_index": 1.0 + 0.5 * np.floor(6 * draws["sersic"]),
-        "colour_gradient": np.clip(0.26 + 0.14 * (log_mass - 10) + 0.04 * draws["gradient"], 0, 0.8),
+        "colour_gradient": np.clip(0.32 + 0.10 * (log_mass - 10) + 0.4 * burst + 0.22 * draws["gradient"], -0.6, 1.2),
+        "disc_gradient": 0.15 + 0.25 * np.clip(burst, -0.8, 0.8) + 0.12 * draws["disc_gradient"],
         "point_fraction": np.where(kind == "quasar", 0.8, 0.0),
         "knot_fraction": np.where(is_disc, np.clip(knots, 0.03, 0.65), 0.0),
         "num_arms": np.where(draws["arms"] < 0.75, 2, np.where(draws["arms"] < 0.9, 3, 4)),

@@ -23,7 +23,7 @@ KINDS = ("quasar", "merger", "quiescent", "star-forming")
 PART_WITH_LARGE_ERRORS = 0.1
 """Of the labels; these errors are three times the others."""
 
-_QUENCHING_MASS, _QUENCHING_WIDTH = 10.2, 0.3
+_QUENCHING_MASS, _QUENCHING_WIDTH = 10.0, 0.3
 """At this log mass half of the galaxies form stars, and how fast that changes: our own, so that masses are spread as in
 the paper's catalogue."""
 
@@ -54,8 +54,10 @@ def compute_physics(draws: dict[str, _Floats], universe: Universe) -> dict[str, 
         sequence + universe.main_sequence_dex * draws["sfr"] + 0.3 * (kind == "merger") - 1.2 * (kind == "quiescent")
     )
     fundamental = relations.compute_fundamental(log_mass, log_sfr) - relations.compute_fundamental(log_mass, sequence)
+    # Kauffmann et al. 2003 (MNRAS 341, 54), section 4: dense galaxies are the more concentrated ones.
+    concentration = 0.8 * draws["concentration"] - 0.6 * draws["size"]
     fourth = {
-        "concentration": draws["concentration"],
+        "concentration": concentration,
         "surface_density": -draws["size"],
         "none": np.zeros_like(log_mass),
     }[universe.fourth_parameter]
@@ -76,6 +78,7 @@ def compute_physics(draws: dict[str, _Floats], universe: Universe) -> dict[str, 
         "metallicity": metallicity,
         "visible_metallicity": visible,
         "measured_metallicity": _gather(measured, universe.label_step_dex),
+        "concentration": concentration,
         "fourth_parameter": fourth,
     }
 

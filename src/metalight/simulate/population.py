@@ -28,7 +28,7 @@ _FAINTEST_LINE = 1.5e-16
 
 _NORMALS = (
     *("sfr", "size", "concentration", "light", "colour", "colour_i", "colour_u", "invisible", "label", "bulge_size"),
-    *("dust", "gradient", "knots"),
+    *("dust", "gradient", "knots", "disc_gradient"),
 )
 _UNIFORMS = (
     *("mass", "distance", "tilt", "angle", "sersic", "pitch", "winding", "arms", "kind", "label_tail", "spectrum"),
@@ -56,6 +56,8 @@ class Galaxy(NamedTuple):
     """What of it follows from mass, star formation and the fourth parameter."""
     measured_metallicity: float
     """12 + log10(O/H) as it would be in the catalogue."""
+    concentration: float
+    """How much of the light is in the bulge for a galaxy's mass, in standard deviations."""
     fourth_parameter: float
     """In standard deviations."""
     attenuation_mag: float
@@ -86,6 +88,8 @@ class Galaxy(NamedTuple):
     """In steps of 0.5."""
     colour_gradient: float
     """How much redder in g − r the bulge is than the disc, mag."""
+    disc_gradient: float
+    """How much bluer in g − r the disc is at ten times the radius, mag."""
     point_fraction: float
     """Part of the r-band light that is in a point at the centre: of quasars."""
     knot_fraction: float

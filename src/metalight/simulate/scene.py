@@ -3,6 +3,7 @@
 Bulge and disc are mixtures of Gaussians; arms, rings and clumps are many small ones strewn over the disc.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +12,14 @@ import numpy.typing as npt
 from metalight.simulate.appearance import build_profiles
 from metalight.simulate.instrument import Instrument
 from metalight.simulate.population import Galaxy
-from metalight.simulate.profiles import blur, draw_mixture
+from metalight.simulate.profiles import Mixture, blur, draw_mixture
 from metalight.simulate.universe import Universe
 
-_NUM_KNOTS = 200
+_NUM_KNOTS = 80
 _KNOT_SIGMA = 0.15
 """In half-light radii of the disc."""
 
-_KNOT_COLOUR = -0.32
+_KNOT_COLOUR = -0.45
 """g − r of knots against that of the smooth disc, mag."""
 
 _COLOUR_RATIOS = {"g": 1.0, "r": 0.0, "i": -0.4, "z": -0.65}
@@ -26,6 +27,9 @@ _COLOUR_RATIOS = {"g": 1.0, "r": 0.0, "i": -0.4, "z": -0.65}
 
 _STARS_ARCMIN2, _GALAXIES_ARCMIN2 = 1.6, 5.0
 """Neighbours on a square arcmin: stars of r = 14 to 22, galaxies of 17.5 to 22.5."""
+
+_PART_IN_TAILS, _NUM_IN_TAIL = 0.12, 12
+"""Light of the tails of a merger in units of its own, and of how many Gaussians a tail is made."""
 
 _FloatImage = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.float64]
@@ -72,8 +76,9 @@ def render_scene(
     for index, factor in enumerate(instrument.seeing_by_band):
         psf = middle._replace(sigmas=middle.sigmas * factor)
         of_bulge, of_disc, of_knots, of_point = parts[:, index]
+        disc_in_band = _colour_disc(disc, _COLOUR_RATIOS[instrument.bands[index]] * galaxy.disc_gradient)
         image[index] = of_bulge * draw_mixture(blur(bulge, psf), angle, side, pixel, offset)
-        image[index] += of_disc * draw_mixture(blur(disc, psf), angle, side, pixel, offset)
+        image[index] += of_disc * draw_mixture(blur(disc_in_band, psf), angle, side, pixel, offset)
         image[index] += np.float32(of_knots) * of_all_knots
         if of_point:
             centre = _Points(np.array([of_point]), *np.zeros((3, 1)))
@@ -81,6 +86,12 @@ def render_scene(
         if points is not None:
             image[index] += _draw_points(points._replace(light=points.light[index]), psf, side, pixel, offset)
     return _add_noise(image, instrument, generator)
+
+
+def _colour_disc(disc: Mixture, gradient: float) -> Mixture:
+    """The disc in a band in which it fades by `gradient` more for ten times the radius, mag; its light is unchanged."""
+    light = disc.light * (disc.major_arcsec / disc.major_arcsec.max()) ** (0.4 * gradient)
+    return replace(disc, light=light * (disc.light.sum() / light.sum()))
 
 
 def _compute_parts(galaxy: Galaxy, instrument: Instrument) -> _Floats:
@@ -141,7 +152,7 @@ def _project(galaxy: Galaxy, along: _Floats, across: _Floats) -> tuple[_Floats, 
 def _place_neighbours(
     galaxy: Galaxy, instrument: Instrument, field_arcsec: float, generator: np.random.Generator
 ) -> _Points:
-    """Stars and other galaxies in the field, and the companion of a merger, as round Gaussians."""
+    """Stars and other galaxies in the field, and the companion and tails of a merger."""
     area = (field_arcsec / 60) ** 2
     num_stars, num_galaxies = generator.poisson([_STARS_ARCMIN2 * area, _GALAXIES_ARCMIN2 * area])
     # Counts rise by 10^(0.2 m) for stars and 10^(0.45 m) for galaxies.
@@ -152,7 +163,7 @@ def _place_neighbours(
     stars_ri = np.where(is_red, 1.1, 0.2) + np.where(is_red, 0.4, 0.08) * generator.standard_normal(num_stars)
     galaxies_gr = 0.85 + 0.35 * generator.standard_normal(num_galaxies)
     galaxies_ri = 0.1 + 0.4 * galaxies_gr
-    sizes = 0.55 * np.exp(0.4 * generator.standard_normal(num_galaxies)) * 10 ** (0.12 * (21 - galaxies_r))
+    sizes = 0.5 * np.exp(0.4 * generator.standard_normal(num_galaxies)) * 10 ** (0.12 * (21 - galaxies_r))
     magnitudes = np.concatenate([stars_r, galaxies_r])
     right, up = field_arcsec * (generator.random((2, num_stars + num_galaxies)) - 0.5)
     g_minus_r, r_minus_i = np.concatenate([stars_gr, galaxies_gr]), np.concatenate([stars_ri, galaxies_ri])
@@ -164,14 +175,59 @@ def _place_neighbours(
         g_minus_r = np.append(g_minus_r, galaxy.g_magnitude - galaxy.r_magnitude)
         r_minus_i = np.append(r_minus_i, galaxy.r_magnitude - galaxy.i_magnitude)
         sigma = np.append(sigma, 0.35 * galaxy.petro_r50_arcsec)
-    of_r = 10 ** (0.4 * (22.5 - magnitudes))
+    points = _colour_points(instrument, 10 ** (0.4 * (22.5 - magnitudes)), g_minus_r, r_minus_i, right, up, sigma)
+    points = _stretch(points, 2 * np.pi * generator.random(len(sigma)), generator.random(len(sigma)))
+    return _gather([points, _place_tails(galaxy, instrument, generator)]) if galaxy.kind == "merger" else points
+
+
+def _place_tails(galaxy: Galaxy, instrument: Instrument, generator: np.random.Generator) -> _Points:
+    """Two tails that a merger has drawn out of its disc, each an arc that grows wider and fainter outwards."""
+    along = np.linspace(0, 1, _NUM_IN_TAIL)
+    lengths, start, sense = 1 + 0.8 * generator.random(2), 2 * np.pi * generator.random(), generator.choice([-1, 1])
+    azimuth = np.concatenate([start + turn + sense * 1.5 * along for turn in (0, np.pi)])
+    radii = galaxy.petro_r90_arcsec * np.concatenate([0.6 + length * along for length in lengths])
+    share = np.tile(np.linspace(1.0, 0.4, _NUM_IN_TAIL), 2)
+    light = _PART_IN_TAILS * 10 ** (0.4 * (22.5 - galaxy.r_magnitude)) * share / share.sum()
+    return _colour_points(
+        instrument,
+        light,
+        np.full_like(light, galaxy.g_magnitude - galaxy.r_magnitude - 0.05),
+        np.full_like(light, galaxy.r_magnitude - galaxy.i_magnitude),
+        *_project(galaxy, radii * np.cos(azimuth), radii * np.sin(azimuth)),
+        galaxy.petro_r90_arcsec * np.tile(np.linspace(0.10, 0.16, _NUM_IN_TAIL), 2),
+    )
+
+
+def _stretch(points: _Points, angle: _Floats, elongation: _Floats) -> _Points:
+    """Each point as three in a row, so that galaxies are longer than wide; stars have no size, and stay as they are."""
+    step = elongation * points.sigma
+    places = [
+        (points.right + turn * step * np.cos(angle), points.up + turn * step * np.sin(angle)) for turn in (-1, 0, 1)
+    ]
+    sigma = points.sigma * (1 - 0.35 * elongation)
+    return _gather(
+        [
+            _Points(points.light * share, right, up, sigma)
+            for share, (right, up) in zip((0.25, 0.5, 0.25), places, strict=True)
+        ]
+    )
+
+
+def _gather(several: list[_Points]) -> _Points:
+    return _Points(*(np.concatenate(values, axis=-1) for values in zip(*several, strict=True)))
+
+
+def _colour_points(
+    instrument: Instrument, of_r: _Floats, g_minus_r: _Floats, r_minus_i: _Floats, *places_and_sizes: _Floats
+) -> _Points:
+    """Points with the light of their colours in each band of an instrument."""
     by_band = {
         "g": of_r * 10 ** (-0.4 * g_minus_r),
         "r": of_r,
         "i": of_r * 10 ** (0.4 * r_minus_i),
         "z": of_r * 10 ** (0.4 * 1.6 * r_minus_i),
     }
-    return _Points(np.stack([by_band[band] for band in instrument.bands]), right, up, sigma)
+    return _Points(np.stack([by_band[band] for band in instrument.bands]), *places_and_sizes)
 
 
 def _draw_points(

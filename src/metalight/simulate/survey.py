@@ -4,6 +4,7 @@
     ├── simulation.json      what was asked for; makes the folder ours, and says how to go on with it
     ├── catalog.csv          one row a galaxy, as SDSS would measure it; each of its galaxies has an image
     ├── truth.csv            what is true of each galaxy, also what nothing shows
+    ├── limits.csv           errors that no method goes below, and one that it may reach
     └── images/              OBJID.jpg, and cutouts.json, which says what the images are
 
 A survey that was interrupted goes on where it stopped, and a survey can be made larger. Either way the files are, byte
@@ -12,17 +13,18 @@ for byte, those of a survey made in one go, with any number of processes.
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -41,7 +43,7 @@ from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population,
 from metalight.simulate.universe import Universe
 from metalight.tables import Table, save_table
 
-SCENE_VERSION = 2
+SCENE_VERSION = 3
 """Raise it whenever the same seed gives other galaxies or images than before: old surveys are then not mixed up."""
 
 _SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024
@@ -49,8 +51,17 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024
 _GALAXIES_PER_TASK = 16
 """Few, so that the work ends soon after Ctrl-C; enough that handing out tasks takes no time."""
 
+_TASKS_AHEAD = 4
+"""Tasks that wait for each process, so that none has to wait for a task."""
+
+_GALAXIES_PER_PIECE = 10_000
+"""Drawing more galaxies than this at a time takes memory and no less time."""
+
 _GALAXIES_PER_PROCESS = 200
 """A process takes a second to start: fewer new images than this are not worth another one."""
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,9 @@ class SurveyDesign:
 
     seed: int = 0
     """Not negative. The first galaxies of a seed are the same however many are asked for."""
+
+    first: int = 0
+    """Number of the first galaxy: pieces of one survey, made apart, are those of a survey made in one go."""
 
     side: int = 128
     """Pixels on a side of the images, 8 to 1024."""
@@ -76,6 +90,7 @@ class SurveyDesign:
         """As JSON holds it."""
         return {
             "seed": self.seed,
+            "first": self.first,
             "side": self.side,
             "framing": self.framing,
             "instrument": self.instrument,
@@ -128,26 +143,30 @@ def simulate_survey(
     _check_arguments(num_galaxies, design, num_processes)
     try:
         _open_survey(folder, num_galaxies, design)
-        population = draw_population(num_galaxies, design.seed, design.universe)
+        population = _draw_population(num_galaxies, design, num_processes, progress)
         started = time.monotonic()
         num_drawn, num_used = _draw_missing(population, design, folder / "images", num_processes, progress)
         seconds = (time.monotonic() - started) * num_used / num_drawn if num_drawn else 0.0
         save_table(build_catalog(population, design.seed, design.universe), folder / "catalog.csv")
         save_table(Table(build_truth(population)), folder / "truth.csv")
+        limits = compute_limits(population)
+        save_table(Table(limits), folder / "limits.csv")
     except OSError as error:
         raise RunError(
             f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
             "or name another folder."
         ) from error
-    limits = compute_limits(population)
     return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn, seconds, limits)
 
 
 def _check_arguments(num_galaxies: int, design: SurveyDesign, num_processes: int | None) -> None:
     if num_galaxies < 1:
         raise RunError(f"A survey needs at least 1 galaxy, not {num_galaxies}; ask for more.")
-    if num_galaxies > MAX_GALAXIES:
-        raise RunError(f"A survey has at most {MAX_GALAXIES} galaxies, not {num_galaxies}; ask for fewer.")
+    if design.first < 0:
+        raise RunError(f"The number of the first galaxy must not be negative, and is {design.first}; use 0 or more.")
+    if design.first + num_galaxies > MAX_GALAXIES:
+        before = f" from number {design.first} on" if design.first else ""
+        raise RunError(f"A survey has at most {MAX_GALAXIES} galaxies, not {num_galaxies}{before}; ask for fewer.")
     if design.seed < 0:
         raise RunError(f"The seed must not be negative, and is {design.seed}; use 0 or more.")
     if not _SMALLEST_SIDE <= design.side <= _LARGEST_SIDE:
@@ -193,9 +212,8 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
         num_galaxies, scene_version = int(begun["num_galaxies"]), begun["scene_version"]
-        differing = [
-            key for key in ("seed", "side", "framing", "instrument", "universe") if begun.get(key) != asked[key]
-        ]
+        keys = ("seed", "first", "side", "framing", "instrument", "universe")
+        differing = [key for key in keys if begun.get(key) != asked[key]]
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the settings of a survey; name a new folder.") from error
     if scene_version != asked["scene_version"]:
@@ -220,6 +238,32 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
         )
 
 
+def _draw_population(
+    num_galaxies: int, design: SurveyDesign, num_processes: int | None, progress: Progress
+) -> pd.DataFrame:
+    """The galaxies of the survey; many of them are drawn piece by piece, by several processes."""
+    last = design.first + num_galaxies
+    pieces = [
+        (first, min(_GALAXIES_PER_PIECE, last - first)) for first in range(design.first, last, _GALAXIES_PER_PIECE)
+    ]
+    draw_piece = functools.partial(_draw_piece, design=design)
+    if len(pieces) == 1:
+        return draw_piece(pieces[0])
+    results = contextlib.closing(_share_out(draw_piece, pieces, min(num_processes or os.cpu_count() or 1, len(pieces))))
+    drawn = []
+    with progress("Finding galaxies", num_galaxies) as advance, results as populations:
+        for population in populations:
+            drawn.append(population)
+            advance(len(population))
+    return pd.concat(drawn).sort_index()
+
+
+def _draw_piece(piece: tuple[int, int], design: SurveyDesign) -> pd.DataFrame:
+    first, num_galaxies = piece
+    galaxies = draw_population(num_galaxies, design.seed, design.universe, first=first)
+    return galaxies.set_axis(range(first, first + num_galaxies))
+
+
 def _draw_missing(
     population: pd.DataFrame,
     design: SurveyDesign,
@@ -229,34 +273,50 @@ def _draw_missing(
 ) -> tuple[int, int]:
     """Number of images that were missing, and are drawn now, and of processes that drew them."""
     present = {path.name for path in images_folder.iterdir()}
-    galaxies = [galaxy for galaxy in iterate_galaxies(population) if _image_name(galaxy) not in present]
-    tasks = [galaxies[start : start + _GALAXIES_PER_TASK] for start in range(0, len(galaxies), _GALAXIES_PER_TASK)]
+    is_missing = [_image_name(object_id) not in present for object_id in population["object_id"].tolist()]
+    missing = population[is_missing]
+    num_tasks = -(-len(missing) // _GALAXIES_PER_TASK)
     if num_processes is None:
-        num_processes = min(os.cpu_count() or 1, 1 + len(galaxies) // _GALAXIES_PER_PROCESS)
-    num_processes = max(1, min(num_processes, len(tasks)))
+        num_processes = min(os.cpu_count() or 1, 1 + len(missing) // _GALAXIES_PER_PROCESS)
+    num_processes = max(1, min(num_processes, num_tasks))
+    galaxies = iterate_galaxies(missing)
+    tasks = iter(lambda: list(itertools.islice(galaxies, _GALAXIES_PER_TASK)), [])
     draw_task = functools.partial(_draw_task, design=design, images_folder=images_folder)
-    with progress("Drawing galaxies", len(galaxies)) as advance:
-        if num_processes == 1:
-            for task in tasks:
-                advance(draw_task(task))
-        else:
-            with _start_pool(num_processes, images_folder) as pool:
-                for future in as_completed([pool.submit(draw_task, task) for task in tasks]):
-                    advance(future.result())
-    return len(galaxies), num_processes
+    results = contextlib.closing(_share_out(draw_task, tasks, num_processes))
+    with progress("Drawing galaxies", len(missing)) as advance, results as numbers:
+        for num_drawn in numbers:
+            advance(num_drawn)
+    return len(missing), num_processes
+
+
+def _share_out(
+    work: Callable[[_Task], _Result], tasks: Iterable[_Task], num_processes: int
+) -> Generator[_Result, None, None]:
+    """Results of tasks as they come, in any order; only a few tasks are taken at a time, however many there are."""
+    if num_processes == 1:
+        yield from map(work, tasks)
+        return
+    waiting = iter(tasks)
+    with _start_pool(num_processes) as pool:
+        at_work = {pool.submit(work, task) for task in itertools.islice(waiting, _TASKS_AHEAD * num_processes)}
+        while at_work:
+            done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            at_work |= {pool.submit(work, task) for task in itertools.islice(waiting, len(done))}
+            for future in done:
+                yield future.result()
 
 
 @contextlib.contextmanager
-def _start_pool(num_processes: int, images_folder: Path) -> Iterator[ProcessPoolExecutor]:
-    """Processes that finish the few images in hand, and begin no others, when the block ends early."""
+def _start_pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that finish the few tasks in hand, and begin no others, when the block ends early."""
     # Forked copies of a process that runs threads, as torch and numpy do, may hang.
     pool = ProcessPoolExecutor(num_processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent)
     try:
         yield pool
     except BrokenProcessPool as error:
         raise RunError(
-            f"A process that drew images for {images_folder} was ended from outside or could not start; run the same "
-            "again to go on, with fewer processes if memory was short."
+            "A process that drew galaxies was ended from outside or could not start; run the same again to go on, with "
+            "fewer processes if memory was short."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -281,10 +341,10 @@ def _draw_task(galaxies: list[Galaxy], design: SurveyDesign, images_folder: Path
             instrument=INSTRUMENTS[design.instrument],
             universe=design.universe,
         )
-        with replace_file(images_folder / _image_name(galaxy)) as temporary:
+        with replace_file(images_folder / _image_name(galaxy.object_id)) as temporary:
             temporary.write_bytes(jpeg)
     return len(galaxies)
 
 
-def _image_name(galaxy: Galaxy) -> str:
-    return f"{galaxy.object_id}.jpg"
+def _image_name(object_id: int) -> str:
+    return f"{object_id}.jpg"

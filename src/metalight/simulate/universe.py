@@ -27,10 +27,10 @@ class Universe(Settings):
     """What else metallicity follows, and images show: how much light is in the bulge, or how small a galaxy is for its
     mass (Ellison et al. 2008, ApJ 672, L107: of two galaxies of one mass, the smaller is richer)."""
 
-    fourth_dex: Dex = 0.06
+    fourth_dex: Dex = 0.07
     """Change of the metallicity for one standard deviation of the fourth parameter."""
 
-    invisible_dex: Dex = 0.05
+    invisible_dex: Dex = 0.04
     """Scatter of the metallicity that nothing visible tells of."""
 
     label_dex: Dex = 0.04
@@ -45,7 +45,7 @@ class Universe(Settings):
     mass_to_light_dex: Dex = 0.1
     """Scatter of mass at one luminosity and colour: Taylor et al. (2011), section 5."""
 
-    colour_mag: Annotated[float, Field(ge=0, le=1)] = 0.07
+    colour_mag: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Scatter of g − r that nothing else tells of; r − i has half of it."""
 
     has_dust: bool = True
