@@ -1,7 +1,7 @@
 """Whether the simulated survey teaches what the sky does: the errors of cheap models from one pixel to 128.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/ladder.py [--galaxies 24000] [--seed 1] [--epochs 12] [--only 1 2 4 ...] [-o FOLDER]
+    python benchmarks/ladder.py [--galaxies 24000] [--seed 1] [--epochs 10] [--only 1 2 4 ...] [-o FOLDER]
 
 On the real sample the error of a prediction falls from the mean colour of an image to its full 128 pixels, and the
 magnitudes and the mass have their places between. The same is asked of simulated galaxies, three quarters of them to
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--galaxies", type=int, default=24000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--only", nargs="*", choices=list(REAL), default=list(REAL))
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()

@@ -48,7 +48,7 @@ def compute_magnitudes(draws: dict[str, _Floats], physics: dict[str, Any], unive
     kind = physics["kind"]
     burst = physics["log_sfr"] - relations.compute_main_sequence(log_mass)
     # Our own, so that colours are those of star-forming galaxies of SDSS: older and richer in metals is redder.
-    g_minus_r = 0.42 + 0.05 * (log_mass - 10) + 0.18 * (visible - 8.95) - 0.10 * np.clip(burst, -1, 1)
+    g_minus_r = 0.39 + 0.05 * (log_mass - 10) + 0.18 * (visible - 8.95) - 0.10 * np.clip(burst, -1, 1)
     g_minus_r = np.where(kind == "quiescent", np.maximum(g_minus_r, 0.68 + 0.03 * (log_mass - 10.5)), g_minus_r)
     g_minus_r = g_minus_r + universe.colour_mag * draws["colour"]
     r_minus_i = 0.05 + 0.36 * g_minus_r + 0.5 * universe.colour_mag * draws["colour_i"]
@@ -114,7 +114,7 @@ def compute_shapes(draws: dict[str, _Floats], physics: dict[str, Any], universe:
         "axis_ratio": np.where(kind == "quiescent", 0.5 + 0.5 * draws["tilt"], compute_axis_ratio(draws["tilt"])),
         "position_angle_deg": 180 * draws["angle"],
         "bulge_fraction": np.clip(bulge_fraction, 0.01, 0.8),
-        "bulge_half_light_arcsec": half_light_arcsec * 0.24 * np.exp(0.25 * draws["bulge_size"]),
+        "bulge_half_light_arcsec": half_light_arcsec * 0.21 * np.exp(0.25 * draws["bulge_size"]),
         "bulge_sersic_index": 1.0 + 0.5 * np.floor(6 * draws["sersic"]),
         "colour_gradient": np.clip(0.32 + 0.10 * (log_mass - 10) + 0.4 * burst + 0.22 * draws["gradient"], -0.6, 1.2),
         "disc_gradient": 0.15 + 0.25 * np.clip(burst, -0.8, 0.8) + 0.12 * draws["disc_gradient"],

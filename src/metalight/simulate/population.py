@@ -23,7 +23,7 @@ _MAIN_SAMPLE_MAGNITUDE = 17.77
 
 _PART_OF_FAINTER = 0.12
 
-_FAINTEST_LINE = 1.5e-16
+_FAINTEST_LINE = 3e-16
 """Flux of H beta in the fibre, erg/s/cm², above which the lines of a metallicity can be measured."""
 
 _NORMALS = (

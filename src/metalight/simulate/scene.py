@@ -15,8 +15,8 @@ from metalight.simulate.population import Galaxy
 from metalight.simulate.profiles import Mixture, blur, draw_mixture
 from metalight.simulate.universe import Universe
 
-_NUM_KNOTS = 80
-_KNOT_SIGMA = 0.15
+_NUM_KNOTS = 110
+_KNOT_SIGMA = 0.18
 """In half-light radii of the disc."""
 
 _KNOT_COLOUR = -0.45
@@ -119,7 +119,7 @@ def _place_knots(galaxy: Galaxy, generator: np.random.Generator) -> _Points:
     """Knots of light 1 together, strewn like the light of the disc, along arms, a bar or a ring."""
     scale = galaxy.half_light_arcsec / 1.678
     # In scale lengths: the density of an exponential disc on the plane is a gamma distribution of the radius.
-    radii = np.clip(generator.gamma(2.0, 1.0, _NUM_KNOTS), 0.25, 5.0)
+    radii = np.clip(generator.gamma(2.0, 1.0, _NUM_KNOTS), 0.25, 4.5)
     arm = generator.integers(0, galaxy.num_arms, _NUM_KNOTS) * 2 * np.pi / galaxy.num_arms
     arm = arm + 0.28 * generator.standard_normal(_NUM_KNOTS) + 2 * np.pi * generator.random()
     winding = np.log(radii) / np.tan(np.deg2rad(galaxy.arm_pitch_deg))
