@@ -190,6 +190,32 @@ def climb(options: argparse.Namespace, folder: Path) -> None:
         save_json(results, path)
         print(rung, results[rung], flush=True)
     print_table(results)
+    draw_ladder(results, folder / "ladder.png")
+
+
+def draw_ladder(results: dict[str, list[float]], path: Path) -> None:
+    """Real and simulated errors, a rung beside the other."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rungs = [rung for rung in REAL if rung in results]
+    places = np.arange(len(rungs))
+    real = np.array([REAL[rung] for rung in rungs])
+    simulated, low, high = np.array([results[rung] for rung in rungs]).T
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    axes.fill_between(
+        places, (1 - TOLERANCE) * real, (1 + TOLERANCE) * real, color="0.9", label=f"real ± {100 * TOLERANCE:.0f} %"
+    )
+    axes.plot(places, real, "o-", color="0.4", label="real")
+    axes.errorbar(places, simulated, [simulated - low, high - simulated], fmt="s--", color="C3", label="simulated")
+    names = {"gri": "g, r, i", "mass": "mass"}
+    axes.set_xticks(places, [names.get(rung, f"{rung} px") for rung in rungs])
+    axes.set_ylabel("RMSE / spread of the labels")
+    axes.set_ylim(0, 1)
+    axes.legend(frameon=False, ncols=3, loc="lower left")
+    figure.savefig(path, dpi=150)
 
 
 def print_table(results: dict[str, list[float]]) -> None:
