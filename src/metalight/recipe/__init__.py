@@ -33,6 +33,7 @@ from metalight.recipe.load import (
     show_preset,
     validate_recipe,
 )
+from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "HiddenFeatures",
     "LuptonSettings",
     "ModelSettings",
+    "NetworkSettings",
     "PixelsSettings",
     "PredictionSettings",
     "Recipe",

@@ -3,6 +3,7 @@
 from metalight.recipe.base import Settings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, PixelsSettings, SplitsSettings
 from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
+from metalight.recipe.network import NetworkSettings
 
 
 class Recipe(Settings):
@@ -16,6 +17,9 @@ class Recipe(Settings):
 
     cutouts: CutoutsSettings = CutoutsSettings()
     """Where their images are."""
+
+    network: NetworkSettings = NetworkSettings()
+    """How services are asked."""
 
     pixels: PixelsSettings = PixelsSettings()
     """The size of the decoded images."""
