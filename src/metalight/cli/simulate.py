@@ -154,8 +154,10 @@ def _announce(server: "StandIn") -> None:
     sky = server.sky
     images = f"{len(sky.images):,} images of {sky.folder}" + ("; other frames are drawn" if sky.design else "")
     doubles = len(sky.object_ids) - sky.num_galaxies
-    typer.echo(f"{server.url}/dr18/SkyServerWS/ answers until Ctrl-C:")
-    typer.echo(
-        f"  SearchTools/SqlSearch?cmd=…&format=csv       {sky.num_galaxies:,} galaxies, and {doubles:,} to be cut"
+    lines = (
+        f"{server.url}/dr18/SkyServerWS/ answers until Ctrl-C:",
+        f"  SearchTools/SqlSearch?cmd=…&format=csv                {sky.num_galaxies:,} galaxies, and {doubles:,} to be cut",
+        f"  ImgCutout/getjpeg?ra=…&dec=…&scale=…&width=…&height=…  {images}",
     )
-    typer.echo(f"  ImgCutout/getjpeg?ra=…&dec=…&scale=…&width=…&height=…  {images}")
+    # At once: who reads the first line may end us before the second.
+    typer.echo("\n".join(lines))

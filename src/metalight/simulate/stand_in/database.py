@@ -34,6 +34,7 @@ class Database:
     def __init__(self, sky: Sky) -> None:
         self._lock = threading.Lock()
         self._deadline = 0.0
+        self._is_closed = False
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         for name, table in build_tables(sky).items():
             _fill(self._connection, name, table)
@@ -45,7 +46,7 @@ class Database:
 
     def close(self) -> None:
         """Give the memory back, once the query in hand has ended."""
-        self._deadline = 0.0
+        self._is_closed = True
         with self._lock:
             self._connection.close()
 
@@ -71,7 +72,7 @@ class Database:
         return names, rows
 
     def _is_too_late(self) -> int:
-        return int(time.monotonic() > self._deadline)
+        return int(self._is_closed or time.monotonic() > self._deadline)
 
 
 _VIEWS = {

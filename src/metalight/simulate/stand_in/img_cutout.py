@@ -102,7 +102,7 @@ class ImgCutout:
 
     def _is_frame_of_file(self, row: int, frame_arcsec: float) -> bool:
         frames = [frames[row] for frames in self._sky.frames_arcsec]
-        return not frames or any(abs(frame_arcsec / frame - 1) <= _SAME_FRAME for frame in frames)
+        return not frames or any(abs(frame_arcsec - frame) <= _SAME_FRAME * frame for frame in frames)
 
     def _make_galaxy(self, row: int, design: SurveyDesign) -> Galaxy:
         """The galaxy as the survey drew it; the table of truths is rounded."""

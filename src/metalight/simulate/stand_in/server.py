@@ -58,6 +58,8 @@ class StandIn:
             OSError: It cannot be had.
         """
         self.sky = sky
+        # First, for all else takes longer.
+        self._listener = _Listener(self, port)
         self._faults = faults
         self._draw = FaultDraw(faults)
         self._pictures = ImgCutout(sky, faults, is_old_release=is_old_release)
@@ -67,7 +69,6 @@ class StandIn:
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._most_connections = 0
         self._is_stopping = threading.Event()
-        self._listener = _Listener(self, port)
         self.url = f"http://{_HOST}:{self._listener.server_address[1]}"
         """Without a slash at its end."""
 
@@ -84,7 +85,7 @@ class StandIn:
 
     def run(self) -> None:
         """Answer, until `stop` is called from another thread."""
-        self._listener.serve_forever(poll_interval=0.1)
+        self._listener.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
         """End all connections and listen no more."""

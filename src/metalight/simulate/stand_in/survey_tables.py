@@ -2,7 +2,8 @@
 
 Values that are made up depend on a galaxy's identifier alone, so they are the same in every run. They fit together, but
 are no measurement, and a metallicity is never made up. The doubles have one flaw each, in turn: what the cuts of the
-paper's query remove.
+paper's query remove. One galaxy in fifty has a second spectrum, with errors of its own: as in SDSS, where two primary
+spectra may be of one photometric object.
 """
 
 import numpy as np
@@ -36,22 +37,21 @@ _EXTINCTION = {"u": 1.857, "g": 1.446, "r": 1.0, "i": 0.743, "z": 0.553}
 """In units of that in r: Schlafly & Finkbeiner 2011 (ApJ 737, 103), table 6, for R_V = 3.1."""
 
 _FIRST_PLATE, _FIBERS = 900, 640
+_BIT_OF_DAY = 24
+_FIRST_WITH_REPEAT, _GALAXIES_PER_REPEAT = 3, 50
+_LATER_BY_DAYS = 1000
+_REPEAT_ERROR_DEX = 0.03
 
 _Floats = npt.NDArray[np.float64]
 
 
 def build_tables(sky: Sky) -> dict[str, pd.DataFrame]:
-    """The tables by name, their key first; a row for each galaxy and double."""
+    """The tables by name, their key first; a row for each galaxy and double, and of spectra for each repeat."""
     columns = _Columns(sky)
     for fill in (_fill_identifiers, _fill_photometry, _fill_spectroscopy, _fill_derived, _fill_lines):
         fill(columns)
     columns.spoil_doubles()
-    return {
-        "SpecObj": columns.pick(
-            *("specObjID", "bestObjID=objID", "fluxObjID=objID", "plate", "mjd", "fiberID", "ra=fiber_ra"),
-            *("dec=fiber_dec", "z", "zErr", "zWarning", "class", "subclass", "rChi2", "velDisp", "velDispErr"),
-            *("snMedian=sn_median", "sciencePrimary"),
-        ),
+    photometry = {
         "Galaxy": columns.pick(
             *("objID", "specObjID", "ra", "dec", "run", "rerun", "camcol", "field", "obj", "type", "mode", "clean"),
             *(f"{band}=modelMag_{band}" for band in _BANDS),
@@ -60,6 +60,13 @@ def build_tables(sky: Sky) -> dict[str, pd.DataFrame]:
             *(f"petroMag_{band}" for band in _BANDS),
             *(f"extinction_{band}" for band in _BANDS),
             *("fiberMag_r", "petroR50_r", "petroR90_r", "expAB_r", "deVAB_r"),
+        ),
+    }
+    spectra = {
+        "SpecObj": columns.pick(
+            *("specObjID", "bestObjID=objID", "fluxObjID=objID", "plate", "mjd", "fiberID", "ra=fiber_ra"),
+            *("dec=fiber_dec", "z", "zErr", "zWarning", "class", "subclass", "rChi2", "velDisp", "velDispErr"),
+            *("snMedian=sn_median", "sciencePrimary"),
         ),
         "galSpecInfo": columns.pick(
             *("specObjID", "plateid=plate", "mjd", "fiberid=fiberID", "ra=single_ra", "dec=single_dec"),
@@ -76,10 +83,24 @@ def build_tables(sky: Sky) -> dict[str, pd.DataFrame]:
         "galSpecLine": columns.pick("specObjID", *(f"{line}_flux{end}" for line in _LINES for end in ("", "_err"))),
         "galSpecIndx": columns.pick("specObjID", "d4000_n", "d4000_n_err", "lick_hd_a", "lick_hd_a_err"),
     }
+    return photometry | {name: _add_repeats(table, columns) for name, table in spectra.items()}
 
 
 _PERCENTILES = ("p2p5", "p16", "p50", "p84", "p97p5")
 _BAYESIAN = ("lgm_tot", "lgm_fib", "sfr_tot", "sfr_fib", "specsfr_tot")
+
+
+def _add_repeats(table: pd.DataFrame, columns: "_Columns") -> pd.DataFrame:
+    """A table of spectra, with some galaxies' second ones, of a later night, at its end."""
+    rows = np.arange(_FIRST_WITH_REPEAT, columns.sky.num_galaxies, _GALAXIES_PER_REPEAT)
+    again = table.iloc[rows].copy()
+    again["specObjID"] += _LATER_BY_DAYS << _BIT_OF_DAY
+    if "mjd" in again:
+        again["mjd"] += _LATER_BY_DAYS
+    error = _REPEAT_ERROR_DEX * columns.normal(60)[rows]
+    for name in again.columns[again.columns.str.startswith("oh_p")]:
+        again[name] = np.where(again[name] == MISSING, MISSING, np.round(again[name] + error, 5))
+    return pd.concat([table, again], ignore_index=True)
 
 
 class _Columns:
@@ -154,7 +175,7 @@ def _fill_identifiers(columns: _Columns) -> None:
     number = 2 * sky.originals + is_double
     plate, fiber = np.divmod(number, _FIBERS)
     plate, mjd = _FIRST_PLATE + plate % 7000, 2000 + plate // 7000
-    columns.put("specObjID", (plate << 50) | ((fiber + 1) << 38) | (mjd << 24) | (26 << 10))
+    columns.put("specObjID", (plate << 50) | ((fiber + 1) << 38) | (mjd << _BIT_OF_DAY) | (26 << 10))
     for name, values in (("plate", plate), ("mjd", mjd + 50000), ("fiberID", fiber + 1)):
         columns.put(name, values)
     columns.put("ra", sky.ra_deg)
