@@ -50,7 +50,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(recipe.app, name="recipe")
-app.command("simulate")(simulate.simulate)
+app.add_typer(simulate.app, name="simulate")
 
 
 def _show_version(is_wanted: bool) -> None:
