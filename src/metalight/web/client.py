@@ -112,6 +112,11 @@ class WebClient:
         """Requests begun so far."""
         return self._counts.num_requests
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._pace.is_stopped
+
     def stop(self) -> None:
         """Begin no more requests, and end all waits: what is asked for then has no answer."""
         self._pace.stop()
