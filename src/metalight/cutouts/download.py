@@ -243,6 +243,7 @@ class _Download:
     num_bytes: int = 0
     num_under_way: int = 0
     num_fetched: int = 0
+    started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
 
@@ -355,7 +356,8 @@ class _Download:
             self._write()
 
     def _describe(self) -> str:
-        return f"{self.num_refused:,} refused" if self.num_refused else ""
+        rate = self.num_done / max(1e-3, time.monotonic() - self.started)
+        return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
 
     def _give_up(self) -> ServiceError:
         last = self.doubtful[-1]
