@@ -29,6 +29,22 @@ def part_of(advance: Callable[[int], None]) -> Progress:
     return progress
 
 
+def show_note(advance: Callable[[int], None], note: str) -> None:
+    """Show a few words beside a bar, such as how many failed; nothing where there is no bar to write beside."""
+    if isinstance(advance, _Bar):
+        advance.note(note)
+
+
+class _Bar:
+    """Steps of a bar, and a note beside it."""
+
+    def __init__(self, advance: Callable[[int], None], note: Callable[[str], None]) -> None:
+        self._advance, self.note = advance, note
+
+    def __call__(self, steps: int) -> None:
+        self._advance(steps)
+
+
 @contextlib.contextmanager
 def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar with its rate and the time left, on standard error so that standard output stays for results."""
@@ -41,15 +57,17 @@ def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn,
     )
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
     columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(label, total=total)
-        yield lambda steps: bars.advance(task, steps)
+    with RichProgress(*columns, console=Console(stderr=True), expand=True) as bars:
+        task = bars.add_task(label, total=total, note="")
+        yield _Bar(lambda steps: bars.advance(task, steps), lambda note: bars.update(task, note=note))

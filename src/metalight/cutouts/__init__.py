@@ -1,19 +1,39 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
+from metalight.cutouts.download import (
+    REFUSED_BY_SERVICES,
+    DownloadLimits,
+    DownloadReport,
+    download_cutouts,
+    estimate_download,
+    list_cutouts_in_store,
+)
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
+from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
 
 __all__ = [
     "ORIGIN_FILE",
+    "REFUSED_BY_SERVICES",
     "SDSS_PIXEL_ARCSEC",
+    "CutoutService",
+    "DownloadLimits",
+    "DownloadReport",
     "FoundCutouts",
+    "HipsPictures",
     "ImageOrigin",
+    "LegacyViewer",
+    "SkyServer",
+    "build_service",
     "check_origin",
     "compute_folder_digest",
     "compute_frame_arcsec",
+    "download_cutouts",
+    "estimate_download",
     "find_cutouts",
     "list_cutouts",
+    "list_cutouts_in_store",
     "load_origin",
 ]
