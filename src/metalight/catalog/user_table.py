@@ -36,7 +36,7 @@ class Catalog:
     """Columns object_id, reason; one row a galaxy, in the user's order."""
 
     counts: pd.DataFrame
-    """Columns cut, reason, num_left: first all rows, then one row a cut."""
+    """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
 
 
 def list_file_names(table: Table) -> list[str | None]:
@@ -164,10 +164,10 @@ def _find_target_cuts(table: Table, targets: Sequence[str]) -> list[Cut]:
 def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path) -> Catalog:
     frame = table.frame
     reasons = np.full(len(frame), "", dtype=object)
-    counts: list[tuple[str, str, int]] = [("all rows", "rows of the catalogue", len(frame))]
+    counts: list[tuple[str, str, str, int]] = [("all rows", "rows of the catalogue", "[catalog] path", len(frame))]
     for cut in cuts:
         reasons = np.where(reasons == "", cut.flaws, reasons)
-        counts.append((cut.name, cut.why, int((reasons == "").sum())))
+        counts.append((cut.name, cut.why, cut.source, int((reasons == "").sum())))
     is_left = reasons == ""
     if not is_left.any():
         tally = pd.Series(reasons).value_counts(sort=False)
@@ -181,5 +181,10 @@ def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path) -> Catalog:
     return Catalog(
         Table(frame[is_left].reset_index(drop=True), table.info),
         refused.astype({"reason": "str"}),
-        pd.DataFrame(counts, columns=["cut", "reason", "num_left"]).astype({"cut": "str", "reason": "str"}),
+        _build_counts(counts),
     )
+
+
+def _build_counts(counts: list[tuple[str, str, str, int]]) -> pd.DataFrame:
+    frame = pd.DataFrame(counts, columns=["cut", "reason", "source", "num_left"])
+    return frame.astype({"cut": "str", "reason": "str", "source": "str"})
