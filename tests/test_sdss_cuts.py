@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metalight.catalog import PAPER_CUTS, SDSS_CUTS, find_named_cuts
-from metalight.errors import CatalogError, TableError
+from metalight.catalog import PAPER_CUTS, SDSS_CUTS, find_named_cuts, list_cuts
+from metalight.errors import CatalogError, RecipeError, TableError
+from metalight.recipe import KNOWN_CUTS, load_recipe
 from metalight.tables import Table
 
 GALAXY: dict[str, Any] = {
@@ -189,3 +190,19 @@ def test_a_table_without_a_column_of_a_cut_is_refused_and_says_which(tmp_path: P
     assert find_named_cuts(table, ["redshift"], path=tmp_path)[0].flaws.tolist() == [""]
     with pytest.raises(TableError, match=r"has no column 'rChi2', which the cut 'spectral_fit' .* Did you mean 'rChi'"):
         find_named_cuts(table, ["spectral_fit"], path=tmp_path)
+
+
+def test_recipes_know_the_names_of_the_cuts_and_refuse_others_with_the_nearest_one() -> None:
+    assert list(KNOWN_CUTS) == list(SDSS_CUTS)
+    assert load_recipe("paper", ['catalog.cuts=["paper", "reliable"]']).catalog.cuts == ("paper", "reliable")
+    with pytest.raises(RecipeError, match=r"\[catalog\]: there is no cut 'redshft'\. Did you mean 'redshift'\?$"):
+        load_recipe("paper", ['catalog.cuts=["redshft"]'])
+    with pytest.raises(RecipeError, match=r"\[catalog\]: cuts names 'redshift' twice\.$"):
+        load_recipe("paper", ['catalog.cuts=["redshift", "redshift"]'])
+
+
+def test_words_stand_for_the_paper_s_cuts_where_they_are_meant() -> None:
+    assert list_cuts(("auto", "reliable"), is_selection=True) == (*PAPER_CUTS, "reliable")
+    assert list_cuts(("auto", "reliable"), is_selection=False) == ("reliable",)
+    others = [name for name in PAPER_CUTS if name != "redshift"]
+    assert list_cuts(("redshift", "paper"), is_selection=False) == ("redshift", *others)

@@ -221,6 +221,17 @@ PAPER_CUTS: tuple[str, ...] = tuple(cut.name for cut in _CUTS if cut.source.star
 """Those of the paper's sample, in the order of the authors' query."""
 
 
+def list_cuts(words: Sequence[str], *, is_selection: bool) -> tuple[str, ...]:
+    """The cuts that the words of `[catalog] cuts` mean, each once, in order.
+
+    Args:
+        words: Names of cuts; `paper` for those of the paper, `auto` for the same or for none.
+        is_selection: Whether galaxies are selected from SDSS, where `auto` stands for those of the paper.
+    """
+    meant = {"paper": PAPER_CUTS, "auto": PAPER_CUTS if is_selection else ()}
+    return tuple(dict.fromkeys(name for word in words for name in meant.get(word, (word,))))
+
+
 def find_named_cuts(table: Table, names: Sequence[str], *, path: Path | str) -> list[Cut]:
     """How named cuts meet the galaxies of a table: a galaxy without a value of a column fails.
 
