@@ -144,11 +144,11 @@ def _bring_up_to_date(stage: Stage, job: Job, records: dict[str, StageRecord], f
 
 
 def _check_recipe(recipe: Recipe) -> None:
-    for setting, value, what in (
-        ("catalog.path", recipe.catalog.path, "catalogue"),
-        ("cutouts.folder", recipe.cutouts.folder, "folder of images"),
+    for setting, value, what, is_needed in (
+        ("catalog.path", recipe.catalog.path, "catalogue", recipe.catalog.is_table),
+        ("cutouts.folder", recipe.cutouts.folder, "folder of images", recipe.cutouts.service == "folder"),
     ):
-        if not value and not (setting == "cutouts.folder" and recipe.cutouts.service != "folder"):
+        if is_needed and not value:
             raise RecipeError(
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
