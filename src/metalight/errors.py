@@ -115,10 +115,6 @@ class EvaluationError(MetalightError):
     """Predictions cannot be scored."""
 
 
-class ServiceError(MetalightError):
-    """A service on the network, or what it answered."""
-
-
 class RunError(MetalightError):
     """A run folder cannot be used."""
 
