@@ -1,8 +1,8 @@
 """Which spectra are of one galaxy, and which of them stands for it.
 
 SDSS's schema, as collected: of DR8 bestObjID is the match by flux (origObjID is that by position), from DR9 on the
-match by position (fluxObjID is the other), so that one galaxy may have two objIDs; and a bright region of a large galaxy may
-be an object by itself. Both are caught by places: a fibre sees 3 arcsec.
+match by position (fluxObjID is the other), so that one galaxy may have two objIDs; and a bright region of a large
+galaxy may be an object by itself. Both are caught by places: a fibre sees 3 arcsec.
 """
 
 from typing import Any

@@ -122,7 +122,7 @@ def _measure(found: _Repeats, weights: Floats) -> tuple[float, float]:
     # A pair weighs 2 / n, n being the degrees of freedom plus one.
     of_pairs = (2 * weights / (found.freedom + 1))[found.galaxies]
     median = _compute_weighted_median(found.distances, of_pairs)
-    return NMAD_FACTOR * median / np.sqrt(2), float(np.sqrt((weights * found.squares).sum() / freedom))
+    return float(NMAD_FACTOR * median / np.sqrt(2)), float(np.sqrt((weights * found.squares).sum() / freedom))
 
 
 def _compute_weighted_median(ascending: Floats, weights: Floats) -> float:
