@@ -26,7 +26,11 @@ from metalight.tables import SENTINELS, ColumnInfo, Table, match_columns, replac
 _BY_FILE = "sciencePrimary of specObj"
 _BY_PHOTOMETRY = "sciencePrimary of the photometry table"
 _BY_SIGNAL = "highest sn_median within 3 arcsec or of one objID"
+_PRIMARY = ("sciencePrimary", "of several spectra of one place SDSS names the best")
 _NOT_TARGETS = ("class", "subclass")
+
+_Step = tuple[str, str, str, int]
+"""Name, reason, source, and how many are left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class GalspecSelection:
     plate_mjd_fibre (text), is_selected (the one in the table), redshift, sn_median, oh_p16, oh_p50, oh_p84."""
 
     counts: pd.DataFrame
-    """Columns cut, reason, num_left: first all rows of the files, then one row a step."""
+    """Columns cut, reason, source, num_left: first all rows of the files, then one row a step."""
 
     notes: tuple[str, ...]
     """What a person should know of it, such as by which rule a spectrum was chosen."""
@@ -131,18 +135,18 @@ def _join(frame: pd.DataFrame, photometry: Photometry) -> _Joined:
     return _Joined(frame, photometry, object_ids, label_galaxies(places[0], places[1], object_ids))
 
 
-def _choose(joined: _Joined, path: Path) -> tuple[npt.NDArray[np.intp], list[tuple[str, str, int]], str]:
-    """The spectra that stand for galaxies; name, reason and number left of each step; and by which rule."""
+def _choose(joined: _Joined, path: Path) -> tuple[npt.NDArray[np.intp], list[_Step], str]:
+    """The spectra that stand for galaxies; what each step left; and by which rule."""
     frame, photometry = joined.frame, joined.photometry
     has_photometry = photometry.rows >= 0
     rows = photometry.rows[has_photometry]
     is_left = np.ones(len(frame), dtype=bool)
-    steps: list[tuple[str, str, int]] = []
+    steps: list[_Step] = []
 
-    def keep(name: str, why: str, mask: npt.NDArray[np.bool_]) -> None:
+    def keep(name: str, why: str, source: str, mask: npt.NDArray[np.bool_]) -> None:
         nonlocal is_left
         is_left = is_left & mask
-        steps.append((name, why, int(is_left.sum())))
+        steps.append((name, why, source, int(is_left.sum())))
 
     def of_photometry(values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         mask = np.zeros(len(frame), dtype=bool)
@@ -152,22 +156,23 @@ def _choose(joined: _Joined, path: Path) -> tuple[npt.NDArray[np.intp], list[tup
     rule = _BY_SIGNAL
     if "sciencePrimary" in frame:
         rule = _BY_FILE
-        keep(
-            "sciencePrimary", "of several spectra of one place SDSS names the best", frame["sciencePrimary"].to_numpy()
-        )
+        keep(*_PRIMARY, "specObj.SCIENCEPRIMARY", frame["sciencePrimary"].to_numpy())
     object_ids = photometry.table.frame["objID"].to_numpy()
-    keep("has photometry", "galSpec has neither magnitudes nor objID", of_photometry(object_ids > 0))
+    key = f"photometry.{photometry.key}"
+    keep("has photometry", "galSpec has neither magnitudes nor objID", key, of_photometry(object_ids > 0))
     ra, dec = (photometry.table.frame[name].to_numpy() for name in ("ra", "dec"))
-    has_place = (ra >= 0) & (ra <= 360) & (dec >= -90) & (dec <= 90)
-    keep("has a photometric position", "cutouts are centred on it, not on the fibre", of_photometry(has_place))
+    has_place = of_photometry((ra >= 0) & (ra <= 360) & (dec >= -90) & (dec <= 90))
+    why = "cutouts are centred on it, not on the fibre"
+    keep("has a photometric position", why, "photometry.ra, dec", has_place)
     named = match_columns(photometry.table, "sciencePrimary")
     if rule == _BY_SIGNAL and named:
         rule = _BY_PHOTOMETRY
         is_primary = require_numbers(_as_numbers(photometry.table, named[0]), named[0], path=path) > 0
-        keep("sciencePrimary", "of several spectra of one place SDSS names the best", of_photometry(is_primary))
+        keep(*_PRIMARY, f"photometry.{named[0]}", of_photometry(is_primary))
     sn_median, spectrum_ids = frame["sn_median"].to_numpy(), frame["specObjID"].to_numpy()
     chosen = choose_spectra(joined.labels, sn_median, spectrum_ids, is_left)
-    steps.append(("one spectrum a galaxy", "of those within 3 arcsec or of one objID: highest sn_median", len(chosen)))
+    why = "of those within 3 arcsec or of one objID, that with the highest sn_median"
+    steps.append(("one spectrum a galaxy", why, "galSpecInfo.SN_MEDIAN", len(chosen)))
     return chosen, steps, rule
 
 
@@ -178,16 +183,18 @@ def _as_numbers(table: Table, name: str) -> Table:
     return Table(pd.DataFrame({name: values.astype("Int64") if is_truth else values}), {})
 
 
-def _count(spectra: Spectra, targets: Sequence[str], steps: list[tuple[str, str, int]]) -> pd.DataFrame:
+def _count(spectra: Spectra, targets: Sequence[str], steps: Sequence[_Step]) -> pd.DataFrame:
     left = spectra.num_left
-    rows = [
-        ("all rows", "rows of the galSpec files", left["all"]),
-        ("has a spectrum id", "where it is blank or -1, MPA-JHU have no result", left["id"]),
-        ("RELIABLE is not 0", "MPA-JHU do not believe these results", left["reliable"]),
-        *((f"has {target}", f"without {target} there is nothing to learn", left[target]) for target in targets),
-        *steps,
+    rows: list[_Step] = [
+        ("all rows", "rows of the galSpec files", "galSpecInfo", left["all"]),
+        ("has a spectrum id", "where it is blank or -1, MPA-JHU have no result", "galSpecInfo.SPECOBJID", left["id"]),
+        ("is reliable", "MPA-JHU do not believe other results", "galSpecInfo.RELIABLE", left["reliable"]),
     ]
-    return pd.DataFrame(rows, columns=["cut", "reason", "num_left"]).astype({"cut": "str", "reason": "str"})
+    for target in targets:
+        why = f"without {target} there is nothing to learn"
+        rows.append((f"has {target}", why, "[catalog] targets", left[target]))
+    counts = pd.DataFrame([*rows, *steps], columns=["cut", "reason", "source", "num_left"])
+    return counts.astype({"cut": "str", "reason": "str", "source": "str"})
 
 
 def _build_table(joined: _Joined, chosen: npt.NDArray[np.intp]) -> tuple[Table, list[str]]:
