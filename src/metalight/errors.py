@@ -13,6 +13,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── TrainingError     training cannot go on
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
+    ├── ServiceError      a service on the network, or what it answered
     ├── RunError          a run folder
     └── InUseError        another process is working there
 """
@@ -111,6 +112,10 @@ class PredictionError(MetalightError):
 
 class EvaluationError(MetalightError):
     """Predictions cannot be scored."""
+
+
+class ServiceError(MetalightError):
+    """A service on the network, or what it answered."""
 
 
 class RunError(MetalightError):

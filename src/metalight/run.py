@@ -51,7 +51,7 @@ class RunFolder:
 
     @property
     def cuts(self) -> Path:
-        """CSV: cut, reason, num_left."""
+        """CSV: cut, reason, source, num_left."""
         return self.path / "cuts.csv"
 
     @property

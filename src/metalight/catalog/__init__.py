@@ -1,7 +1,22 @@
 """Catalogue: which galaxies there are, what is known of them, and how many each cut leaves."""
 
+from metalight.catalog.galaxies import Catalog, Count, build_catalog, list_file_names
 from metalight.catalog.known_columns import describe_column
+from metalight.catalog.sdss_cuts import PAPER_CUTS, SDSS_CUTS, NamedCut, find_named_cuts, list_cuts
 from metalight.catalog.sky_columns import SkyColumns
-from metalight.catalog.user_table import Catalog, list_file_names, load_catalog
+from metalight.catalog.user_table import load_catalog
 
-__all__ = ["Catalog", "SkyColumns", "describe_column", "list_file_names", "load_catalog"]
+__all__ = [
+    "PAPER_CUTS",
+    "SDSS_CUTS",
+    "Catalog",
+    "Count",
+    "NamedCut",
+    "SkyColumns",
+    "build_catalog",
+    "describe_column",
+    "find_named_cuts",
+    "list_cuts",
+    "list_file_names",
+    "load_catalog",
+]

@@ -64,13 +64,13 @@ _KINDS = {
 """By the setting that names the column."""
 
 
-def find_sky_cuts(table: Table, columns: Mapping[str, str], *, path: Path) -> list[Cut]:
+def find_sky_cuts(table: Table, columns: Mapping[str, str], *, path: Path | str) -> list[Cut]:
     """One cut for each column: galaxies must have a value that is possible.
 
     Args:
         table: The user's table, which has the columns.
         columns: Their names, as the table spells them, by setting.
-        path: File of the table, for the messages.
+        path: File of the table, or where else it comes from, for the messages.
 
     Raises:
         CatalogError: A column is in another unit, by what the table itself says.
@@ -79,7 +79,7 @@ def find_sky_cuts(table: Table, columns: Mapping[str, str], *, path: Path) -> li
     return [_find_cut(table, name, setting, path) for setting, name in columns.items()]
 
 
-def _find_cut(table: Table, name: str, setting: str, path: Path) -> Cut:
+def _find_cut(table: Table, name: str, setting: str, path: Path | str) -> Cut:
     kind = _KINDS[setting]
     given = table.info.get(name, ColumnInfo()).unit
     if given and not given.strip().casefold().startswith(kind.names_of_unit):

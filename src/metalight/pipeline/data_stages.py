@@ -3,38 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from metalight.catalog import list_file_names, load_catalog
+from metalight.catalog import list_file_names
 from metalight.cutouts import ORIGIN_FILE, check_origin, compute_folder_digest, find_cutouts
 from metalight.images import CONTENT_FILE, DECODING_VERSION, build_pixels, can_read_more, is_whole, list_cache_files
-from metalight.pipeline.labels import check_labels_differ
+from metalight.pipeline.catalog_stage import CATALOG_STAGE
 from metalight.pipeline.refusals import format_refused, save_refused
-from metalight.pipeline.splits_stage import SPLITS_STAGE, name_sky_columns
-from metalight.pipeline.stage import Job, Stage, describe_table
+from metalight.pipeline.splits_stage import SPLITS_STAGE
+from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
 from metalight.run import describe_file
 from metalight.tables import Table, load_table, save_table
 from metalight.unfinished import name_unfinished
-
-
-def _perform_catalog(job: Job) -> str:
-    settings = job.recipe.catalog
-    catalog = load_catalog(
-        Path(settings.path),
-        object_id=settings.object_id,
-        targets=settings.targets,
-        file_name=settings.file_name,
-        split=job.recipe.splits.column if job.recipe.splits.method == "column" else "",
-        sky=name_sky_columns(job.recipe),
-        missing_values=settings.missing_values,
-    )
-    check_labels_differ(catalog.table.frame, settings.targets, f"{settings.path} that can be used")
-    save_table(catalog.table, job.run.catalog)
-    save_table(Table(catalog.counts, {}), job.run.cuts)
-    save_refused(catalog.refused, job.run.refused("catalog"))
-    num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
-    place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
-    had = ", ".join(settings.targets) + place
-    return f"{num_left:,} of {num_all:,} galaxies have {had}{format_refused(catalog.refused)}"
 
 
 def _perform_cutouts(job: Job) -> str:
@@ -67,32 +46,13 @@ def _perform_pixels(job: Job) -> str:
     return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{refused}{altered}"
 
 
-def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
-    # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    settings = recipe.catalog.model_dump(mode="json", exclude={"path", "ra", "dec", "petro_r90"})
-    settings["split_column"] = recipe.splits.column if recipe.splits.method == "column" else ""
-    columns = name_sky_columns(recipe)
-    return settings if columns is None else {**settings, "sky_columns": vars(columns)}
-
-
-def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
-    return {"catalog": describe_table(Path(recipe.catalog.path))}
-
-
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
     folder = Path(recipe.cutouts.folder)
     return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
 
 
 DATA_STAGES = (
-    Stage(
-        "catalog",
-        after=(),
-        perform=_perform_catalog,
-        settings=_catalog_settings,
-        inputs=_catalog_inputs,
-        outputs=lambda run: [run.catalog, run.cuts, run.refused("catalog")],
-    ),
+    CATALOG_STAGE,
     Stage(
         "cutouts",
         after=("catalog",),

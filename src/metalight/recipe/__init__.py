@@ -35,8 +35,10 @@ from metalight.recipe.load import (
 )
 from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
+from metalight.recipe.selection import KNOWN_CUTS, SkyServerSettings
 
 __all__ = [
+    "KNOWN_CUTS",
     "MAX_BANDS",
     "SETTINGS_OF_FILES",
     "WORDS_FOR_WEIGHTS",
@@ -56,6 +58,7 @@ __all__ = [
     "Recipe",
     "Settings",
     "Side",
+    "SkyServerSettings",
     "SplitsSettings",
     "Stretch",
     "TrainingSettings",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from metalight.recipe.base import Settings
+from metalight.recipe.selection import SkyServerSettings, check_cuts
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -21,6 +22,10 @@ _MAX_PLANES = 64
 
 class CatalogSettings(Settings):
     """Which galaxies, and how the user's columns are named."""
+
+    source: Literal["table", "skyserver"] = "table"
+    """Where the galaxies come from: `table` is the user's own, `skyserver` asks the database of SDSS. A `path` makes it
+    a table in any case."""
 
     path: str = ""
     """The catalogue, one row a galaxy: CSV, ECSV, VOTable or FITS, also with .gz, or Parquet; or a folder of Parquet
@@ -48,10 +53,27 @@ class CatalogSettings(Settings):
     missing_values: tuple[float, ...] = (-9999.0, -999.0, -99.0)
     """Numbers that stand for "not measured"."""
 
+    cuts: tuple[str, ...] = ("auto",)
+    """Named cuts that galaxies must pass, on columns as SDSS spells them. `paper` stands for those of the paper; `auto`
+    for the same where the galaxies are selected from SDSS, and for none where they are those of the user's table."""
+
+    limit: Annotated[int, Field(ge=0)] = 0
+    """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
+    or the first rows of a table; 0 takes all."""
+
+    skyserver: SkyServerSettings = SkyServerSettings()
+    """How SkyServer is asked."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the galaxies are those of the user's own table."""
+        return self.source == "table" or bool(self.path)
+
     @model_validator(mode="after")
-    def _targets_are_named(self) -> "CatalogSettings":
+    def _names_fit(self) -> "CatalogSettings":
         if not self.targets or not all(self.targets):
             raise ValueError("name at least one column to predict")
+        check_cuts(self.cuts)
         return self
 
 

@@ -196,7 +196,7 @@ def _explain(error: ValidationError, origin: str) -> str:
         return f"Unknown setting '{shorten(setting)}' in {origin}.{name_nearest(location[-1][:80], known)}"
     reason = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"In {origin}, [{shorten(setting)}]: {reason}."
+        return f"In {origin}, [{shorten(setting)}]: {reason}{'' if reason.endswith(('.', '?')) else '.'}"
     reason = (reason[0].lower() + reason[1:]).replace("valid tuple", "list in brackets")
     return f"In {origin}, {shorten(setting)} = {_quote(problem['input'])} does not fit: {reason}."
 

@@ -21,13 +21,13 @@ _LARGEST_OBJECT_ID = 2**63 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
-def find_column(table: Table, name: str, *, path: Path, role: str) -> str:
+def find_column(table: Table, name: str, *, path: Path | str, role: str) -> str:
     """The name of a column as the table spells it: the very same, or else the one that differs only in case.
 
     Args:
         table: The table to look in.
         name: Name of the column; case, and blanks around it, need not be those of the file.
-        path: File of the table, for the message.
+        path: File of the table, or where else it comes from, for the message.
         role: The setting that names the column, such as `[catalog] object_id`, for the message.
 
     Raises:
@@ -54,13 +54,15 @@ def _fold(name: str) -> str:
     return name.strip().casefold()
 
 
-def require_object_ids(table: Table, column: str, *, path: Path, may_repeat: bool = False) -> npt.NDArray[np.int64]:
+def require_object_ids(
+    table: Table, column: str, *, path: Path | str, may_repeat: bool = False
+) -> npt.NDArray[np.int64]:
     """Identifiers of galaxies, exact, each once, in the order of the rows.
 
     Args:
         table: The table.
         column: Column of integers, or of text that spells integers.
-        path: File of the table, for the messages.
+        path: File of the table, or where else it comes from, for the messages.
         may_repeat: Whether one may be there twice, as in a list that only says which galaxies are meant.
 
     Raises:
@@ -88,13 +90,13 @@ def require_object_ids(table: Table, column: str, *, path: Path, may_repeat: boo
     return np.array(ids, dtype=np.int64)
 
 
-def require_numbers(table: Table, column: str, *, path: Path) -> npt.NDArray[np.float64]:
+def require_numbers(table: Table, column: str, *, path: Path | str) -> npt.NDArray[np.float64]:
     """Numbers of a column; NaN where one is missing.
 
     Args:
         table: The table.
         column: Column of floats or integers.
-        path: File of the table, for the message.
+        path: File of the table, or where else it comes from, for the message.
 
     Raises:
         TableError: The column holds text, booleans or dates.

@@ -1,0 +1,61 @@
+"""Answers of SkyServer on disk: a selection that was interrupted goes on, and one that is made again asks nothing."""
+
+import gzip
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from metalight.atomic import replace_file
+from metalight.catalog.sky_server.client import SqlSearch
+from metalight.errors import TableError
+from metalight.tables import Table, load_table
+
+
+class KeptAnswers:
+    """Asks a service, unless the answer is in a folder already.
+
+    Each answer is a file of CSV, as it was served, below the query that it answers; it is whole or not there.
+    """
+
+    def __init__(self, search: SqlSearch, folder: Path, *, missing_values: Sequence[float]) -> None:
+        """Answers of one service.
+
+        Args:
+            search: The service.
+            folder: Where answers are kept.
+            missing_values: Numbers that stand for "not measured".
+        """
+        self._search = search
+        self._folder = folder
+        self._missing_values = missing_values
+        self._used: list[Path] = []
+
+    def ask(self, sql: str, *, anew: bool = False) -> Table:
+        """The table that answers a query.
+
+        Args:
+            sql: The query.
+            anew: Ask even if the answer is kept.
+
+        Raises:
+            ServiceError: The service does not answer with a table.
+            TableError: What it answers with cannot be read as one.
+        """
+        asked = f"{self._search.url}\n{sql}"
+        path = self._folder / f"{hashlib.sha256(asked.encode()).hexdigest()}.csv.gz"
+        self._used.append(path)
+        if path.is_file() and not anew:
+            try:
+                return load_table(path, missing_values=self._missing_values)
+            except TableError:
+                path.unlink()  # damaged since it was kept
+        body = self._search.fetch_csv(sql)
+        told = "".join(f"# {line}\n" for line in asked.splitlines())
+        with replace_file(path) as temporary:
+            temporary.write_bytes(gzip.compress(told.encode() + body, compresslevel=4, mtime=0))
+        return load_table(path, missing_values=self._missing_values)
+
+    def forget(self) -> None:
+        """Delete the answers that were used: they do not fit together."""
+        for path in self._used:
+            path.unlink(missing_ok=True)
