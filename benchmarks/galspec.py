@@ -14,7 +14,6 @@ where it is mapped.
 """
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -117,7 +116,9 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.only:
         seconds = (run_selection if chosen.only == "selection" else run_astropy)(chosen.folder)
-        print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 2**30)
+        # Not ru_maxrss, which a process inherits from the one that started it.
+        status = Path("/proc/self/status").read_text().split()
+        print(seconds, int(status[status.index("VmHWM:") + 1]) / 2**20)
         return
     folder = Path(tempfile.mkdtemp(prefix="galspec-", dir=chosen.folder))
     try:
