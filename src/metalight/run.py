@@ -3,6 +3,7 @@
 RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
+├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
@@ -53,6 +54,16 @@ class RunFolder:
     def cuts(self) -> Path:
         """CSV: cut, reason, source, num_left."""
         return self.path / "cuts.csv"
+
+    @property
+    def query(self) -> Path:
+        """SQL that a database was asked for, if one was."""
+        return self.path / "query.sql"
+
+    @property
+    def queries(self) -> Path:
+        """Folder, a cache: what a database answered."""
+        return self.path / "queries"
 
     @property
     def cutouts(self) -> Path:
@@ -145,7 +156,7 @@ class RunFolder:
     def _check_places(self) -> None:
         """Refuse what stands in the way of an artefact now, and not after hours of work."""
         folders = [self.pixels, self.model, self.history.parent, self.checkpoints, self.figures]
-        folders += [self.predictions("test").parent, self.refused("catalog").parent]
+        folders += [self.predictions("test").parent, self.refused("catalog").parent, self.queries]
         for folder in folders:
             if folder.is_symlink() and not folder.exists():
                 raise RunError(
@@ -154,7 +165,7 @@ class RunFolder:
             if folder.exists() and not folder.is_dir():
                 raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
         files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.splits, self.history, self.provenance]
-        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE]
+        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query]
         files += [place(split) for place in (self.predictions, self.metrics) for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]

@@ -4,19 +4,31 @@ from metalight.catalog.galaxies import Catalog, Count, build_catalog, list_file_
 from metalight.catalog.known_columns import describe_column
 from metalight.catalog.sdss_cuts import PAPER_CUTS, SDSS_CUTS, NamedCut, find_named_cuts, list_cuts
 from metalight.catalog.sky_columns import SkyColumns
+from metalight.catalog.sky_server import (
+    SKY_SERVER_COLUMNS,
+    Selection,
+    build_page_query,
+    name_service,
+    select_sky_server,
+)
 from metalight.catalog.user_table import load_catalog
 
 __all__ = [
     "PAPER_CUTS",
     "SDSS_CUTS",
+    "SKY_SERVER_COLUMNS",
     "Catalog",
     "Count",
     "NamedCut",
+    "Selection",
     "SkyColumns",
     "build_catalog",
+    "build_page_query",
     "describe_column",
     "find_named_cuts",
     "list_cuts",
     "list_file_names",
     "load_catalog",
+    "name_service",
+    "select_sky_server",
 ]

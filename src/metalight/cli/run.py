@@ -21,6 +21,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given several times."),
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many galaxies, to try things out.", show_default=False)
+    ] = None,
     first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
     device: Device = "auto",
@@ -34,7 +37,8 @@ def run(
 
     if first and only:
         raise RunError("--from and --only exclude each other; give one of them.")
-    wanted = load_recipe(recipe, settings or [])
+    limits = [] if limit is None else [f"catalog.limit={limit}"]
+    wanted = load_recipe(recipe, [*(settings or []), *limits])
     # Not before the recipe is right: with the pipeline come pandas and pyarrow.
     from metalight.pipeline import run_recipe
     from metalight.progress import bar_progress

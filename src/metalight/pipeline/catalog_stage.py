@@ -1,29 +1,59 @@
 """The stage that makes the catalogue: from the user's own table, or selected from SDSS."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metalight.catalog import Catalog, list_cuts, load_catalog
+import pandas as pd
+
+from metalight.atomic import replace_file
+from metalight.catalog import (
+    SKY_SERVER_COLUMNS,
+    Catalog,
+    Selection,
+    build_catalog,
+    build_page_query,
+    list_cuts,
+    load_catalog,
+    name_service,
+    select_sky_server,
+)
+from metalight.errors import CatalogError, TableError
 from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
-from metalight.recipe import Recipe
-from metalight.tables import Table, save_table
+from metalight.recipe import Recipe, SkyServerSettings
+from metalight.tables import Table, find_column, save_table
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a sample can be selected."""
+
+    name: Callable[[Recipe], str]
+    """What it is called in messages."""
+
+    describe: Callable[[Recipe], dict[str, Any]]
+    """What it is asked: for the provenance, and as the stage's inputs."""
+
+    select: Callable[[Job], Selection]
+    """A table of `SKY_SERVER_COLUMNS`, and what has been counted."""
 
 
 def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
-    catalog, origin = _load_table(job)
-    check_labels_differ(catalog.table.frame, settings.targets, f"{origin} that can be used")
+    catalog = _load_table(job) if settings.is_table else _select(job)
+    check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
     return _describe(job, catalog)
 
 
-def _load_table(job: Job) -> tuple[Catalog, str]:
-    """The galaxies of the user's own table, and what it is called."""
+def _load_table(job: Job) -> Catalog:
+    """The galaxies of the user's own table."""
     settings = job.recipe.catalog
     catalog = load_catalog(
         Path(settings.path),
@@ -32,20 +62,101 @@ def _load_table(job: Job) -> tuple[Catalog, str]:
         file_name=settings.file_name,
         split=_name_split_column(job.recipe),
         sky=name_sky_columns(job.recipe),
-        cuts=list_cuts(settings.cuts, is_selection=False),
+        cuts=_list_cuts(job.recipe),
         limit=settings.limit,
         missing_values=settings.missing_values,
     )
-    return catalog, settings.path
+    job.run.query.unlink(missing_ok=True)
+    return catalog
+
+
+def _select(job: Job) -> Catalog:
+    """The galaxies that are selected from SDSS."""
+    _check_selected_columns(job.recipe)
+    selection = _SOURCES[job.recipe.catalog.source].select(job)
+    return build_catalog(
+        selection.table,
+        _name_origin(job.recipe),
+        object_id="objID",
+        targets=job.recipe.catalog.targets,
+        split=_name_split_column(job.recipe),
+        sky=name_sky_columns(job.recipe),
+        cuts=_list_cuts(job.recipe),
+        counted=selection.counts,
+        has_repeats=True,
+    )
+
+
+def _check_selected_columns(recipe: Recipe) -> None:
+    """Refuse names of columns that a selection does not have, before anything is asked.
+
+    Raises:
+        CatalogError: There is one.
+    """
+    columns = Table(pd.DataFrame(columns=[column.name for column in SKY_SERVER_COLUMNS]))
+    sky = name_sky_columns(recipe)
+    asked = [("targets", target) for target in recipe.catalog.targets]
+    asked += [] if sky is None else list(sky.list_by_setting().items())
+    named = [(f"[catalog] {setting}", name) for setting, name in asked]
+    named += [("[splits] column", name) for name in [_name_split_column(recipe)] if name]
+    if recipe.catalog.file_name:
+        raise CatalogError("A selection from SDSS names no files of images; leave out [catalog] file_name.")
+    try:
+        for role, name in named:
+            find_column(columns, name, path=f"A selection from {_name_origin(recipe)}", role=role)
+    except TableError as error:
+        raise CatalogError(str(error)) from error
+
+
+def _name_origin(recipe: Recipe) -> str:
+    return recipe.catalog.path if recipe.catalog.is_table else _SOURCES[recipe.catalog.source].name(recipe)
+
+
+def describe_selection(recipe: Recipe) -> dict[str, Any]:
+    """What is asked for the galaxies, and where; nothing where they are those of the user's table."""
+    return {} if recipe.catalog.is_table else _SOURCES[recipe.catalog.source].describe(recipe)
+
+
+def _name_sky_server(recipe: Recipe) -> str:
+    return name_service(recipe.catalog.skyserver)
+
+
+def _describe_sky_server(recipe: Recipe) -> dict[str, Any]:
+    # The size of pages makes no difference to what comes of them.
+    sql = build_page_query(_list_cuts(recipe), SkyServerSettings().page_size)
+    return {"service": _name_sky_server(recipe), "query": sql}
+
+
+def _select_sky_server(job: Job) -> Selection:
+    settings = job.recipe.catalog
+    with replace_file(job.run.query) as temporary:
+        asked = _describe_sky_server(job.recipe)
+        temporary.write_text(f"-- {asked['service']}, in pages\n{asked['query']}\n", encoding="utf-8")
+    return select_sky_server(
+        settings.skyserver,
+        job.recipe.network,
+        cuts=_list_cuts(job.recipe),
+        folder=job.run.queries,
+        limit=settings.limit,
+        missing_values=settings.missing_values,
+        progress=job.progress,
+    )
+
+
+_SOURCES = {"skyserver": _Source(_name_sky_server, _describe_sky_server, _select_sky_server)}
+"""By the name that `[catalog] source` has for them."""
 
 
 def _describe(job: Job, catalog: Catalog) -> str:
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
-    cuts = list_cuts(job.recipe.catalog.cuts, is_selection=not job.recipe.catalog.is_table)
-    passed = "pass the cuts and " if cuts else ""
+    passed = "pass the cuts and " if _list_cuts(job.recipe) else ""
     place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
     had = ", ".join(job.recipe.catalog.targets) + place
     return f"{num_left:,} of {num_all:,} galaxies {passed}have {had}{format_refused(catalog.refused)}"
+
+
+def _list_cuts(recipe: Recipe) -> tuple[str, ...]:
+    return list_cuts(recipe.catalog.cuts, is_selection=not recipe.catalog.is_table)
 
 
 def _name_split_column(recipe: Recipe) -> str:
@@ -54,17 +165,18 @@ def _name_split_column(recipe: Recipe) -> str:
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    settings = recipe.catalog.model_dump(
-        mode="json", exclude={"path", "ra", "dec", "petro_r90", "skyserver", "source", "cuts"}
-    )
+    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver"}
+    settings = recipe.catalog.model_dump(mode="json", exclude=left_out)
+    settings["cuts"] = list(_list_cuts(recipe))
     settings["split_column"] = _name_split_column(recipe)
-    settings["cuts"] = list(list_cuts(recipe.catalog.cuts, is_selection=not recipe.catalog.is_table))
     columns = name_sky_columns(recipe)
     return settings if columns is None else {**settings, "sky_columns": vars(columns)}
 
 
 def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
-    return {"catalog": describe_table(Path(recipe.catalog.path))}
+    if recipe.catalog.is_table:
+        return {"catalog": describe_table(Path(recipe.catalog.path))}
+    return describe_selection(recipe)
 
 
 CATALOG_STAGE = Stage(

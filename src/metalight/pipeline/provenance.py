@@ -14,6 +14,7 @@ from typing import Any
 from metalight import __version__
 from metalight.atomic import save_json
 from metalight.errors import TableError
+from metalight.pipeline.catalog_stage import describe_selection
 from metalight.pipeline.stage import Job, describe_table
 from metalight.run import StageRecord
 from metalight.tables import list_table_files
@@ -35,7 +36,7 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         "processors": os.cpu_count(),
         "device_asked_for": job.device,
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
-        **_hash_catalog(job, records),
+        **(_hash_catalog(job, records) if recipe.catalog.is_table else {"selection": describe_selection(recipe)}),
         "seeds": {
             "splits": recipe.splits.seed,
             "training": recipe.training.seed,

@@ -145,7 +145,7 @@ def _check_recipe(recipe: Recipe) -> None:
         ("catalog.path", recipe.catalog.path, "catalogue"),
         ("cutouts.folder", recipe.cutouts.folder, "folder of images"),
     ):
-        if not value:
+        if not value and not (setting == "catalog.path" and not recipe.catalog.is_table):
             raise RecipeError(
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
