@@ -79,7 +79,7 @@ class CatalogSettings(Settings):
         check_cuts(self.cuts)
         if self.source == "galspec" and not self.photometry:
             raise ValueError(
-                'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places of galaxies'
+                'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places'
             )
         return self
 
