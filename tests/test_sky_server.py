@@ -91,7 +91,7 @@ def test_each_cut_is_counted_by_the_database_with_its_reason_and_source(tmp_path
         "z > 0.02",
         "has oh_p50",
     ]
-    assert selection.counts[0].source == f"{server.url}/dr18/SkyServerWS/SearchTools/SqlSearch"
+    assert selection.counts[0].source == "SkyServer, dr18"
     assert list_ids(selection) == [FIRST_ID + 3 * row for row in range(4, 10)]
 
 

@@ -66,7 +66,7 @@ def select_sky_server(
     with SqlSearch(settings, network) as search:
         answers = KeptAnswers(search, folder, missing_values=missing_values)
         try:
-            counts = _count(answers, cuts, search.url, progress)
+            counts = _count(answers, cuts, settings.release, search.url, progress)
             wanted = min(limit, counts[-1].num_left) if limit else counts[-1].num_left
             pages = _fetch_pages(answers, cuts, settings.page_size, wanted, search.url, progress)
             num_rows = sum(len(page) for page in pages)
@@ -81,11 +81,11 @@ def select_sky_server(
     return Selection(Table(_join(pages), info), counts)
 
 
-def _count(answers: KeptAnswers, cuts: Sequence[str], url: str, progress: Progress) -> tuple[Count, ...]:
+def _count(answers: KeptAnswers, cuts: Sequence[str], release: str, url: str, progress: Progress) -> tuple[Count, ...]:
     """How many galaxies the database has, and how many each cut leaves."""
     why = "primary spectra with what MPA-JHU derived, of galaxies with photometry"
     with progress("counting galaxies", len(cuts) + 1) as advance:
-        counts = [Count("all rows", why, url, _ask_count(answers, (), url))]
+        counts = [Count("all rows", why, f"SkyServer, {release}", _ask_count(answers, (), url))]
         advance(1)
         for number, name in enumerate(cuts, start=1):
             cut = require_named_cut(name)
