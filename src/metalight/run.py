@@ -3,6 +3,7 @@
 RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
+├── repeats.parquet          all spectra of galaxies that have several, from galSpec files
 ├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there
@@ -55,6 +56,11 @@ class RunFolder:
     def cuts(self) -> Path:
         """CSV: cut, reason, source, num_left."""
         return self.path / "cuts.csv"
+
+    @property
+    def repeats(self) -> Path:
+        """Parquet: all spectra of galaxies that have several, if the selection found such."""
+        return self.path / "repeats.parquet"
 
     @property
     def query(self) -> Path:
@@ -171,7 +177,7 @@ class RunFolder:
             if folder.exists() and not folder.is_dir():
                 raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
         files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.splits, self.history, self.provenance]
-        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query]
+        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
         files += [place(split) for place in (self.predictions, self.metrics) for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]

@@ -20,6 +20,7 @@ from metalight.catalog import (
     select_sky_server,
 )
 from metalight.errors import CatalogError, TableError
+from metalight.pipeline.galspec_source import describe_galspec, name_galspec, select_from_galspec
 from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import name_sky_columns
@@ -39,23 +40,38 @@ class _Source:
     """What it is asked: for the provenance, and as the stage's inputs."""
 
     select: Callable[[Job], Selection]
-    """A table of `SKY_SERVER_COLUMNS`, and what has been counted."""
+    """A table with columns as SDSS spells them, and what has been counted."""
+
+    columns: tuple[str, ...] = ()
+    """The columns of that table, by which a recipe is checked before the work; none where they are known only then."""
+
+    asks_database: bool = False
+    """Whether it leaves the query in the run folder."""
+
+    has_repeats: bool = False
+    """Whether it leaves repeats in the run folder."""
 
 
 def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
-    catalog = _load_table(job) if settings.is_table else _select(job)
+    catalog, notes = (_load_table(job), ()) if settings.is_table else _select(job)
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
-    return _describe(job, catalog)
+    source = None if settings.is_table else _SOURCES[settings.source]
+    # What another source left in the run folder is not of this catalogue.
+    if source is None or not source.asks_database:
+        job.run.query.unlink(missing_ok=True)
+    if source is None or not source.has_repeats:
+        job.run.repeats.unlink(missing_ok=True)
+    return "; ".join([_describe(job, catalog), *notes])
 
 
 def _load_table(job: Job) -> Catalog:
     """The galaxies of the user's own table."""
     settings = job.recipe.catalog
-    catalog = load_catalog(
+    return load_catalog(
         Path(settings.path),
         object_id=settings.object_id,
         targets=settings.targets,
@@ -66,15 +82,13 @@ def _load_table(job: Job) -> Catalog:
         limit=settings.limit,
         missing_values=settings.missing_values,
     )
-    job.run.query.unlink(missing_ok=True)
-    return catalog
 
 
-def _select(job: Job) -> Catalog:
-    """The galaxies that are selected from SDSS."""
+def _select(job: Job) -> tuple[Catalog, tuple[str, ...]]:
+    """The galaxies that are selected from SDSS, and what should be known of them."""
     _check_selected_columns(job.recipe)
     selection = _SOURCES[job.recipe.catalog.source].select(job)
-    return build_catalog(
+    catalog = build_catalog(
         selection.table,
         _name_origin(job.recipe),
         object_id="objID",
@@ -85,6 +99,7 @@ def _select(job: Job) -> Catalog:
         counted=selection.counts,
         has_repeats=True,
     )
+    return catalog, selection.notes
 
 
 def _check_selected_columns(recipe: Recipe) -> None:
@@ -93,7 +108,8 @@ def _check_selected_columns(recipe: Recipe) -> None:
     Raises:
         CatalogError: There is one.
     """
-    columns = Table(pd.DataFrame(columns=[column.name for column in SKY_SERVER_COLUMNS]))
+    names = _SOURCES[recipe.catalog.source].columns
+    columns = Table(pd.DataFrame(columns=list(names)))
     sky = name_sky_columns(recipe)
     asked = [("targets", target) for target in recipe.catalog.targets]
     asked += [] if sky is None else list(sky.list_by_setting().items())
@@ -102,7 +118,7 @@ def _check_selected_columns(recipe: Recipe) -> None:
     if recipe.catalog.file_name:
         raise CatalogError("A selection from SDSS names no files of images; leave out [catalog] file_name.")
     try:
-        for role, name in named:
+        for role, name in named if names else []:
             find_column(columns, name, path=f"A selection from {_name_origin(recipe)}", role=role)
     except TableError as error:
         raise CatalogError(str(error)) from error
@@ -143,7 +159,16 @@ def _select_sky_server(job: Job) -> Selection:
     )
 
 
-_SOURCES = {"skyserver": _Source(_name_sky_server, _describe_sky_server, _select_sky_server)}
+_SOURCES = {
+    "skyserver": _Source(
+        _name_sky_server,
+        _describe_sky_server,
+        _select_sky_server,
+        columns=tuple(column.name for column in SKY_SERVER_COLUMNS),
+        asks_database=True,
+    ),
+    "galspec": _Source(name_galspec, describe_galspec, select_from_galspec, has_repeats=True),
+}
 """By the name that `[catalog] source` has for them."""
 
 
@@ -165,7 +190,7 @@ def _name_split_column(recipe: Recipe) -> str:
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver"}
+    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver", "photometry"}
     settings = recipe.catalog.model_dump(mode="json", exclude=left_out)
     settings["cuts"] = list(_list_cuts(recipe))
     settings["split_column"] = _name_split_column(recipe)

@@ -33,13 +33,16 @@ _MAX_PLANES = 64
 class CatalogSettings(Settings):
     """Which galaxies, and how the user's columns are named."""
 
-    source: Literal["table", "skyserver"] = "table"
-    """Where the galaxies come from: `table` is the user's own, `skyserver` asks the database of SDSS. A `path` makes it
-    a table in any case."""
+    source: Literal["table", "skyserver", "galspec"] = "table"
+    """Where the galaxies come from: `table` is the user's own, `skyserver` asks the database of SDSS; there, a
+    `path` makes it a table all the same. `galspec` reads the files of MPA-JHU, in the folder that `path` names."""
 
     path: str = ""
     """The catalogue, one row a galaxy: CSV, ECSV, VOTable or FITS, also with .gz, or Parquet; or a folder of Parquet
     parts, or a pattern for them such as `parts/part-*.parquet`."""
+
+    photometry: str = ""
+    """For `source = "galspec"`: a table with objID, specObjID, ra, dec (photometric, degrees) and magnitudes."""
 
     object_id: str = "object_id"
     """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
@@ -77,13 +80,17 @@ class CatalogSettings(Settings):
     @property
     def is_table(self) -> bool:
         """Whether the galaxies are those of the user's own table."""
-        return self.source == "table" or bool(self.path)
+        return self.source == "table" or (self.source == "skyserver" and bool(self.path))
 
     @model_validator(mode="after")
     def _names_fit(self) -> "CatalogSettings":
         if not self.targets or not all(self.targets):
             raise ValueError("name at least one column to predict")
         check_cuts(self.cuts)
+        if self.source == "galspec" and not self.photometry:
+            raise ValueError(
+                'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places'
+            )
         return self
 
 

@@ -13,7 +13,13 @@ from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 
-SETTINGS_OF_FILES = (("catalog", "path"), ("cutouts", "folder"), ("model", "weights"), ("splits", "test_ids"))
+SETTINGS_OF_FILES = (
+    ("catalog", "path"),
+    ("catalog", "photometry"),
+    ("cutouts", "folder"),
+    ("model", "weights"),
+    ("splits", "test_ids"),
+)
 """Section and key of those that name files: in a recipe file relative to its folder, as its author sees them."""
 
 _MOST_LEVELS = 20

@@ -35,6 +35,9 @@ class Selection:
     counts: tuple[Count, ...]
     """How many the database left at each cut."""
 
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
+
 
 def select_sky_server(
     settings: SkyServerSettings,
