@@ -13,7 +13,6 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── TrainingError     training cannot go on
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
-    ├── ServiceError      a service on the network, or what it answered
     ├── RunError          a run folder
     ├── ServiceError      a service on the network
     └── InUseError        another process is working there
