@@ -1,12 +1,13 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
-from metalight.cutouts.frame import SDSS_PIXEL_ARCSEC, compute_frame_arcsec
+from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
 
 __all__ = [
     "ORIGIN_FILE",
+    "PETROSIAN_FIELD_IN_R90",
     "SDSS_PIXEL_ARCSEC",
     "FoundCutouts",
     "ImageOrigin",
