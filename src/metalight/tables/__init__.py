@@ -16,8 +16,15 @@ FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 """
 
 from metalight.tables.columns import find_column, match_columns, require_numbers, require_object_ids
-from metalight.tables.files import list_saved_files, list_table_files, load_table, require_writable, save_table
-from metalight.tables.missing import build_text
+from metalight.tables.files import (
+    list_saved_files,
+    list_table_files,
+    load_rows,
+    load_table,
+    require_writable,
+    save_table,
+)
+from metalight.tables.missing import build_text, replace_sentinels
 from metalight.tables.table import SENTINELS, ColumnInfo, Table
 
 __all__ = [
@@ -28,8 +35,10 @@ __all__ = [
     "find_column",
     "list_saved_files",
     "list_table_files",
+    "load_rows",
     "load_table",
     "match_columns",
+    "replace_sentinels",
     "require_numbers",
     "require_object_ids",
     "require_writable",

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from metalight.atomic import replace_file
 from metalight.errors import TableError, explain_system, quote_flaw
@@ -51,6 +51,28 @@ def load_table(path: Path, *, missing_values: Sequence[float] = SENTINELS) -> Ta
     """
     parts = list_parts(path)
     table = join_parts([_load_file(part) for part in parts], parts) if parts else _load_file(path)
+    return Table(replace_sentinels(table.frame, missing_values), table.info)
+
+
+def load_rows(path: Path, select: Callable[[Table], Any], *, missing_values: Sequence[float] = SENTINELS) -> Table:
+    """Some rows of a table as by `load_table`; of Parquet, in which a large one is best kept, without holding the rest.
+
+    Args:
+        path: The file, the pattern or the folder.
+        select: Which rows of a piece of the table to keep: a mask of them, of booleans.
+        missing_values: Numbers that stand for "not measured".
+
+    Raises:
+        TableError: As `load_table`, or what `select` raises.
+    """
+    parts = list_parts(path) or [path]
+    kept: list[Table] = []
+    sources: list[Path] = []
+    for part in parts:
+        for piece in _load_pieces(part):
+            kept.append(Table(piece.frame[select(piece)].reset_index(drop=True), piece.info))
+            sources.append(part)
+    table = join_parts(kept, sources)
     return Table(replace_sentinels(table.frame, missing_values), table.info)
 
 
@@ -139,6 +161,21 @@ def _find_format(path: Path) -> _Format:
 
 def _is_compressed(path: Path) -> bool:
     return path.suffix.lower() == compressed.SUFFIX
+
+
+def _load_pieces(path: Path) -> Iterator[Table]:
+    """The rows of a file one piece after another, if it is Parquet; of the other formats all at once."""
+    if _find_format(path).name != "Parquet":
+        yield _load_file(path)
+        return
+    from metalight.tables.parquet_files import load_parquet_pieces
+
+    with _open(path) as file:
+        is_parquet = file.peek(4).startswith(b"PAR1")  # type: ignore[attr-defined]
+        if is_parquet:
+            yield from load_parquet_pieces(file, path)
+    if not is_parquet:
+        yield _load_file(path)  # which says what it is
 
 
 def _load_file(path: Path) -> Table:

@@ -1,5 +1,6 @@
 """Parquet files; units and descriptions are metadata of the fields."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +11,8 @@ from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column, is_one_value_a_row
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.table import ColumnInfo, Table, build_table
+
+_ROWS_AT_ONCE = 65536
 
 
 def load_parquet(file: BinaryIO, path: Path) -> Table:
@@ -32,6 +35,34 @@ def load_parquet(file: BinaryIO, path: Path) -> Table:
     except (pa.ArrowException, ValueError) as error:
         raise TableError(f"{path} cannot be read as Parquet: {quote_flaw(error)}. Make the file again.") from error
     return build_table(columns, {field.name: _read_info(field) for field in stored.schema})
+
+
+def load_parquet_pieces(file: BinaryIO, path: Path) -> Iterator[Table]:
+    """The rows of a Parquet file one piece after another, without all of them in memory; at least one piece.
+
+    Args:
+        file: The open file.
+        path: Where it lies, for the messages.
+
+    Raises:
+        TableError: As `load_parquet`.
+    """
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parts:
+            schema = parts.schema_arrow
+            check_names(schema.names, path)
+            refuse_columns([field.name for field in schema if not is_one_value_a_row(field.type)], path)
+            info = {field.name: _read_info(field) for field in schema}
+            num_pieces = 0
+            for batch in parts.iter_batches(_ROWS_AT_ONCE):
+                num_pieces += 1
+                stored = pa.Table.from_batches([batch])
+                yield build_table({name: build_column(stored[name]) for name in schema.names}, info)
+            if num_pieces == 0:
+                stored = schema.empty_table()
+                yield build_table({name: build_column(stored[name]) for name in schema.names}, info)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {quote_flaw(error)}. Make the file again.") from error
 
 
 def save_parquet(table: Table, file: BinaryIO) -> None:
