@@ -14,6 +14,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── PredictionError   a model and the images do not fit together
     ├── EvaluationError   predictions that cannot be scored
     ├── RunError          a run folder
+    ├── ServiceError      a service on the network
     └── InUseError        another process is working there
 """
 
@@ -115,6 +116,10 @@ class EvaluationError(MetalightError):
 
 class RunError(MetalightError):
     """A run folder cannot be used."""
+
+
+class ServiceError(MetalightError):
+    """A service on the network cannot be used, or gives nothing that can be used."""
 
 
 class InUseError(MetalightError):

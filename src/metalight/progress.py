@@ -29,6 +29,22 @@ def part_of(advance: Callable[[int], None]) -> Progress:
     return progress
 
 
+def show_note(advance: Callable[[int], None], note: str) -> None:
+    """Show a few words beside a bar, such as how many failed; nothing where there is no bar to write beside."""
+    if isinstance(advance, _Bar):
+        advance.note(note)
+
+
+class _Bar:
+    """Steps of a bar, and a note beside it."""
+
+    def __init__(self, advance: Callable[[int], None], note: Callable[[str], None]) -> None:
+        self._advance, self.note = advance, note
+
+    def __call__(self, steps: int) -> None:
+        self._advance(steps)
+
+
 @contextlib.contextmanager
 def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar with its rate and the time left, on standard error so that standard output stays for results."""
@@ -36,11 +52,21 @@ def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """Steps a second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.3g}/s" if speed else "")
 
     columns = (
         TextColumn("{task.description:<28}"),
@@ -49,7 +75,9 @@ def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        RateColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(label, total=total)
-        yield lambda steps: bars.advance(task, steps)
+        task = bars.add_task(label, total=total, note="")
+        yield _Bar(lambda steps: bars.advance(task, steps), lambda note: bars.update(task, note=note))

@@ -1,20 +1,35 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
+from metalight.cutouts.download import (
+    DownloadLimits,
+    DownloadReport,
+    download_cutouts,
+    estimate_download,
+    list_cutouts_in_store,
+)
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
+from metalight.cutouts.services import CutoutService, SkyServer
 
 __all__ = [
     "ORIGIN_FILE",
     "PETROSIAN_FIELD_IN_R90",
     "SDSS_PIXEL_ARCSEC",
+    "CutoutService",
+    "DownloadLimits",
+    "DownloadReport",
     "FoundCutouts",
     "ImageOrigin",
+    "SkyServer",
     "check_origin",
     "compute_folder_digest",
     "compute_frame_arcsec",
+    "download_cutouts",
+    "estimate_download",
     "find_cutouts",
     "list_cutouts",
+    "list_cutouts_in_store",
     "load_origin",
 ]

@@ -8,6 +8,7 @@ What comes of a request is an `Outcome`, never an exception: of thousands of gal
 
 import contextlib
 import email.utils
+import math
 import random
 import ssl
 import threading
@@ -111,6 +112,11 @@ class WebClient:
         """Requests begun so far."""
         return self._counts.num_requests
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._pace.is_stopped
+
     def stop(self) -> None:
         """Begin no more requests, and end all waits: what is asked for then has no answer."""
         self._pace.stop()
@@ -127,6 +133,7 @@ class WebClient:
         *,
         judge: Callable[[Answer], Verdict],
         max_bytes: int,
+        longest_s: float = math.inf,
     ) -> Outcome:
         """Ask for a thing until an answer is good, or will never be, or no try is left.
 
@@ -135,13 +142,14 @@ class WebClient:
             parameters: Of the query.
             judge: Tells what an answer is worth. It is not asked of statuses other than 200 that may pass.
             max_bytes: An answer that is longer is not read to its end, and will not be good.
+            longest_s: Time after which an answer that is still arriving, in drips, is given up.
         """
         outcome = Outcome(None, Verdict("again", "stopped before an answer"), 0)
         wait_s = 0.0
         for num_tries in range(1, self._settings.tries + 1):
             if not (self._pace.sleep(wait_s) and self._pace.wait_for_turn()):
                 break
-            answer, verdict, asked_wait_s = self._try(url, parameters, judge, max_bytes)
+            answer, verdict, asked_wait_s = self._try(url, parameters, judge, max_bytes, longest_s)
             outcome = Outcome(answer, verdict, num_tries)
             if verdict.kind != "again" or asked_wait_s > self._settings.longest_wait_s:
                 break
@@ -162,6 +170,7 @@ class WebClient:
         parameters: Mapping[str, str] | None,
         judge: Callable[[Answer], Verdict],
         max_bytes: int,
+        longest_s: float,
     ) -> tuple[Answer | None, Verdict, float]:
         """An answer, what it is worth, and the wait in seconds that the service asks for."""
         import httpx2
@@ -171,7 +180,7 @@ class WebClient:
         try:
             with self._client.stream("GET", url, params=parameters) as response:
                 asked_wait_s = _read_retry_after(response)
-                body = _read_body(response, max_bytes)
+                body = _read_body(response, max_bytes, longest_s)
                 answer = Answer(
                     str(response.url),
                     response.status_code,
@@ -183,6 +192,8 @@ class WebClient:
             return None, Verdict("final", f"the service redirects more than {_MOST_REDIRECTS} times"), 0.0
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             return None, Verdict("final", f"{url} cannot be asked: {error}"), 0.0
+        except _TooSlowError:
+            return None, Verdict("again", f"the answer was not whole after {longest_s:g} s"), 0.0
         except httpx2.TimeoutException:
             return None, Verdict("again", f"no answer for {self._settings.timeout_s:g} s"), 0.0
         except (httpx2.TransportError, httpx2.DecodingError, ssl.SSLError) as error:
@@ -200,10 +211,20 @@ def name_agent(contact: str) -> str:
     return f"metalight/{__version__}" + (f" ({contact})" if contact else "")
 
 
-def _read_body(response: "httpx2.Response", max_bytes: int) -> bytes | None:
-    """The body; None if it is longer than `max_bytes`."""
-    chunks, num_bytes = [], 0
+class _TooSlowError(Exception):
+    """A body arrives too slowly."""
+
+
+def _read_body(response: "httpx2.Response", max_bytes: int, longest_s: float) -> bytes | None:
+    """The body; None if it is longer than `max_bytes`.
+
+    Raises:
+        _TooSlowError: It was not whole in time.
+    """
+    chunks, num_bytes, started = [], 0, time.monotonic()
     for chunk in response.iter_bytes():
+        if time.monotonic() - started > longest_s:
+            raise _TooSlowError
         num_bytes += len(chunk)
         if num_bytes > max_bytes:
             return None

@@ -39,6 +39,11 @@ class Pace:
             return not self._stopped.is_set()
         return not self._stopped.wait(seconds)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End all waits, now and later."""
         self._stopped.set()

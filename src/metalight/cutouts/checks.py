@@ -1,0 +1,86 @@
+"""Whether what a service answered is the image that was asked for; judged before it is kept.
+
+Facts of the SDSS documentation and of the service's source, as collected: SkyServer sends texts of errors as JPEG
+pictures, with status 404 or 500, and in older releases with 200, as a black picture with a text on it; it clips sizes
+to 64 to 2048 px without a word; proxies in between answer with pages in HTML, also with status 200.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from metalight.store import RefusalKind
+from metalight.web import Answer, Verdict
+
+MOST_BLACK = 0.5
+"""Largest share of pixels that are exactly zero in all channels. 400 real galaxies have up to 0.11 of them."""
+
+MAX_PICTURE_BYTES = 20_000_000
+"""Of a picture; one of 128 px has 2 to 10 kB."""
+
+_JPEG_TYPES = ("image/jpeg", "image/jpg")
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_LONGEST_WORDS = 200
+
+
+@dataclass(frozen=True)
+class ImageVerdict(Verdict):
+    """What an answer is worth, and what a galaxy is refused for if it stays so."""
+
+    refusal: RefusalKind = "service_error"
+
+
+GOOD = ImageVerdict("good")
+
+
+def judge_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
+    """What a JPEG picture in colour is worth that was asked for with this size in pixels."""
+    if answer.status != 200:
+        return judge_status(answer)
+    if answer.content_type not in _JPEG_TYPES:
+        given = f"'{answer.content_type[:_LONGEST_WORDS]}'" if answer.content_type else "an answer without a type"
+        return ImageVerdict("again", f"the service sent {given}, not a JPEG picture")
+    if not answer.body.startswith(_JPEG_SIGNATURE):
+        return ImageVerdict("again", "what the service sent does not begin as JPEG does", "invalid_image")
+    flaw = find_picture_flaw(answer.body, width=width, height=height)
+    return ImageVerdict("again", flaw, "invalid_image") if flaw else GOOD
+
+
+def judge_status(answer: Answer) -> ImageVerdict:
+    """What an answer is worth whose status is not 200."""
+    # Only words tell a place without images from a path without a service, or from a fault that may pass.
+    if answer.status == 404 and "footprint" in answer.reason.casefold():
+        return ImageVerdict("final", "is outside the survey's footprint, says the service", "outside_footprint")
+    words = f" ({answer.reason[:_LONGEST_WORDS]})" if answer.reason else ""
+    reason = f"the service answered with status {answer.status}{words}"
+    # A picture with 404 is an error that the service has painted; a page is a wrong address, and stays one.
+    may_pass = answer.status == 404 and answer.content_type in _JPEG_TYPES
+    return ImageVerdict("again" if may_pass else "final", reason)
+
+
+def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:
+    """Why a JPEG file is not the picture that was asked for, as a clause; empty if it is."""
+    import simplejpeg
+
+    try:
+        actual_height, actual_width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if (actual_width, actual_height) != (width, height):
+            return f"the picture is {actual_width} × {actual_height} px, where {width} × {height} were asked for"
+        if colours != "YCbCr":
+            return f"the picture has the colours {colours}, not red, green and blue"
+        # What is cut short decodes too, with a grey rest, unless that is forbidden.
+        pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    except ValueError:
+        return "the picture is damaged or cut short: it does not decode whole"
+    black = compute_black_share(pixels)
+    if black > MOST_BLACK:
+        return f"the picture shows no sky: {100 * black:.0f} % of its pixels are exactly black, as where a text is"
+    return ""
+
+
+def compute_black_share(pixels: npt.NDArray[np.uint8]) -> float:
+    """Share of the pixels of an image (height, width, channel) that are exactly zero in all channels."""
+    # Of an array of bytes the sum over channels is slow; "or" of three planes is not.
+    lit = pixels[..., 0] | pixels[..., 1] | pixels[..., 2]
+    return 1 - float(np.count_nonzero(lit)) / lit.size

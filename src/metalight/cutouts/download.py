@@ -1,0 +1,424 @@
+"""Cutouts from a service into a store: each galaxy once, at the service's pace, going on after any interruption.
+
+Threads ask; the calling thread alone writes. A part is written when enough files are in hand or enough time has
+passed, so that a killed process loses at most the part in hand. What is there, or was refused, is not asked for again.
+"""
+
+import contextlib
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, Queue, SimpleQueue
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from metalight.atomic import remove_leftovers
+from metalight.cutouts.checks import ImageVerdict
+from metalight.cutouts.services import CutoutService
+from metalight.cutouts.wanted import list_wanted
+from metalight.errors import ServiceError
+from metalight.locks import hold_lock
+from metalight.progress import Progress, no_progress, show_note
+from metalight.recipe import NetworkSettings
+from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
+from metalight.web import Outcome, WebClient
+
+_LOCK = "download.lock"
+_ANSWER_S = 0.3
+_BYTES_A_PIXEL = 0.15
+_BYTES_A_ROW = 300
+_SECONDS_TO_STOP = 5.0
+_KINDS_OF_SERVICES = ("outside_footprint", "service_error", "invalid_image")
+"""Refusals after a request; the others are seen without one."""
+
+
+@dataclass(frozen=True)
+class DownloadLimits:
+    """When what is in hand is written, and when a service is given up."""
+
+    files_a_part: int = 512
+    bytes_a_part: int = 64_000_000
+    seconds_a_part: float = 30.0
+    failures_in_a_row: int = 100
+    """Galaxies that a service fails for, one after the other, after which it is not asked further."""
+
+    failures_without_success_s: float = 300.0
+    """So long without any success, and with at least one failure for each connection, it is not asked further
+    either."""
+
+
+@dataclass(frozen=True, eq=False)
+class DownloadReport:
+    """What became of the galaxies asked for: each is fetched or refused."""
+
+    fetched: pd.DataFrame
+    """Columns object_id, path (in the store; of several files as of `image_files.join_paths`), num_bytes,
+    modified_ns (a number that tells the content); in the order asked for."""
+
+    refused: pd.DataFrame
+    """Columns object_id, kind, reason; in the order asked for."""
+
+    num_new: int
+    """Galaxies fetched now, and not before."""
+
+    num_requests: int
+    seconds: float
+
+
+_DEFAULT_LIMITS = DownloadLimits()
+
+
+def download_cutouts(
+    galaxies: pd.DataFrame,
+    service: CutoutService,
+    folder: Path,
+    settings: NetworkSettings,
+    *,
+    retry_refused: bool = False,
+    limits: DownloadLimits = _DEFAULT_LIMITS,
+    progress: Progress = no_progress,
+) -> DownloadReport:
+    """Fetch the cutout of each galaxy that is not in the folder yet.
+
+    Args:
+        galaxies: Columns object_id (int64, each once), ra, dec (degrees), frame_arcsec (side of the image on the sky;
+            NaN where it is not known).
+        service: Where to ask.
+        folder: Of the store; made if need be. What is in it stays.
+        settings: How to ask.
+        retry_refused: Ask once more for those that were refused after a request.
+        limits: When to write, and when to give up.
+        progress: Shows how many galaxies are done.
+
+    Raises:
+        InUseError: Another process downloads into the folder.
+        ServiceError: The service gives nothing that can be used; what came before is kept.
+        ImageError: A part in the folder is damaged.
+        ValueError: A galaxy is there twice.
+        KeyboardInterrupt: Ctrl-C, after what was in hand is written.
+    """
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    way_out = "wait until it has ended"
+    with hold_lock(folder / _LOCK, place=folder, way_out=way_out):
+        remove_leftovers(folder)
+        store = CutoutStore(folder)
+        wanted = list_wanted(galaxies, service)
+        left, num_there = _find_left(wanted, store, service, retry_refused=retry_refused)
+        num_requests = 0
+        if len(left):
+            download = _Download(service, store, limits, num_left=len(left), num_there=num_there)
+            num_requests = download.fetch_all(wanted.take(left), settings, progress)
+        report = _report(wanted, store, service)
+    num_new = len(report.fetched) - num_there
+    return DownloadReport(report.fetched, report.refused, num_new, num_requests, time.monotonic() - started)
+
+
+def list_cutouts_in_store(galaxies: pd.DataFrame, service: CutoutService, folder: Path) -> DownloadReport:
+    """What a folder has of galaxies, without asking a service; arguments and errors as of `download_cutouts`."""
+    return _report(list_wanted(galaxies, service), CutoutStore(folder), service)
+
+
+def estimate_download(num_galaxies: int, settings: NetworkSettings, *, side: int = 128) -> tuple[float, int]:
+    """About how many seconds and bytes the pictures of so many galaxies take.
+
+    Args:
+        num_galaxies: How many are to be fetched.
+        settings: How they are asked for; an answer is taken to need 0.3 s.
+        side: Of the pictures, in pixels.
+    """
+    rate = settings.connections / _ANSWER_S
+    if settings.requests_per_second:
+        rate = min(rate, settings.requests_per_second)
+    return num_galaxies / rate, round(num_galaxies * (_BYTES_A_ROW + _BYTES_A_PIXEL * side**2))
+
+
+def _find_left(
+    wanted: pd.DataFrame, store: CutoutStore, service: CutoutService, *, retry_refused: bool
+) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", int]:
+    """Places of the galaxies that are to be asked for, and how many are there; what cannot be asked for is refused."""
+    is_there = np.zeros(len(wanted), dtype=bool)
+    is_there[store.find_files(wanted, bands=service.bands)["place"].to_numpy(dtype=np.intp)] = True
+    known = store.find_refused(wanted)
+    by_place = dict(zip(known["place"].tolist(), known["reason"].tolist(), strict=True))
+    cannot = np.flatnonzero((wanted["flaw"] != "").to_numpy())
+    now = datetime.now(UTC)
+    store.add_refused(
+        [
+            RefusedCutout(_ask(wanted, place), cast(RefusalKind, wanted["kind"].iloc[place]), flaw, 0, "", now)
+            for place, flaw in zip(cannot.tolist(), wanted["flaw"].iloc[cannot].tolist(), strict=True)
+            if by_place.get(place) != flaw
+        ]
+    )
+    is_refused = np.zeros(len(wanted), dtype=bool)
+    if not retry_refused:
+        was_asked = known["kind"].isin(_KINDS_OF_SERVICES).to_numpy()
+        is_refused[known["place"].to_numpy(dtype=np.intp)[was_asked]] = True
+    is_refused[cannot] = True
+    return np.flatnonzero(~is_there & ~is_refused), int(is_there.sum())
+
+
+def _report(wanted: pd.DataFrame, store: CutoutStore, service: CutoutService) -> DownloadReport:
+    from metalight.image_files import join_paths
+
+    files = store.find_files(wanted, bands=service.bands)
+    num_bands = len(service.bands)
+    paths = files["path"].tolist()
+    firsts = files.iloc[::num_bands]
+    fetched = pd.DataFrame(
+        {
+            "object_id": wanted["object_id"].to_numpy()[firsts["place"].to_numpy(dtype=np.intp)],
+            "path": [join_paths(paths[first : first + num_bands]) for first in range(0, len(paths), num_bands)],
+            "num_bytes": files["num_bytes"].to_numpy(dtype=np.int64).reshape(-1, num_bands).sum(axis=1),
+            "modified_ns": _tell_content(files["sha256"].tolist(), num_bands),
+        }
+    ).astype({"object_id": "int64", "path": "str", "num_bytes": "int64", "modified_ns": "int64"})
+    known = store.find_refused(wanted)
+    known = known[~known["place"].isin(files["place"])]
+    refused = pd.DataFrame(
+        {
+            "object_id": wanted["object_id"].to_numpy()[known["place"].to_numpy(dtype=np.intp)],
+            "kind": known["kind"].to_numpy(),
+            "reason": known["reason"].to_numpy(),
+        }
+    ).astype({"object_id": "int64", "kind": "str", "reason": "str"})
+    return DownloadReport(fetched, refused, 0, 0, 0.0)
+
+
+def _tell_content(sha256: list[str], num_bands: int) -> list[int]:
+    """A number for each galaxy that changes with the content of its files, as times of plain files do."""
+    joined = ["".join(sha256[first : first + num_bands]) for first in range(0, len(sha256), num_bands)]
+    return [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 for text in joined]
+
+
+def _ask(wanted: pd.DataFrame, place: int) -> AskedCutout:
+    return AskedCutout(**{name: wanted[name].iloc[place].item() for name in _NUMBERS}, source=wanted["source"].iloc[0])
+
+
+_NUMBERS = ("object_id", "ra_deg", "dec_deg", "pixel_scale_arcsec", "width", "height")
+
+
+def _list_asked(wanted: pd.DataFrame) -> Iterator[AskedCutout]:
+    names = list(AskedCutout.__slots__)
+    for row in wanted[names].itertuples(index=False, name=None):
+        yield AskedCutout(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What came of one galaxy: its files, or why it has none."""
+
+    files: tuple[CutoutFile, ...] = ()
+    refused: RefusedCutout | None = None
+    is_settled: bool = True
+    """False if asking was cut short, so that nothing is known."""
+
+
+@dataclass
+class _Download:
+    """What is in hand, and the threads that fetch."""
+
+    service: CutoutService
+    store: CutoutStore
+    limits: DownloadLimits
+    num_left: int
+    num_there: int
+    files: list[CutoutFile] = field(default_factory=list)
+    refused: list[RefusedCutout] = field(default_factory=list)
+    doubtful: list[RefusedCutout] = field(default_factory=list)
+    """The failures of the service since its last answer: whose fault they are is not known yet."""
+
+    num_done: int = 0
+    num_refused: int = 0
+    num_bytes: int = 0
+    num_under_way: int = 0
+    num_fetched: int = 0
+    last_success: float = field(default_factory=time.monotonic)
+    last_written: float = field(default_factory=time.monotonic)
+
+    def fetch_all(self, wanted: pd.DataFrame, settings: NetworkSettings, progress: Progress) -> int:
+        """Fetch all, and give the number of requests."""
+        todo: Queue[AskedCutout | None] = Queue()
+        done: SimpleQueue[_Fetched | Exception] = SimpleQueue()
+        with WebClient(settings, accept=_ACCEPT) as client:
+            workers = [
+                threading.Thread(
+                    target=_work, args=(todo, done, client, self.service, settings), daemon=True, name=f"fetch-{number}"
+                )
+                for number in range(settings.connections)
+            ]
+            for worker in workers:
+                worker.start()
+            try:
+                with progress("Fetching cutouts", self.num_left) as advance:
+                    for asked in _list_asked(wanted):
+                        todo.put(asked)
+                        self.num_under_way += 1
+                        # Enough that no thread waits while a part is written; few, so that memory stays flat.
+                        while self.num_under_way >= 4 * settings.connections:
+                            self._take(done, settings)
+                            advance(1)
+                            show_note(advance, self._describe())
+                    while self.num_under_way:
+                        self._take(done, settings)
+                        advance(1)
+                        show_note(advance, self._describe())
+                self._judge_last_failures(settings)
+                self._write()
+            except KeyboardInterrupt:
+                client.stop()
+                self._keep_what_is_done(done)
+                raise KeyboardInterrupt(f"after {self.num_fetched:,} of {self.num_left:,} cutouts") from None
+            finally:
+                client.stop()
+                for _ in workers:
+                    todo.put(None)
+                for worker in workers:
+                    worker.join(timeout=0.1)
+            return client.num_requests
+
+    def _take(self, done: "SimpleQueue[_Fetched | Exception]", settings: NetworkSettings) -> None:
+        """Wait for one galaxy, and write what is in hand if it is time."""
+        while True:
+            wait_s = self.last_written + self.limits.seconds_a_part - time.monotonic()
+            try:
+                fetched = done.get(timeout=max(0.05, wait_s))
+                break
+            except Empty:
+                self._write()
+        if isinstance(fetched, Exception):
+            raise fetched
+        self._accept(fetched)
+        self.num_done += 1
+        is_full = len(self.files) >= self.limits.files_a_part or self.num_bytes >= self.limits.bytes_a_part
+        if is_full or time.monotonic() - self.last_written >= self.limits.seconds_a_part:
+            self._write()
+        num_failures = len(self.doubtful)
+        drought_s = time.monotonic() - self.last_success
+        is_dry = drought_s > self.limits.failures_without_success_s and num_failures >= settings.connections
+        if num_failures >= self.limits.failures_in_a_row or is_dry:
+            self._write()
+            raise self._give_up()
+
+    def _accept(self, fetched: _Fetched) -> None:
+        self.num_under_way -= 1
+        if not fetched.is_settled:
+            return
+        if fetched.refused is not None:
+            self.num_refused += 1
+            self.doubtful.append(fetched.refused)
+        if fetched.refused is None or fetched.refused.kind == "outside_footprint":
+            # The service is at work: its failures until now are of those galaxies.
+            self.refused += self.doubtful
+            self.doubtful = []
+            self.last_success = time.monotonic()
+        if fetched.files:
+            self.num_fetched += 1
+            self.files += fetched.files
+            self.num_bytes += sum(len(file.data) for file in fetched.files)
+
+    def _judge_last_failures(self, settings: NetworkSettings) -> None:
+        """At the end: the galaxies that failed last are refused, unless the service has failed for all."""
+        has_failed_for_all = 0 < len(self.doubtful) == self.num_done
+        if has_failed_for_all and (not self.num_there or self.num_done > 2 * settings.connections):
+            raise self._give_up()
+        self.refused += self.doubtful
+
+    def _write(self) -> None:
+        with _deferring_ctrl_c():
+            self.store.add_files(self.files)
+            self.store.add_refused(self.refused)
+            self.files, self.refused, self.num_bytes = [], [], 0
+            self.last_written = time.monotonic()
+
+    def _keep_what_is_done(self, done: "SimpleQueue[_Fetched | Exception]") -> None:
+        """After Ctrl-C: wait a moment for what is under way, and write."""
+        until = time.monotonic() + _SECONDS_TO_STOP
+        try:
+            while self.num_under_way and (wait_s := until - time.monotonic()) > 0:
+                fetched = done.get(timeout=wait_s)
+                if not isinstance(fetched, Exception):
+                    self._accept(fetched)
+        except Empty:
+            pass
+        finally:
+            self._write()
+
+    def _describe(self) -> str:
+        return f"{self.num_refused:,} refused" if self.num_refused else ""
+
+    def _give_up(self) -> ServiceError:
+        last = self.doubtful[-1]
+        return ServiceError(
+            f"{self.service.name} gave nothing that can be used for {len(self.doubtful):,} galaxies one after the "
+            f"other, last for {last.asked.object_id}: {last.reason}. The {self.num_fetched:,} cutouts that came "
+            "before are kept: check the service and [network], and give the same command again, which goes on from "
+            "there."
+        )
+
+
+@contextlib.contextmanager
+def _deferring_ctrl_c() -> Iterator[None]:
+    """A block at whose end Ctrl-C takes effect: what is written is then known to be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+_ACCEPT = "image/jpeg, application/fits, */*;q=0.1"
+
+
+def _work(
+    todo: "Queue[AskedCutout | None]",
+    done: "SimpleQueue[_Fetched | Exception]",
+    client: WebClient,
+    service: CutoutService,
+    settings: NetworkSettings,
+) -> None:
+    """Fetch galaxies until there are none; a thread's whole life."""
+    while (asked := todo.get()) is not None:
+        try:
+            done.put(_fetch_galaxy(asked, client, service, settings))
+        except Exception as error:  # a bug of ours, or no memory: it is raised where somebody sees it
+            done.put(error)
+
+
+def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService, settings: NetworkSettings) -> _Fetched:
+    files: list[CutoutFile] = []
+    num_tries = 0
+    for request in service.build_requests(asked):
+        outcome = client.fetch(
+            request.url,
+            request.parameters,
+            judge=service.judge,
+            max_bytes=service.max_bytes,
+            longest_s=settings.timeout_s,
+        )
+        now = datetime.now(UTC)
+        num_tries += outcome.num_tries
+        if outcome.answer is None or outcome.verdict.kind != "good":
+            is_settled = not client.is_stopped or outcome.verdict.kind == "final"
+            refused = RefusedCutout(asked, _name_refusal(outcome), outcome.verdict.reason, num_tries, str(request), now)
+            return _Fetched(refused=refused, is_settled=is_settled)
+        data = outcome.answer.body
+        files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), str(request), now, request.band))
+    return _Fetched(tuple(files))
+
+
+def _name_refusal(outcome: Outcome) -> RefusalKind:
+    return outcome.verdict.refusal if isinstance(outcome.verdict, ImageVerdict) else "service_error"

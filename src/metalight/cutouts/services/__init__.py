@@ -1,0 +1,6 @@
+"""Services that give images of places on the sky: one module each, behind one protocol."""
+
+from metalight.cutouts.services.protocol import CutoutRequest, CutoutService
+from metalight.cutouts.services.skyserver import SKYSERVER_SIDES, SkyServer
+
+__all__ = ["SKYSERVER_SIDES", "CutoutRequest", "CutoutService", "SkyServer"]

@@ -1,0 +1,356 @@
+"""Promises of the download of cutouts, over real sockets: whole, exact, polite, and going on from where it was."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cutout_server import FAULTS, CutoutServer, Handler, picture_of, send_error_picture, serve_cutouts
+from metalight.cutouts import (
+    DownloadLimits,
+    DownloadReport,
+    SkyServer,
+    download_cutouts,
+    estimate_download,
+    list_cutouts_in_store,
+)
+from metalight.errors import InUseError, RecipeError, ServiceError
+from metalight.locks import hold_lock
+from metalight.recipe import NetworkSettings
+from metalight.store import FileReader
+
+QUICK = NetworkSettings(requests_per_second=0, first_wait_s=0, timeout_s=0.5, tries=6, connections=4)
+
+
+def send_outside(handler: Handler) -> bool:
+    return send_error_picture(handler, 404, "NOT FOUND. Requested (ra, dec) is outside the SDSS footprint.")
+
+
+def make_galaxies(number: int, *, frame_arcsec: float = 20.0) -> pd.DataFrame:
+    """Galaxies with identifiers of 19 digits."""
+    ra = np.arange(number) / 1000
+    object_ids = 1_237_648_720_693_755_918 + np.arange(number)
+    return pd.DataFrame({"object_id": object_ids, "ra": ra, "dec": -0.5, "frame_arcsec": frame_arcsec})
+
+
+def read_all(folder: Path, report: DownloadReport) -> dict[int, bytes]:
+    reader = FileReader(folder)
+    rows = zip(report.fetched["object_id"].tolist(), report.fetched["path"].tolist(), strict=True)
+    rows = zip(report.fetched["object_id"].tolist(), report.fetched["path"].tolist(), strict=True)
+    return {object_id: reader.read(path) for object_id, path in rows}
+
+
+def expect_pictures(galaxies: pd.DataFrame) -> dict[int, bytes]:
+    rows = zip(galaxies["object_id"].tolist(), galaxies["ra"].tolist(), strict=True)
+    return {object_id: picture_of(ra_deg) for object_id, ra_deg in rows}
+
+
+def test_every_image_is_kept_byte_for_byte_and_asked_for_once(tmp_path: Path) -> None:
+    galaxies = make_galaxies(60)
+    with serve_cutouts() as service:
+        sky = SkyServer(128, base_url=service.url)
+        report = download_cutouts(galaxies, sky, tmp_path, QUICK, limits=DownloadLimits(files_a_part=25))
+        again = download_cutouts(galaxies, sky, tmp_path, QUICK)
+    assert read_all(tmp_path, report) == expect_pictures(galaxies)
+    assert report.fetched["object_id"].tolist() == galaxies["object_id"].tolist()
+    assert (report.num_new, report.num_requests, len(report.refused)) == (60, 60, 0)
+    assert (again.num_new, again.num_requests) == (0, 0)
+    assert again.fetched.equals(report.fetched)
+    assert set(service.asked.values()) == {1}
+    assert sorted(path.name for path in tmp_path.glob("*.parquet")) == [f"part-0000{n}.parquet" for n in range(3)]
+
+
+def test_what_is_kept_says_where_it_is_from(tmp_path: Path) -> None:
+    with serve_cutouts() as service:
+        sky = SkyServer(128, release=16, base_url=service.url)
+        download_cutouts(make_galaxies(1), sky, tmp_path, QUICK.model_copy(update={"contact": "me@example.org"}))
+    row = pd.read_parquet(tmp_path / "part-00000.parquet").iloc[0]
+    assert row["object_id"] == 1_237_648_720_693_755_918
+    assert (row["source"], row["width"], row["height"]) == ("sdss", 128, 128)
+    assert row["pixel_scale_arcsec"] == 20 / 128
+    assert row["sha256"] == hashlib.sha256(row["jpeg"]).hexdigest()
+    assert row["url"].startswith(f"{service.url}/dr16/SkyServerWS/ImgCutout/getjpeg?ra=0.000000000&dec=-0.500000000&")
+    assert abs(pd.Timestamp.now(tz="UTC") - row["fetched_at"]) < pd.Timedelta("1min")
+    asked = {"ra": "0.000000000", "dec": "-0.500000000", "scale": "0.15625000", "opt": ""}
+    assert service.requests == [{**asked, "width": "128", "height": "128"}]
+    assert all(agent.startswith("metalight/") and "me@example.org" in agent for agent in service.agents)
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_each_fault_that_passes_leaves_no_trace(tmp_path: Path, name: str) -> None:
+    galaxies = make_galaxies(12)
+
+    def fail_first(handler: Handler, times: int) -> bool:
+        return times == 0 and FAULTS[name](handler)
+
+    with serve_cutouts(fail_first) as service:
+        report = download_cutouts(galaxies, SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert report.refused.empty
+    assert read_all(tmp_path, report) == expect_pictures(galaxies)
+
+
+def test_faults_of_every_kind_change_nothing_of_what_is_kept(tmp_path: Path) -> None:
+    galaxies = make_galaxies(200)
+    kinds = sorted(set(FAULTS) - {"drip"})
+    random = np.random.default_rng(1)
+
+    def fail_sometimes(handler: Handler, times: int) -> bool:
+        return random.random() < 0.3 and FAULTS[kinds[int(random.integers(len(kinds)))]](handler)
+
+    settings = QUICK.model_copy(update={"tries": 20})
+    with serve_cutouts(fail_sometimes) as service:
+        report = download_cutouts(galaxies, SkyServer(128, base_url=service.url), tmp_path, settings)
+    assert report.refused.empty
+    assert read_all(tmp_path, report) == expect_pictures(galaxies)
+    assert report.num_requests > 220
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (send_outside, "outside_footprint", "footprint"),
+        (FAULTS["500"], "service_error", "status 500 (INTERNAL SERVER ERROR. x)"),
+        (FAULTS["404"], "service_error", "status 404 (NOT FOUND. x)"),
+        (FAULTS["text"], "invalid_image", "exactly black"),
+        (FAULTS["truncated"], "invalid_image", "cut short"),
+        (FAULTS["size"], "invalid_image", "64 × 64 px"),
+        (FAULTS["html"], "service_error", "text/html"),
+        (FAULTS["reset"], "service_error", "connection failed"),
+        (lambda handler: handler.send(b"", status=302, Location=handler.path), "service_error", "redirects"),
+    ],
+)
+def test_what_fails_for_good_is_refused_with_its_reason_and_tried_again_only_when_asked(
+    tmp_path: Path, fault: Callable[[Handler], bool], kind: str, words: str
+) -> None:
+    galaxies = make_galaxies(20)
+    is_mended = False
+
+    def fail_some(handler: Handler, times: int) -> bool:
+        is_bad = handler.query["ra"] in ("0.003000000", "0.007000000")
+        return is_bad and not is_mended and fault(handler)
+
+    with serve_cutouts(fail_some) as service:
+        sky = SkyServer(128, base_url=service.url)
+        report = download_cutouts(galaxies, sky, tmp_path, QUICK)
+        assert report.refused["object_id"].tolist() == galaxies["object_id"][[3, 7]].tolist()
+        assert report.refused["kind"].tolist() == [kind] * 2
+        assert all(words in reason for reason in report.refused["reason"])
+        assert len(report.fetched) == 18
+        is_mended = True
+        assert download_cutouts(galaxies, sky, tmp_path, QUICK).num_requests == 0
+        retried = download_cutouts(galaxies, sky, tmp_path, QUICK, retry_refused=True)
+    assert (retried.num_new, retried.num_requests, len(retried.refused)) == (2, 2, 0)
+    assert read_all(tmp_path, retried) == expect_pictures(galaxies)
+
+
+def test_a_redirect_is_followed(tmp_path: Path) -> None:
+    def redirect(handler: Handler, times: int) -> bool:
+        is_moved = handler.path.startswith("/new")
+        return not is_moved and handler.send(b"", status=301, Location=f"/new{handler.path}")
+
+    with serve_cutouts(redirect) as service:
+        report = download_cutouts(make_galaxies(3), SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert read_all(tmp_path, report) == expect_pictures(make_galaxies(3))
+
+
+def test_a_service_that_asks_to_wait_is_obeyed(tmp_path: Path) -> None:
+    def ask_to_wait(handler: Handler, times: int) -> bool:
+        is_first = len(handler.server.service.times) == 1
+        return is_first and handler.send(b"", status=429, Retry_After="1")
+
+    settings = QUICK.model_copy(update={"connections": 1})
+    with serve_cutouts(ask_to_wait) as service:
+        download_cutouts(make_galaxies(3), SkyServer(128, base_url=service.url), tmp_path, settings)
+    assert service.times[1] - service.times[0] >= 1
+    assert service.times[3] - service.times[1] < 0.5
+
+
+def test_the_pace_is_kept(tmp_path: Path) -> None:
+    settings = QUICK.model_copy(update={"requests_per_second": 50})
+    with serve_cutouts() as service:
+        download_cutouts(make_galaxies(40), SkyServer(128, base_url=service.url), tmp_path, settings)
+    rate = 39 / (service.times[-1] - service.times[0])
+    assert 40 < rate < 51
+
+
+def test_a_service_that_always_says_429_is_given_up_with_a_sentence_and_what_came_is_kept(tmp_path: Path) -> None:
+    galaxies = make_galaxies(100)
+    is_closed = True
+
+    def close(handler: Handler, times: int) -> bool:
+        return is_closed and float(handler.query["ra"]) >= 0.02 and FAULTS["429"](handler)
+
+    limits = DownloadLimits(failures_in_a_row=15)
+    with serve_cutouts(close) as service:
+        sky = SkyServer(128, base_url=service.url)
+        with pytest.raises(ServiceError, match=r"SkyServer gave nothing.*status 429.*kept.*goes on from there\."):
+            download_cutouts(galaxies, sky, tmp_path, QUICK, limits=limits)
+        num_asked = len(service.asked)
+        assert num_asked < 60
+        is_closed = False
+        report = download_cutouts(galaxies, sky, tmp_path, QUICK)
+    assert (report.num_new, report.num_requests) == (80, 80)
+    assert read_all(tmp_path, report) == expect_pictures(galaxies)
+
+
+def test_a_service_that_is_not_there_is_given_up_with_a_sentence(tmp_path: Path) -> None:
+    sky = SkyServer(128, base_url="http://127.0.0.1:9")
+    with pytest.raises(ServiceError, match="connection failed"):
+        download_cutouts(make_galaxies(3), sky, tmp_path, QUICK)
+    assert list_cutouts_in_store(make_galaxies(3), sky, tmp_path).refused.empty
+
+
+def test_a_long_time_without_any_success_is_enough_to_give_up(tmp_path: Path) -> None:
+    limits = DownloadLimits(failures_without_success_s=0.0)
+    with (
+        serve_cutouts(lambda handler, times: FAULTS["503"](handler)) as service,
+        pytest.raises(ServiceError, match="for 4 galaxies"),
+    ):
+        download_cutouts(make_galaxies(50), SkyServer(128, base_url=service.url), tmp_path, QUICK, limits=limits)
+
+
+def test_galaxies_that_cannot_be_asked_for_are_refused_unasked(tmp_path: Path) -> None:
+    galaxies = make_galaxies(8)
+    galaxies.loc[0, "frame_arcsec"] = np.nan
+    galaxies.loc[1, "frame_arcsec"] = 0.0
+    galaxies.loc[2, "frame_arcsec"] = 128 * 0.0149
+    galaxies.loc[3, "frame_arcsec"] = 128 * 60.1
+    galaxies.loc[4, "dec"] = 90.1
+    galaxies.loc[5, "ra"] = np.nan
+    galaxies.loc[6, "ra"] = -0.1
+    with serve_cutouts() as service:
+        sky = SkyServer(128, base_url=service.url)
+        report = download_cutouts(galaxies, sky, tmp_path, QUICK)
+        again = download_cutouts(galaxies, sky, tmp_path, QUICK, retry_refused=True)
+    assert report.refused["kind"].tolist() == ["no_size"] * 4 + ["bad_position"] * 3
+    assert "petroR90_r" in report.refused["reason"][0]
+    assert "less than 0.015 arcsec a pixel, the least that SkyServer gives" in report.refused["reason"][2]
+    assert (report.num_requests, again.num_requests) == (1, 0)
+    assert again.refused.equals(report.refused)
+    assert len(list(tmp_path.glob("refused-*.parquet"))) == 1
+
+
+def test_poles_and_the_meridian_are_asked_for_without_exponents(tmp_path: Path) -> None:
+    galaxies = make_galaxies(5)
+    galaxies["ra"] = [0.0, 360.0, 359.9999999, 1e-7, 180.0]
+    galaxies["dec"] = [90.0, -90.0, 0.0, -1e-7, 1e-9]
+    with serve_cutouts() as service:
+        report = download_cutouts(galaxies, SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert len(report.fetched) == 5
+    asked = {(float(query["ra"]), float(query["dec"])) for query in service.requests}
+    assert asked == {(0.0, 90.0), (0.0, -90.0), (359.9999999, 0.0), (1e-7, -1e-7), (180.0, 1e-9)}
+    assert not any("e" in query["ra"] + query["dec"] for query in service.requests)
+
+
+def test_a_changed_frame_is_fetched_anew_and_the_old_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    with serve_cutouts() as service:
+        sky = SkyServer(128, base_url=service.url)
+        download_cutouts(make_galaxies(5), sky, tmp_path, QUICK)
+        wider = download_cutouts(make_galaxies(5, frame_arcsec=30), sky, tmp_path, QUICK)
+        back = download_cutouts(make_galaxies(5), sky, tmp_path, QUICK)
+    assert (wider.num_new, back.num_requests) == (5, 0)
+    assert set(wider.fetched["path"]).isdisjoint(back.fetched["path"])
+
+
+def test_galaxies_that_are_added_are_fetched_alone(tmp_path: Path) -> None:
+    with serve_cutouts() as service:
+        sky = SkyServer(128, base_url=service.url)
+        download_cutouts(make_galaxies(5), sky, tmp_path, QUICK)
+        shuffled = make_galaxies(9).sample(frac=1, random_state=1)
+        report = download_cutouts(shuffled, sky, tmp_path, QUICK)
+    assert report.num_requests == 4
+    assert report.fetched["object_id"].tolist() == shuffled["object_id"].tolist()
+
+
+def test_a_second_download_into_a_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with serve_cutouts() as service:
+        sky = SkyServer(128, base_url=service.url)
+        with hold_lock(tmp_path / "download.lock", place=tmp_path, way_out="wait"), pytest.raises(InUseError):
+            download_cutouts(make_galaxies(5), sky, tmp_path, QUICK)
+        assert service.requests == []
+
+
+def test_a_galaxy_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    twice = pd.concat([make_galaxies(2), make_galaxies(1)])
+    with pytest.raises(ValueError, match="each of them once"):
+        download_cutouts(twice, SkyServer(128), tmp_path, QUICK)
+
+
+@pytest.mark.parametrize("side", [32, 63, 2049])
+def test_a_size_that_the_service_would_clip_is_refused_at_once(side: int) -> None:
+    with pytest.raises(RecipeError, match=f"64 to 2048 px, not of {side}"):
+        SkyServer(side)
+
+
+def test_the_estimate_follows_the_pace_and_the_size() -> None:
+    seconds, num_bytes = estimate_download(142_000, NetworkSettings())
+    assert seconds == 14_200
+    assert 2e8 < num_bytes < 1e9
+    unlimited, larger = estimate_download(142_000, NetworkSettings(requests_per_second=0), side=256)
+    assert unlimited == pytest.approx(142_000 * 0.3 / 8)
+    assert larger > 3 * num_bytes
+
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from metalight.cutouts import DownloadLimits, SkyServer, download_cutouts
+from test_download import QUICK, make_galaxies
+limits = DownloadLimits(files_a_part=10)
+download_cutouts(make_galaxies(120), SkyServer(128, base_url={url!r}), Path({folder!r}), QUICK, limits=limits)
+"""
+
+
+def start(url: str, folder: Path) -> "subprocess.Popen[bytes]":
+    program = _PROGRAM.format(tests=str(Path(__file__).parent), url=url, folder=str(folder))
+    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+
+
+def slow_down(handler: Handler, times: int) -> bool:
+    time.sleep(0.02)
+    return False
+
+
+def wait_for_requests(service: CutoutServer, number: int) -> None:
+    until = time.monotonic() + 30
+    while len(service.requests) < number:
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def test_killed_at_several_moments_it_loses_at_most_the_part_in_hand_and_ends_as_a_clean_run(tmp_path: Path) -> None:
+    galaxies = make_galaxies(120)
+    with serve_cutouts(slow_down) as service:
+        for number in (17, 50, 85):
+            process = start(service.url, tmp_path)
+            wait_for_requests(service, number)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        report = download_cutouts(galaxies, SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert read_all(tmp_path, report) == expect_pictures(galaxies)
+    stored = pd.concat([pd.read_parquet(path, columns=["object_id"]) for path in tmp_path.glob("part-*.parquet")])
+    assert sorted(stored["object_id"]) == sorted(galaxies["object_id"])
+    # A part of ten, and what four connections had under way, each time.
+    assert len(service.requests) <= 120 + 3 * (10 + 16)
+
+
+def test_ctrl_c_finishes_the_part_in_hand(tmp_path: Path) -> None:
+    with serve_cutouts(slow_down) as service:
+        process = start(service.url, tmp_path)
+        wait_for_requests(service, 45)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        num_before = len(service.requests)
+        report = download_cutouts(make_galaxies(120), SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert b"KeyboardInterrupt: after " in errors
+    # Nothing that was answered is asked for again.
+    assert report.num_requests == 120 - num_before
+    assert set(service.asked.values()) == {1}
