@@ -9,7 +9,7 @@ import pandas as pd
 
 _PERCENTILES = (16, 50, 84)
 _MOST_BINS = 40
-_TAIL_PERCENT = 0.5
+_TAIL_PERCENT, _MANY_GALAXIES = 0.5, 500
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,8 +35,8 @@ def summarize_columns(columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
 def compute_histograms(columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
     """Columns column, low, high, num: how many galaxies have a value from low to high.
 
-    Bins are as wide as each other. Half a per cent of the values at either end may lie beyond them, so that a few
-    strange ones do not press all others into one bin; then the first or last bin has them too, and its edge is theirs.
+    Bins of a column are as wide as each other. Of many galaxies half a per cent at either end lie beyond them, so that
+    a few strange values do not press all others into one bin; of a small sample every galaxy is in a bin.
 
     Args:
         columns: Values of each galaxy by name; those that are no numbers are left out, and columns without any.
@@ -47,13 +47,12 @@ def compute_histograms(columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
         values = values[np.isfinite(values)]
         if not len(values):
             continue
-        low, high = (float(edge) for edge in np.percentile(values, [_TAIL_PERCENT, 100 - _TAIL_PERCENT]))
+        tail = _TAIL_PERCENT if len(values) >= _MANY_GALAXIES else 0.0
+        low, high = (float(edge) for edge in np.percentile(values, [tail, 100 - tail]))
         if low == high:
             low, high = low - 0.5, high + 0.5
         num_bins = min(_MOST_BINS, max(5, round(math.sqrt(len(values)))))
-        edges = np.linspace(low, high, num_bins + 1)
-        counts, _ = np.histogram(values.clip(low, high), bins=edges)
-        edges[0], edges[-1] = min(low, values.min()), max(high, values.max())
+        counts, edges = np.histogram(values, bins=num_bins, range=(low, high))
         rows += [(name, *row) for row in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)]
     return pd.DataFrame(rows, columns=["column", "low", "high", "num"])
 

@@ -14,7 +14,7 @@ from metalight.figures.style import make_figure, save_figure, save_numbers, use_
 _INCHES_AN_IMAGE = 1.75
 _INCHES_A_LINE = 0.16
 _INCHES_OF_TITLE, _INCHES_OF_EDGE = 0.55, 0.12
-_LETTERS_A_LINE, _MOST_LINES = 26, 3
+_LETTERS_A_LINE, _MOST_LINES = 26, 4
 _FONT_SIZE = 8
 _DPI = 110
 
@@ -78,7 +78,7 @@ def build_figure(
             fontsize=_FONT_SIZE,
             ha="center",
             va="top",
-            linespacing=1.05,
+            linespacing=1.15,
             parse_math=False,
         )
     figure.text(

@@ -1,5 +1,6 @@
 """How redshifts, sizes and labels of a sample are distributed."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from metalight.evaluation import compute_histograms, summarize_columns
 from metalight.figures.style import BLACK, FAINT_GREY, RMSE_RED, make_figure, save_figure, save_numbers, use_style
 
 _PANELS_A_ROW = 3
+_LETTERS_A_LINE = 36
 _DPI = 130
 
 
@@ -48,17 +50,17 @@ def build_figure(histograms: pd.DataFrame, summary: pd.DataFrame, names: Mapping
     drawn = list(dict.fromkeys(histograms["column"]))
     num_columns = min(len(drawn), _PANELS_A_ROW)
     num_rows = -(-len(drawn) // num_columns)
-    width, height = 5.2 * num_columns, 4.1 * num_rows
+    width, height = 5.2 * num_columns, 4.4 * num_rows
     figure = make_figure(width, height)
     grid = figure.add_gridspec(
         num_rows,
         num_columns,
-        left=0.85 / width,
+        left=0.9 / width,
         right=1 - 0.15 / width,
-        bottom=0.75 / height,
+        bottom=1.0 / height,
         top=1 - 0.5 / height,
         wspace=0.25,
-        hspace=0.5,
+        hspace=0.6,
     )
     for place, name in enumerate(drawn):
         axes = figure.add_subplot(grid[divmod(place, num_columns)])
@@ -70,17 +72,14 @@ def build_figure(histograms: pd.DataFrame, summary: pd.DataFrame, names: Mapping
 
 def _draw_panel(axes: Axes, histogram: pd.DataFrame, summary: "pd.Series[float]", name: str) -> None:
     edges = np.append(histogram["low"].to_numpy(), histogram["high"].iloc[-1])
-    if len(edges) > 3:
-        # The outermost bins reach to the outermost values; drawn they are as wide as the others.
-        step = float(np.median(np.diff(edges)))
-        edges[0], edges[-1] = edges[1] - step, edges[-2] + step
     axes.axvspan(summary["p16"], summary["p84"], color=FAINT_GREY, alpha=0.35, lw=0, zorder=0)
     axes.stairs(histogram["num"].to_numpy(), edges, color=BLACK, lw=1.5)
     axes.axvline(summary["p50"], color=RMSE_RED, lw=1.8)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.06 * max(1, int(histogram["num"].max()))))
-    axes.set_xlabel(name, parse_math=False)
+    axes.set_xlabel("\n".join(textwrap.wrap(name, _LETTERS_A_LINE)), parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    missing = f", {int(summary['num_missing']):,} missing" if summary["num_missing"] else ""
-    title = f"{int(summary['num']):,} galaxies{missing}; median {summary['p50']:.3g}"
-    axes.set_title(title, fontsize=12, loc="left")
+    num_beyond = int(summary["num"] - histogram["num"].sum())
+    asides = [(num_beyond, "not in the frame"), (int(summary["num_missing"]), "missing")]
+    told = "".join(f", {num:,} {what}" for num, what in asides if num)
+    axes.set_title(f"{int(summary['num']):,} galaxies{told}", fontsize=12, loc="left")
