@@ -8,6 +8,7 @@ import pytest
 from call import QUICK, succeed
 from make import make_sample
 from metalight.images import ImageKind, reading
+from metalight.store import FileReader
 
 
 @pytest.fixture
@@ -44,9 +45,9 @@ def images_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read: list[int] = []
     read_one = reading._read_one
 
-    def note(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+    def note(reader: FileReader, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
         read.append(object_id)
-        return read_one(folder, object_id, path, num_bytes, kind)
+        return read_one(reader, object_id, path, num_bytes, kind)
 
     monkeypatch.setattr(reading, "_read_one", note)
     return read

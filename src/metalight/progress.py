@@ -52,32 +52,22 @@ def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        ProgressColumn,
-        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Progress as RichProgress
-    from rich.text import Text
-
-    class RateColumn(ProgressColumn):
-        """Steps a second."""
-
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.3g}/s" if speed else "")
+    from rich.table import Column
 
     columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        RateColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+    with RichProgress(*columns, console=Console(stderr=True), expand=True) as bars:
         task = bars.add_task(label, total=total, note="")
         yield _Bar(lambda steps: bars.advance(task, steps), lambda note: bars.update(task, note=note))

@@ -4,6 +4,7 @@ RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
 ├── cutouts.parquet          the image file of each galaxy
+├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
@@ -58,6 +59,11 @@ class RunFolder:
     def cutouts(self) -> Path:
         """Parquet: object_id, path, num_bytes, modified_ns."""
         return self.path / "cutouts.parquet"
+
+    @property
+    def fetched(self) -> Path:
+        """Folder of the images that a service gave: a store, in which nothing is deleted."""
+        return self.path / "cutouts"
 
     @property
     def pixels(self) -> Path:
@@ -144,7 +150,7 @@ class RunFolder:
 
     def _check_places(self) -> None:
         """Refuse what stands in the way of an artefact now, and not after hours of work."""
-        folders = [self.pixels, self.model, self.history.parent, self.checkpoints, self.figures]
+        folders = [self.fetched, self.pixels, self.model, self.history.parent, self.checkpoints, self.figures]
         folders += [self.predictions("test").parent, self.refused("catalog").parent]
         for folder in folders:
             if folder.is_symlink() and not folder.exists():

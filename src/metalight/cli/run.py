@@ -48,6 +48,7 @@ def run(
         device=device,
         progress=bar_progress,
         foretell=_foretell,
+        tell=lambda line: typer.secho(f"  {line}", dim=True),
         announce=_announce,
     )
     if not report.performed:

@@ -1,6 +1,7 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
 from metalight.cutouts.download import (
+    REFUSED_BY_SERVICES,
     DownloadLimits,
     DownloadReport,
     download_cutouts,
@@ -11,11 +12,12 @@ from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
-from metalight.cutouts.services import CutoutService, SkyServer
+from metalight.cutouts.services import CutoutService, SkyServer, build_service
 
 __all__ = [
     "ORIGIN_FILE",
     "PETROSIAN_FIELD_IN_R90",
+    "REFUSED_BY_SERVICES",
     "SDSS_PIXEL_ARCSEC",
     "CutoutService",
     "DownloadLimits",
@@ -23,6 +25,7 @@ __all__ = [
     "FoundCutouts",
     "ImageOrigin",
     "SkyServer",
+    "build_service",
     "check_origin",
     "compute_folder_digest",
     "compute_frame_arcsec",

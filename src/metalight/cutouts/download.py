@@ -9,7 +9,7 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ _ANSWER_S = 0.3
 _BYTES_A_PIXEL = 0.15
 _BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
-_KINDS_OF_SERVICES = ("outside_footprint", "service_error", "invalid_image")
+REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image")
 """Refusals after a request; the others are seen without one."""
 
 
@@ -83,6 +83,7 @@ def download_cutouts(
     *,
     retry_refused: bool = False,
     limits: DownloadLimits = _DEFAULT_LIMITS,
+    foretell: Callable[[int], None] = lambda num_left: None,
     progress: Progress = no_progress,
 ) -> DownloadReport:
     """Fetch the cutout of each galaxy that is not in the folder yet.
@@ -95,6 +96,7 @@ def download_cutouts(
         settings: How to ask.
         retry_refused: Ask once more for those that were refused after a request.
         limits: When to write, and when to give up.
+        foretell: Told how many galaxies are to be asked for, before the first one is, if any.
         progress: Shows how many galaxies are done.
 
     Raises:
@@ -114,6 +116,7 @@ def download_cutouts(
         left, num_there = _find_left(wanted, store, service, retry_refused=retry_refused)
         num_requests = 0
         if len(left):
+            foretell(len(left))
             download = _Download(service, store, limits, num_left=len(left), num_there=num_there)
             num_requests = download.fetch_all(wanted.take(left), settings, progress)
         report = _report(wanted, store, service)
@@ -159,7 +162,7 @@ def _find_left(
     )
     is_refused = np.zeros(len(wanted), dtype=bool)
     if not retry_refused:
-        was_asked = known["kind"].isin(_KINDS_OF_SERVICES).to_numpy()
+        was_asked = known["kind"].isin(REFUSED_BY_SERVICES).to_numpy()
         is_refused[known["place"].to_numpy(dtype=np.intp)[was_asked]] = True
     is_refused[cannot] = True
     return np.flatnonzero(~is_there & ~is_refused), int(is_there.sum())
@@ -240,6 +243,7 @@ class _Download:
     num_bytes: int = 0
     num_under_way: int = 0
     num_fetched: int = 0
+    started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
 
@@ -352,7 +356,8 @@ class _Download:
             self._write()
 
     def _describe(self) -> str:
-        return f"{self.num_refused:,} refused" if self.num_refused else ""
+        rate = self.num_done / max(1e-3, time.monotonic() - self.started)
+        return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
 
     def _give_up(self) -> ServiceError:
         last = self.doubtful[-1]

@@ -21,7 +21,7 @@ def compute_frame_arcsec(
     Args:
         settings: The side is `field_arcsec` where that is set. Else it is told by the framing: `petrosian` is 5.05
             petroR90_r; `fixed` is 128 pixels of 15 / 0.396 / 128 arcsec, which is 37.9 arcsec (both from the authors'
-            code); `fifteen` is 15 arcsec (the draft's words, section 2); of `other` nothing is known.
+            code); `fifteen` is 15 arcsec (the draft's words, section 2); `other` is `frame_arcsec` if that is set.
         num_galaxies: How many galaxies.
         petro_r90_arcsec: petroR90_r of each, for `petrosian`.
     """
@@ -30,5 +30,5 @@ def compute_frame_arcsec(
     if settings.framing == "petrosian":
         return None if petro_r90_arcsec is None else PETROSIAN_FIELD_IN_R90 * petro_r90_arcsec
     if settings.framing == "other":
-        return None
+        return np.full(num_galaxies, settings.frame_arcsec) if settings.frame_arcsec else None
     return np.full(num_galaxies, 15 / SDSS_PIXEL_ARCSEC if settings.framing == "fixed" else 15.0)

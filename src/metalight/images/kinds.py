@@ -17,7 +17,7 @@ from metalight.images.decode import decode_image, take_channels
 from metalight.images.fits_cutouts import read_fits_cutout
 from metalight.images.quality import find_flaw, is_grey
 from metalight.images.resample import crop_square, resize_area
-from metalight.recipe import CutoutsSettings
+from metalight.recipe import WORDS_ON_FETCHING, CutoutsSettings
 
 DECODING_VERSION = 2
 """Raised whenever the rules of decoding, checking or resizing change, so that nothing that older ones gave is used."""
@@ -58,7 +58,9 @@ class ImageKind:
         described |= {name: metadata.version(name) for name in libraries}
         if not self.is_fits:
             return described | {"num_channels": len(self.settings.bands)}
-        return described | {"settings": self.settings.model_dump(mode="json", exclude={"folder", "framing", "source"})}
+        return described | {
+            "settings": self.settings.model_dump(mode="json", exclude={*WORDS_ON_FETCHING, "framing", "source"})
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
 from metalight.recipe import MAX_BANDS, CutoutsSettings
+from metalight.store import FileReader
 from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 
 CONTENT_FILE = "content.json"
@@ -121,7 +122,7 @@ def build_pixels(
     Images that are byte for byte the same are refused together: which galaxy they show cannot be known.
 
     Args:
-        folder: Folder of the image files.
+        folder: Folder of the image files, or of the parts that hold them.
         found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them; rows of the cache
             keep this order.
         cache: Folder to make, or to replace if it was built from other files.
@@ -213,16 +214,16 @@ def is_whole(cache: Path) -> bool:
 
 def can_read_more(folder: Path, cache: Path) -> bool:
     """Whether a file that could not be read when a cache was built can be read now."""
-    stored = _load_json(cache / _FINGERPRINT)
+    stored, reader = _load_json(cache / _FINGERPRINT), FileReader(folder)
     unread = stored.get("unread") if isinstance(stored, dict) else None
-    return isinstance(unread, list) and any(_is_readable(folder, str(path)) for path in unread)
+    return isinstance(unread, list) and any(_is_readable(reader, str(path)) for path in unread)
 
 
-def _is_readable(folder: Path, path: str) -> bool:
+def _is_readable(reader: FileReader, path: str) -> bool:
     """Whether all files of a galaxy's image can be read whole."""
     try:
         for name in split_path(path):
-            (folder / name).read_bytes()
+            reader.read(name)
     except OSError:
         return False
     return True

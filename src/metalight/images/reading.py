@@ -21,6 +21,7 @@ from metalight.errors import ImageError, explain_system
 from metalight.image_files import split_path
 from metalight.images.fits_planes import MAX_FITS_BYTES
 from metalight.images.kinds import ImageKind, decode_files
+from metalight.store import FileReader
 
 MAX_FILE_BYTES = 1_000_000_000
 """Larger files are refused unread."""
@@ -54,7 +55,7 @@ def read_images(
     """Decode, check and resize image files.
 
     Args:
-        folder: Folder of the files.
+        folder: Folder of the files, or of the parts that hold them.
         found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
         kind: What they are, and what they are brought to.
         num_threads: Files decoded at the same time.
@@ -149,14 +150,14 @@ class _Outcome:
     pixels: npt.NDArray[Any] | None = None
 
 
-def _read_one(folder: Path, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> _Outcome:
+def _read_one(reader: FileReader, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> _Outcome:
     outcome = _Outcome(object_id, path)
     max_bytes = MAX_FITS_BYTES if kind.is_fits else MAX_FILE_BYTES
     if num_bytes > max_bytes:
         outcome.reason = f"is too large: more than {max_bytes // 1_000_000} MB"
         return outcome
     try:
-        files = [(folder / name).read_bytes() for name in split_path(path)]
+        files = [reader.read(name) for name in split_path(path)]
     except OSError as error:
         outcome.reason, outcome.is_unread = f"cannot be read: {explain_system(error)}", True
         return outcome
@@ -186,8 +187,10 @@ def _read_in_order(folder: Path, found: pd.DataFrame, kind: ImageKind, num_threa
     """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
     rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
 
+    reader = FileReader(folder)
+
     def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(folder, *row, kind) for row in rows[first : first + _FILES_A_BATCH]]
+        return [_read_one(reader, *row, kind) for row in rows[first : first + _FILES_A_BATCH]]
 
     running: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:

@@ -14,7 +14,7 @@ import pandas as pd
 from metalight.errors import RunError
 from metalight.images import ImageKind, find_kind, read_images
 from metalight.pipeline.predict_parts import HowToPredict
-from metalight.pipeline.stage import Job
+from metalight.pipeline.stage import Job, locate_images
 from metalight.splits import SPLITS
 from metalight.tables import load_table
 
@@ -73,10 +73,10 @@ class Estimate:
     def describe(self) -> list[str]:
         """Lines for people."""
         lines = [f"Ahead: {'; '.join(cost.describe() for cost in self.costs)}."]
-        needs = f"{_format_bytes(self.disk_bytes)} of disk ({_format_bytes(self.free_disk_bytes)} free)"
+        needs = f"{format_bytes(self.disk_bytes)} of disk ({format_bytes(self.free_disk_bytes)} free)"
         if self.memory_bytes:
-            free = f" ({_format_bytes(self.free_memory_bytes)} free)" if self.free_memory_bytes is not None else ""
-            needs = f"{_format_bytes(self.memory_bytes)} of memory{free} and {needs}"
+            free = f" ({format_bytes(self.free_memory_bytes)} free)" if self.free_memory_bytes is not None else ""
+            needs = f"{format_bytes(self.memory_bytes)} of memory{free} and {needs}"
         lines.append(f"It takes about {needs}.")
         if self.is_memory_short:
             lines.append("Memory may not suffice: lower [training] batch_size, or choose another --device.")
@@ -96,7 +96,7 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
         ModelError: The backbone cannot be used.
     """
     found = load_table(job.run.cutouts, missing_values=()).frame
-    folder = Path(job.recipe.cutouts.folder)
+    folder = locate_images(job.run, job.recipe)
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
     if "training" in stages or "prediction" in stages:
@@ -108,8 +108,8 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     )
     if estimate.disk_bytes > estimate.free_disk_bytes:
         raise RunError(
-            f"The run needs about {_format_bytes(estimate.disk_bytes)} of disk in {job.run.path}, where "
-            f"{_format_bytes(estimate.free_disk_bytes)} are free; make room, or choose another --run-dir."
+            f"The run needs about {format_bytes(estimate.disk_bytes)} of disk in {job.run.path}, where "
+            f"{format_bytes(estimate.free_disk_bytes)} are free; make room, or choose another --run-dir."
         )
     return estimate
 
@@ -223,5 +223,6 @@ def _measure_free_memory(device: str) -> int | None:
     return measure_free_memory(choose_device(device))
 
 
-def _format_bytes(num_bytes: int) -> str:
+def format_bytes(num_bytes: int) -> str:
+    """A size in the unit that suits it."""
     return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 / 10 else f"{max(1, num_bytes / 2**20):.0f} MiB"

@@ -25,7 +25,7 @@ from metalight.model_files import (
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
-from metalight.recipe import WORDS_FOR_WEIGHTS, Recipe
+from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
 from metalight.run import describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 from metalight.unfinished import go_on_with, name_unfinished
@@ -247,7 +247,7 @@ def _training_settings(recipe: Recipe) -> dict[str, Any]:
         "model": recipe.model.model_dump(mode="json", exclude={"weights"}),
         "training": recipe.training.model_dump(mode="json"),
         "targets": list(recipe.catalog.targets),
-        "images": recipe.cutouts.model_dump(mode="json", exclude={"folder"}),
+        "images": recipe.cutouts.model_dump(mode="json", exclude=set(WORDS_ON_FETCHING)),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metalight.atomic import replace_file
+from metalight.cutouts import build_service
 from metalight.errors import MetalightError, RecipeError, RunError, explain_system, is_of_the_place
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
 from metalight.pipeline.learning_stages import check_learning, check_names
@@ -54,6 +55,7 @@ def run_recipe(
     device: str = "auto",
     progress: Progress = no_progress,
     foretell: Callable[[Estimate], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
     announce: Callable[[str, StageRecord, bool], None] = lambda name, record, is_new: None,
 ) -> RunReport:
     """Bring a run folder up to date with a recipe.
@@ -69,6 +71,7 @@ def run_recipe(
         device: Name of the processor, or `auto`.
         progress: Shows long work.
         foretell: Told what is ahead, before the first long stage; without it, nothing is tried.
+        tell: Told in words of what a stage is about to do that takes long.
         announce: Told of every stage as it ends: its name, its record, and whether it was done now.
 
     Raises:
@@ -77,7 +80,7 @@ def run_recipe(
     _check_recipe(recipe)
     chosen = [find_stage(only)] if only else list(STAGES)
     forced = {only} if only else _list_from(first)
-    job = Job(RunFolder(run_dir), recipe, device, progress)
+    job = Job(RunFolder(run_dir), recipe, device, progress, tell)
     with job.run.hold(), _explain_place(job.run):
         _check_same_recipe(job)
         records = job.run.load_records()
@@ -145,11 +148,13 @@ def _check_recipe(recipe: Recipe) -> None:
         ("catalog.path", recipe.catalog.path, "catalogue"),
         ("cutouts.folder", recipe.cutouts.folder, "folder of images"),
     ):
-        if not value:
+        if not value and not (setting == "cutouts.folder" and recipe.cutouts.service != "folder"):
             raise RecipeError(
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
             )
+    if recipe.cutouts.service != "folder":
+        build_service(recipe.cutouts)
 
 
 def _check_same_recipe(job: Job) -> None:

@@ -149,6 +149,7 @@ def _splits_settings(recipe: Recipe) -> dict[str, Any]:
         settings |= {
             "sky_columns": vars(columns),
             "cutouts": recipe.cutouts.model_dump(include={"framing", "field_arcsec"}),
+            **({"frame_arcsec": recipe.cutouts.frame_arcsec} if recipe.cutouts.frame_arcsec else {}),
         }
     if recipe.splits.method == "ids":
         settings |= {"object_id": recipe.catalog.object_id}

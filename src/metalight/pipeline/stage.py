@@ -19,6 +19,9 @@ class Job:
     recipe: Recipe
     device: str = "auto"
     progress: Progress = no_progress
+    tell: Callable[[str], None] = lambda line: None
+    """Tells a person what is ahead."""
+
     identity: str = ""
     """Of the stage in hand: a digest of all that its outcome depends on. What an interrupted stage has left is gone on
     with only if it carries the same."""
@@ -55,6 +58,11 @@ class Stage:
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Folders of what it has done so far, from which it goes on after an interruption."""
+
+
+def locate_images(run: RunFolder, recipe: Recipe) -> Path:
+    """The folder that the paths in `run.cutouts` are relative to: the user's, or what a service gave."""
+    return Path(recipe.cutouts.folder) if recipe.cutouts.service == "folder" else run.fetched
 
 
 def describe_table(path: Path) -> dict[str, Any]:

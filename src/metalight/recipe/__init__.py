@@ -3,6 +3,7 @@
 from metalight.recipe.base import Settings
 from metalight.recipe.data import (
     MAX_BANDS,
+    WORDS_ON_FETCHING,
     CatalogSettings,
     CutoutsSettings,
     FieldArcsec,
@@ -40,6 +41,7 @@ __all__ = [
     "MAX_BANDS",
     "SETTINGS_OF_FILES",
     "WORDS_FOR_WEIGHTS",
+    "WORDS_ON_FETCHING",
     "AugmentationSettings",
     "CatalogSettings",
     "CutoutsSettings",

@@ -1,7 +1,8 @@
 """Settings of the stages that make the data: catalogue, cutouts, pixels, splits."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,8 +11,17 @@ from metalight.recipe.base import Settings
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
 
+_NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
+
 FieldArcsec = Annotated[float, Field(ge=0)]
 Stretch = Literal["none", "lupton"]
+ServiceName = Literal["folder", "skyserver", "legacy", "hips"]
+
+WORDS_ON_FETCHING = frozenset(
+    {"folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"}
+)
+"""Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
+not depend on them, once the images are there."""
 
 MAX_BANDS = 8
 """That a network takes at once."""
@@ -87,15 +97,41 @@ class LuptonSettings(Settings):
 class CutoutsSettings(Settings):
     """Where the images are, how they frame their galaxies, and what their values become."""
 
+    service: ServiceName = "folder"
+    """`folder` takes images that are on disk. The others fetch them, once, into the run: `skyserver` from SDSS's
+    ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from hips2fits of the CDS."""
+
     folder: str = ""
     """Folder of JPEG or PNG images, or of FITS files."""
+
+    side: Annotated[int, Field(ge=1, le=3000)] = 128
+    """Side of the images that a service is asked for, in pixels. The paper, section 2: 128."""
+
+    frame_arcsec: FieldArcsec = 0.0
+    """Side on the sky of the images that a service is asked for, where the framing is `other`."""
+
+    base_url: str = ""
+    """Where the service is; empty: at its usual place."""
+
+    release: Annotated[int, Field(ge=14, le=19)] = 18
+    """Data release, of `skyserver`; the pictures are the same in all of them."""
+
+    layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
+    """Of `legacy`: `sdss`, `ls-dr9`, `ls-dr10`, …"""
+
+    hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "CDS/P/SDSS9/color"
+    """The survey, of `hips`."""
+
+    retry_refused: bool = False
+    """Whether a service is asked once more for images that it has refused."""
 
     framing: Framing = "petrosian"
     """Field of an image: `petrosian` is 5.05 petroR90_r (what the paper's images are), `fixed` is 37.9 arcsec,
     `fifteen` is 15 arcsec across (the draft's words, section 2), `other` anything else."""
 
     source: str = "sdss"
-    """The survey and service that made the images. A model refuses images of another source."""
+    """The survey and service that made the images. A model refuses images of another source. Not set: of `legacy`
+    with its layer, such as `legacy-ls-dr10`, of `hips` with its survey."""
 
     bands: tuple[str, ...] = ("i", "r", "g")
     """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
@@ -113,9 +149,32 @@ class CutoutsSettings(Settings):
     lupton: LuptonSettings = LuptonSettings()
     """How `lupton` maps them."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_source(cls, values: Any) -> Any:
+        service = str(values.get("service")) if isinstance(values, Mapping) else ""
+        detail = {"legacy": "layer", "hips": "hips"}.get(service)
+        if detail is None:
+            return values
+        source = f"{service}-{values.get(detail, cls.model_fields[detail].default)}"
+        given = str(values.get("source", source))
+        if given.startswith(f"{service}-") and given != source:
+            raise ValueError(f"source says '{given[:80]}', but what is fetched is '{source[:80]}'; leave source out")
+        return {"source": source, **values}
+
     @model_validator(mode="after")
     def _bands_fit(self) -> "CutoutsSettings":
         check_bands(self.bands, self.file_bands, self.stretch)
+        return self
+
+    @model_validator(mode="after")
+    def _frame_fits(self) -> "CutoutsSettings":
+        if self.frame_arcsec and self.framing != "other":
+            raise ValueError(f'frame_arcsec is for framing = "other"; "{self.framing}" tells it already')
+        if self.service != "folder" and self.framing == "other" and not self.frame_arcsec:
+            raise ValueError('framing = "other" tells a service no size; set frame_arcsec')
+        if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
+            raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
         return self
 
 

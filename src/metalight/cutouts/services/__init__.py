@@ -1,6 +1,7 @@
 """Services that give images of places on the sky: one module each, behind one protocol."""
 
+from metalight.cutouts.services.choose import build_service
 from metalight.cutouts.services.protocol import CutoutRequest, CutoutService
 from metalight.cutouts.services.skyserver import SKYSERVER_SIDES, SkyServer
 
-__all__ = ["SKYSERVER_SIDES", "CutoutRequest", "CutoutService", "SkyServer"]
+__all__ = ["SKYSERVER_SIDES", "CutoutRequest", "CutoutService", "SkyServer", "build_service"]

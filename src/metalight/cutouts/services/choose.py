@@ -1,0 +1,21 @@
+"""The service that settings name."""
+
+from metalight.cutouts.services.protocol import CutoutService
+from metalight.cutouts.services.skyserver import SKYSERVER_URL, SkyServer
+from metalight.recipe import CutoutsSettings
+
+
+def build_service(settings: CutoutsSettings) -> CutoutService:
+    """The service that gives the images.
+
+    Args:
+        settings: Of which `service` is not `folder`.
+
+    Raises:
+        RecipeError: The service gives no images of that size.
+        ValueError: The images are in a folder.
+    """
+    if settings.service == "skyserver":
+        base_url = settings.base_url or SKYSERVER_URL
+        return SkyServer(settings.side, release=settings.release, base_url=base_url, source=settings.source)
+    raise ValueError(f"{settings.service} is no service")

@@ -1,0 +1,164 @@
+"""The stage that brings the images: found in a folder, or fetched from a service into the run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalight.catalog import list_file_names
+from metalight.cutouts import (
+    ORIGIN_FILE,
+    REFUSED_BY_SERVICES,
+    build_service,
+    check_origin,
+    compute_folder_digest,
+    compute_frame_arcsec,
+    download_cutouts,
+    estimate_download,
+    find_cutouts,
+)
+from metalight.errors import ImageError, RecipeError, RunError
+from metalight.pipeline.estimate import format_bytes, format_seconds
+from metalight.pipeline.refusals import format_refused, save_refused
+from metalight.pipeline.stage import Job, Stage
+from metalight.recipe import WORDS_ON_FETCHING, Recipe
+from metalight.run import RunFolder, describe_file
+from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, save_table
+
+_USUAL_R90 = "petroR90_r"
+_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "retry_refused"}
+"""Of a service: its images are the same wherever it is asked, and a finished download is not begun again for them."""
+
+
+def _perform_cutouts(job: Job) -> str:
+    galaxies = load_table(job.run.catalog, missing_values=())
+    if job.recipe.cutouts.service == "folder":
+        return _find_in_folder(job, galaxies)
+    return _fetch_from_service(job, galaxies)
+
+
+def _find_in_folder(job: Job, galaxies: Table) -> str:
+    settings = job.recipe.cutouts
+    folder = Path(settings.folder)
+    check_origin(folder, framing=settings.framing, source=settings.source)
+    # A column of the user's that only happens to be called file_name is not asked for.
+    file_names = list_file_names(galaxies) if job.recipe.catalog.file_name else None
+    cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names, bands=settings.bands)
+    save_table(Table(cutouts.found, {}), job.run.cutouts)
+    save_refused(cutouts.refused, job.run.refused("cutouts"))
+    unused = f"; {cutouts.unused:,} images belong to none of them" if cutouts.unused else ""
+    return f"{len(cutouts.found):,} of {len(galaxies.frame):,} have an image{format_refused(cutouts.refused)}{unused}"
+
+
+def _fetch_from_service(job: Job, galaxies: Table) -> str:
+    settings = job.recipe.cutouts
+    service = build_service(settings)
+    report = download_cutouts(
+        list_places(job, galaxies),
+        service,
+        job.run.fetched,
+        job.recipe.network,
+        retry_refused=settings.retry_refused,
+        foretell=lambda num_left: _foretell(job, service.name, num_left),
+        progress=job.progress,
+    )
+    if report.fetched.empty:
+        first = report.refused.iloc[0]
+        raise ImageError(
+            f"None of the {len(report.refused):,} galaxies has an image of {service.name}: galaxy "
+            f"{first['object_id']}, for example: {first['reason']}. Check [cutouts] and [catalog] ra, dec, petro_r90."
+        )
+    save_table(Table(report.fetched, {}), job.run.cutouts)
+    save_refused(report.refused, job.run.refused("cutouts"))
+    line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {service.name}"
+    if report.num_requests:
+        line += f"; {report.num_new:,} fetched now with {report.num_requests:,} requests"
+    return line + format_refused(report.refused)
+
+
+def list_places(job: Job, galaxies: Table) -> pd.DataFrame:
+    """What a service is asked to show: columns object_id, ra, dec (degrees), frame_arcsec.
+
+    Args:
+        job: The run.
+        galaxies: Its catalogue.
+
+    Raises:
+        RecipeError: The framing needs a size, and no column is named for it.
+        TableError: A column is not there, or holds no numbers.
+    """
+    names, path = job.recipe.catalog, job.run.catalog
+
+    def read(setting: str, name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
+        column = find_column(galaxies, name, path=path, role=f"[catalog] {setting}")
+        return require_numbers(galaxies, column, path=path)
+
+    settings = job.recipe.cutouts
+    radii = None
+    if settings.framing == "petrosian":
+        radius = names.petro_r90 or next(iter(match_columns(galaxies, _USUAL_R90)), "")
+        if not radius:
+            raise RecipeError(
+                'framing = "petrosian" shows 5.05 petroR90_r around a galaxy, and the catalogue has no such column: '
+                "name one with [catalog] petro_r90, or set [cutouts] framing."
+            )
+        radii = read("petro_r90", radius)
+    frames = compute_frame_arcsec(settings.model_copy(update={"field_arcsec": 0.0}), len(galaxies.frame), radii)
+    return pd.DataFrame(
+        {
+            "object_id": galaxies.frame["object_id"].to_numpy(),
+            "ra": read("ra", names.ra),
+            "dec": read("dec", names.dec),
+            "frame_arcsec": frames,
+        }
+    )
+
+
+def _foretell(job: Job, name: str, num_left: int) -> None:
+    seconds, num_bytes = estimate_download(num_left, job.recipe.network, side=job.recipe.cutouts.side)
+    free = shutil.disk_usage(job.run.path).free
+    job.tell(
+        f"Ahead: {num_left:,} cutouts from {name}, about {format_seconds(seconds)} and {format_bytes(num_bytes)} of "
+        f"disk ({format_bytes(free)} free)."
+    )
+    if num_bytes > free:
+        raise RunError(
+            f"{num_left:,} cutouts need about {format_bytes(num_bytes)} in {job.run.path}, where {format_bytes(free)} "
+            "are free; make room, or choose another --run-dir."
+        )
+
+
+def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:
+    if recipe.cutouts.service == "folder":
+        settings = recipe.cutouts.model_dump(mode="json", exclude=set(WORDS_ON_FETCHING))
+        return {**settings, "has_file_names": bool(recipe.catalog.file_name)}
+    settings = recipe.cutouts.model_dump(mode="json", exclude=_SETTINGS_WITHOUT_EFFECT)
+    return {**settings, "columns": [recipe.catalog.ra, recipe.catalog.dec, recipe.catalog.petro_r90]}
+
+
+def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
+    if recipe.cutouts.service != "folder":
+        return {}
+    folder = Path(recipe.cutouts.folder)
+    return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
+
+
+def _can_ask_again(run: RunFolder, recipe: Recipe) -> bool:
+    """Whether refused galaxies are to be asked for once more."""
+    if recipe.cutouts.service == "folder" or not recipe.cutouts.retry_refused:
+        return False
+    refused = load_table(run.refused("cutouts"), missing_values=()).frame
+    return bool("kind" in refused and refused["kind"].isin(REFUSED_BY_SERVICES).any())
+
+
+CUTOUTS_STAGE = Stage(
+    "cutouts",
+    after=("catalog",),
+    perform=_perform_cutouts,
+    settings=_cutouts_settings,
+    inputs=_cutouts_inputs,
+    outputs=lambda run: [run.cutouts, run.refused("cutouts")],
+    has_more=_can_ask_again,
+)

@@ -1,0 +1,159 @@
+"""Promises of runs that fetch their images from a service: the same model as from a folder, and nothing asked twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from call import QUICK, list_performed, refuse_run, run
+from cutout_server import FAULTS, CutoutServer, Handler, picture_of, serve_cutouts
+
+_FETCHING = """
+catalog.object_id = "objID"
+catalog.targets = ["oh_p50"]
+[cutouts]
+service = "skyserver"
+base_url = "URL"
+side = 64
+[network]
+requests_per_second = 0
+first_wait_s = 0
+tries = 2
+"""
+
+
+@pytest.fixture
+def service() -> Iterator[CutoutServer]:
+    with serve_cutouts() as server:
+        yield server
+
+
+def make_catalog(folder: Path, number: int = 40) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    catalog = pd.DataFrame(
+        {
+            "objID": 1_237_648_720_693_755_918 + np.arange(number),
+            "ra": np.arange(number) / 1000,
+            "dec": 0.25,
+            "petroR90_r": random.uniform(2, 8, number),
+            "oh_p50": random.normal(8.9, 0.2, number),
+        }
+    )
+    catalog.to_csv(folder / "catalog.csv", index=False)
+    return catalog
+
+
+@pytest.fixture
+def sky(tmp_path: Path, service: CutoutServer) -> Path:
+    """A folder with catalog.csv and recipe.toml; its run goes to run/."""
+    make_catalog(tmp_path)
+    (tmp_path / "recipe.toml").write_text(write_recipe(service.url))
+    return tmp_path
+
+
+def write_recipe(url: str) -> str:
+    plain = "\n".join(line for line in QUICK.splitlines() if not line.startswith("cutouts."))
+    return f"{plain}\n{_FETCHING.replace('URL', url)}"
+
+
+def test_a_run_that_fetches_ends_as_one_from_a_folder_of_the_same_images(
+    sky: Path, service: CutoutServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    output = run(sky)
+    assert "Ahead: 40 cutouts from SkyServer, about 2 s and 1 MiB of disk" in output
+    assert "40 of 40 have an image of SkyServer; 40 fetched now with 40 requests" in output
+    catalog = pd.read_csv(sky / "catalog.csv")
+    asked = sorted(float(query["scale"]) for query in service.requests)
+    assert asked == pytest.approx(sorted(2 / 0.396 / 64 * catalog["petroR90_r"]), abs=1e-7)
+
+    folder = tmp_path_factory.mktemp("folder")
+    (folder / "images").mkdir()
+    for object_id, ra_deg in zip(catalog["objID"].tolist(), catalog["ra"].tolist(), strict=True):
+        (folder / "images" / f"{object_id}.jpg").write_bytes(picture_of(ra_deg, 64))
+    catalog.to_csv(folder / "catalog.csv", index=False)
+    settings = 'catalog.object_id = "objID"\ncatalog.targets = ["oh_p50"]\ncutouts.source = "sdss"\n'
+    (folder / "recipe.toml").write_text(QUICK + settings)
+    run(folder)
+    for name in ("pixels/pixels.npy", "predictions/test.parquet"):
+        assert (sky / "run" / name).read_bytes() == (folder / "run" / name).read_bytes()
+
+
+def test_a_finished_download_is_not_begun_again(sky: Path, service: CutoutServer) -> None:
+    run(sky)
+    num_requests = len(service.requests)
+    assert "nothing was done" in run(sky)
+    # Neither for another release, nor where the service has moved.
+    moved = ("--set", "cutouts.release=16", "--set", "cutouts.base_url=http://127.0.0.1:9")
+    assert list_performed(run(sky, *moved)) == []
+    # Done anew, it finds all that is there.
+    assert "40 of 40" in run(sky, "--only", "cutouts", *moved)
+    assert len(service.requests) == num_requests
+
+
+def test_images_are_decoded_anew_from_what_was_fetched(sky: Path, service: CutoutServer) -> None:
+    run(sky, "--only", "catalog")
+    run(sky, "--only", "cutouts")
+    run(sky, "--only", "pixels", "--set", "pixels.side=8")
+    assert len(service.requests) == 40
+
+
+def test_who_is_refused_is_listed_with_the_reason_and_asked_again_only_when_wanted(
+    sky: Path, service: CutoutServer
+) -> None:
+    catalog = pd.read_csv(sky / "catalog.csv")
+    catalog.loc[5, "petroR90_r"] = np.nan
+    catalog.to_csv(sky / "catalog.csv", index=False)
+    is_broken = True
+
+    def fail(handler: Handler, times: int) -> bool:
+        return is_broken and handler.query["ra"] == "0.007000000" and FAULTS["500"](handler)
+
+    service.fault = fail
+    output = run(sky)
+    assert "38 of 40 have an image of SkyServer" in output
+    assert "2 refused" in output
+    refused = pd.read_csv(sky / "run" / "refused" / "cutouts.csv")
+    assert refused["object_id"].tolist() == catalog["objID"][[5, 7]].tolist()
+    assert refused["kind"].tolist() == ["no_size", "service_error"]
+    num_requests = len(service.requests)
+    assert list_performed(run(sky)) == []
+    assert len(service.requests) == num_requests
+    is_broken = False
+    again = run(sky, "--set", "cutouts.retry_refused=true")
+    assert "39 of 40 have an image of SkyServer; 1 fetched now with 1 requests" in again
+    assert list_performed(run(sky, "--set", "cutouts.retry_refused=true")) == []
+
+
+def test_a_run_against_a_dead_service_ends_with_a_sentence_and_goes_on_later(sky: Path, service: CutoutServer) -> None:
+    service.fault = lambda handler, times: FAULTS["429"](handler)
+    assert "SkyServer gave nothing that can be used" in refuse_run(sky)
+    service.fault = lambda handler, times: False
+    assert "40 fetched now" in run(sky)
+
+
+def test_the_petrosian_framing_needs_a_radius(sky: Path) -> None:
+    catalog = pd.read_csv(sky / "catalog.csv").drop(columns="petroR90_r")
+    catalog.to_csv(sky / "catalog.csv", index=False)
+    assert "[catalog] petro_r90" in refuse_run(sky, status=2)
+    assert "40 of 40" in run(sky, "--set", "cutouts.framing=fixed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["cutouts.side=32"], "64 to 2048 px"),
+        (["cutouts.release=13"], "greater than or equal to 14"),
+        (["cutouts.base_url=skyserver.sdss.org"], "no address"),
+        (["cutouts.framing=other"], "set frame_arcsec"),
+        (["cutouts.frame_arcsec=10"], "for framing"),
+        (["cutouts.service=skyservre"], "skyserver"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_asked(
+    sky: Path, service: CutoutServer, settings: list[str], words: str
+) -> None:
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    assert words in refuse_run(sky, *arguments, status=2)
+    assert service.requests == []
