@@ -51,7 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.add_typer(recipe.app, name="recipe")
-app.command("simulate")(simulate.simulate)
+app.add_typer(simulate.app, name="simulate")
 
 
 def _show_version(is_wanted: bool) -> None:
