@@ -21,6 +21,7 @@ from metalight.images import (
     resize_area,
 )
 from metalight.pipeline.refusals import name_kind
+from metalight.pipeline.stage import locate_images
 from metalight.recipe import Recipe
 from metalight.run import RunFolder
 from metalight.store import FileReader
@@ -69,7 +70,7 @@ def load_pictures(run: RunFolder, recipe: Recipe, choose: Callable[[Ids], Ids]) 
         found = load_table(run.cutouts, missing_values=()).frame
         object_ids = choose(found["object_id"].to_numpy())
         chosen = found.set_index("object_id", drop=False).loc[object_ids].reset_index(drop=True)
-        object_ids, levels = _read(Path(recipe.cutouts.folder), chosen, recipe)
+        object_ids, levels = _read(locate_images(run, recipe), chosen, recipe)
     else:
         raise ImageError("There are no images yet: the stages cutouts and pixels are not done.")
     if not len(object_ids):
@@ -93,7 +94,7 @@ def load_refused_pictures(
         Columns object_id, stage, reason, path; and the pictures, (height, width, 3 or 1), in the same order: by stage
         and reason.
     """
-    folder = Path(recipe.cutouts.folder)
+    folder = locate_images(run, recipe)
     refused = pd.concat(
         [frame.assign(stage=stage) for stage, frame in list_refused(run).items()] or [_no_refused()], ignore_index=True
     ).drop_duplicates("object_id")
