@@ -156,8 +156,8 @@ def _announce(server: "StandIn") -> None:
     doubles = len(sky.object_ids) - sky.num_galaxies
     lines = (
         f"{server.url}/dr18/SkyServerWS/ answers until Ctrl-C:",
-        f"  SearchTools/SqlSearch?cmd=…&format=csv                {sky.num_galaxies:,} galaxies, and {doubles:,} to be cut",
-        f"  ImgCutout/getjpeg?ra=…&dec=…&scale=…&width=…&height=…  {images}",
+        f"  SearchTools/SqlSearch?cmd=…&format=csv  {sky.num_galaxies:,} galaxies, and {doubles:,} to be cut",
+        f"  ImgCutout/getjpeg?ra=…&dec=…&scale=…    {images}",
     )
     # At once: who reads the first line may end us before the second.
     typer.echo("\n".join(lines))

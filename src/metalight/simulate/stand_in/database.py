@@ -4,10 +4,13 @@ Queries are T-SQL at SkyServer and SQLite here; of what differs, `TOP`, `OFFSET 
 translated.
 """
 
+import contextlib
+import itertools
 import re
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -50,26 +53,24 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def select(self, query: str, row_limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Names of the columns, and the first rows of a query.
+    @contextlib.contextmanager
+    def select(self, query: str, row_limit: int) -> Iterator[tuple[list[str], Iterator[tuple[object, ...]]]]:
+        """A block with the names of the columns, and the first rows of a query, found as they are asked for.
 
         Args:
             query: A single SELECT.
             row_limit: How many rows there are at most.
 
         Raises:
-            sqlite3.Error: It cannot be answered.
+            sqlite3.Error: It cannot be answered; also while rows are asked for.
         """
         translated = translate(query)
         if not re.match(r"\s*select\b", translated, re.IGNORECASE):
             raise sqlite3.OperationalError("only a single SELECT statement is answered")
         with self._lock:
             self._deadline = time.monotonic() + _LONGEST_QUERY_S
-            cursor = self._connection.execute(translated)
-            rows = cursor.fetchmany(row_limit)
-            names = [column[0] for column in cursor.description]
-            cursor.close()
-        return names, rows
+            with contextlib.closing(self._connection.execute(translated)) as cursor:
+                yield [column[0] for column in cursor.description], itertools.islice(cursor, row_limit)
 
     def _is_too_late(self) -> int:
         return int(self._is_closed or time.monotonic() > self._deadline)

@@ -16,8 +16,6 @@ from metalight.simulate.stand_in.sky import Sky
 ROW_LIMIT = 500_000
 """Rows that SkyServer gives at most."""
 
-_ROWS_AT_A_TIME = 10_000
-
 
 class SqlSearch:
     """Answers for queries; may be shared by threads."""
@@ -41,10 +39,11 @@ class SqlSearch:
         if form.lower() != "csv":
             return self._refuse(f"The stand-in gives format=csv alone, not {form}.")
         try:
-            names, rows = self._database.select(parameters.get("cmd", ""), self._row_limit)
+            with self._database.select(parameters.get("cmd", ""), self._row_limit) as (names, rows):
+                table = _write_csv(names, rows)
         except sqlite3.Error as error:
             return self._refuse(f"SQL error: {error}")
-        return Answer("query", 200, "text/plain; charset=utf-8", _write_csv(names, rows))
+        return Answer("query", 200, "text/plain; charset=utf-8", table)
 
     def _refuse(self, text: str) -> Answer:
         return build_page("query error", self._error_status, "SkyServer: your query could not be answered", text)
