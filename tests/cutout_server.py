@@ -24,6 +24,7 @@ class CutoutServer:
 
     url: str = ""
     fault: Fault = lambda handler, times: False
+    paths: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
@@ -47,6 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         self.query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         number = round(1000 * float(self.query.get("ra", "0")))
         with service.lock:
+            service.paths.append(urlsplit(self.path).path)
             service.requests.append(self.query)
             service.times.append(time.monotonic())
             service.agents.add(self.headers["User-Agent"])
@@ -57,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(self.picture())
 
     def picture(self) -> bytes:
-        side = min(2048, max(64, int(self.query["width"])))
+        side = int(self.query.get("size", 0)) or min(2048, max(64, int(self.query["width"])))
         return picture_of(float(self.query["ra"]), side)
 
     def send(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from metalight.cutouts.checks import compute_black_share, judge_picture
+from metalight.cutouts.checks import compute_black_share, judge_picture, judge_survey_picture
 from metalight.web import Answer
 from sky_pictures import encode, make_galaxy, make_message
 
@@ -69,6 +69,17 @@ def test_a_body_that_is_not_the_picture_is_an_invalid_image(body: bytes, words: 
     kind, refusal, reason = judge(answer(body))
     assert (kind, refusal) == ("again", "invalid_image")
     assert words in reason
+
+
+def test_a_picture_of_one_colour_is_outside_the_footprint_of_surveys_that_show_it_so() -> None:
+    for level in (0, 32, 255):
+        given = answer(encode(np.full((128, 128, 3), level, np.uint8)))
+        verdict = judge_survey_picture(given, width=128, height=128)
+        assert (verdict.kind, getattr(verdict, "refusal", "")) == ("final", "outside_footprint")
+    for body in (make_galaxy(1), make_message("text"), b"", make_galaxy(1)[:-300]):
+        assert judge_survey_picture(answer(body), width=128, height=128) == judge_picture(
+            answer(body), width=128, height=128
+        )
 
 
 def test_the_share_of_black_counts_pixels_that_are_zero_in_all_channels() -> None:

@@ -12,7 +12,7 @@ from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
-from metalight.cutouts.services import CutoutService, SkyServer, build_service
+from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
 
 __all__ = [
     "ORIGIN_FILE",
@@ -23,7 +23,9 @@ __all__ = [
     "DownloadLimits",
     "DownloadReport",
     "FoundCutouts",
+    "HipsPictures",
     "ImageOrigin",
+    "LegacyViewer",
     "SkyServer",
     "build_service",
     "check_origin",

@@ -22,6 +22,7 @@ MAX_PICTURE_BYTES = 20_000_000
 _JPEG_TYPES = ("image/jpeg", "image/jpg")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _LONGEST_WORDS = 200
+_OUTSIDE: RefusalKind = "outside_footprint"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,19 @@ def judge_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
     return ImageVerdict("again", flaw, "invalid_image") if flaw else GOOD
 
 
+def judge_survey_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
+    """As `judge_picture`, of a service that shows a single colour where its survey has no images."""
+    verdict = judge_picture(answer, width=width, height=height)
+    if answer.status == 200 and verdict.kind in ("good", "again") and is_one_colour(answer.body):
+        return ImageVerdict("final", "the picture has one colour all over, as outside the footprint", _OUTSIDE)
+    return verdict
+
+
 def judge_status(answer: Answer) -> ImageVerdict:
     """What an answer is worth whose status is not 200."""
     # Only words tell a place without images from a path without a service, or from a fault that may pass.
     if answer.status == 404 and "footprint" in answer.reason.casefold():
-        return ImageVerdict("final", "is outside the survey's footprint, says the service", "outside_footprint")
+        return ImageVerdict("final", "is outside the survey's footprint, says the service", _OUTSIDE)
     words = f" ({answer.reason[:_LONGEST_WORDS]})" if answer.reason else ""
     reason = f"the service answered with status {answer.status}{words}"
     # A picture with 404 is an error that the service has painted; a page is a wrong address, and stays one.
@@ -77,6 +86,17 @@ def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:
     if black > MOST_BLACK:
         return f"the picture shows no sky: {100 * black:.0f} % of its pixels are exactly black, as where a text is"
     return ""
+
+
+def is_one_colour(data: bytes) -> bool:
+    """Whether a file is a whole JPEG picture of which all pixels are alike."""
+    import simplejpeg
+
+    try:
+        pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    except ValueError:
+        return False
+    return bool((pixels == pixels[0, 0]).all())
 
 
 def compute_black_share(pixels: npt.NDArray[np.uint8]) -> float:

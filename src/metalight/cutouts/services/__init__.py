@@ -1,7 +1,17 @@
 """Services that give images of places on the sky: one module each, behind one protocol."""
 
 from metalight.cutouts.services.choose import build_service
+from metalight.cutouts.services.hips import HipsPictures
+from metalight.cutouts.services.legacy import LegacyViewer
 from metalight.cutouts.services.protocol import CutoutRequest, CutoutService
 from metalight.cutouts.services.skyserver import SKYSERVER_SIDES, SkyServer
 
-__all__ = ["SKYSERVER_SIDES", "CutoutRequest", "CutoutService", "SkyServer", "build_service"]
+__all__ = [
+    "SKYSERVER_SIDES",
+    "CutoutRequest",
+    "CutoutService",
+    "HipsPictures",
+    "LegacyViewer",
+    "SkyServer",
+    "build_service",
+]

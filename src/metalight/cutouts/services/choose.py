@@ -1,5 +1,7 @@
 """The service that settings name."""
 
+from metalight.cutouts.services.hips import HIPS_URL, HipsPictures
+from metalight.cutouts.services.legacy import LEGACY_URL, LegacyViewer
 from metalight.cutouts.services.protocol import CutoutService
 from metalight.cutouts.services.skyserver import SKYSERVER_URL, SkyServer
 from metalight.recipe import CutoutsSettings
@@ -18,4 +20,9 @@ def build_service(settings: CutoutsSettings) -> CutoutService:
     if settings.service == "skyserver":
         base_url = settings.base_url or SKYSERVER_URL
         return SkyServer(settings.side, release=settings.release, base_url=base_url, source=settings.source)
+    if settings.service == "legacy":
+        base_url = settings.base_url or LEGACY_URL
+        return LegacyViewer(settings.side, settings.layer, settings.source, base_url)
+    if settings.service == "hips":
+        return HipsPictures(settings.side, settings.hips, settings.source, settings.base_url or HIPS_URL)
     raise ValueError(f"{settings.service} is no service")

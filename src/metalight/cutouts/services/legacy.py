@@ -1,0 +1,48 @@
+"""The viewer of the Legacy Surveys: colour pictures of several surveys, each in its own stretch.
+
+From the service's documentation and public code, as collected: parameters ra, dec (degrees), layer (`sdss`, `ls-dr9`,
+`ls-dr10`, `ls-dr10-grz`, …), pixscale (arcsec a pixel), size (px, up to 3000 by tests of others, 512 in older
+documents). The layer `sdss` has g, r, i of SDSS in another stretch than SkyServer's, so a model of the one is none for
+the other. What could not be tried live: all of it, and how a place without images looks; a picture of a single colour
+is taken for that.
+"""
+
+from dataclasses import dataclass
+
+from metalight.cutouts.checks import MAX_PICTURE_BYTES, ImageVerdict, judge_survey_picture
+from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
+from metalight.store import AskedCutout
+from metalight.web import Answer
+
+LEGACY_URL = "https://www.legacysurvey.org/viewer"
+
+
+@dataclass(frozen=True)
+class LegacyViewer:
+    """Pictures of a layer of the Legacy Surveys' viewer."""
+
+    side: int
+    layer: str
+    source: str
+    base_url: str = LEGACY_URL
+    """Where `/cutout.jpg` is."""
+
+    name: str = "the Legacy Surveys' viewer"
+    bands: tuple[str, ...] = ("",)
+    scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
+    max_bytes: int = MAX_PICTURE_BYTES
+
+    def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
+        """One request for the picture."""
+        parameters = {
+            "ra": format_degrees(asked.ra_deg),
+            "dec": format_degrees(asked.dec_deg),
+            "layer": self.layer,
+            "pixscale": format_arcsec(asked.pixel_scale_arcsec),
+            "size": str(asked.width),
+        }
+        return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.jpg", parameters)]
+
+    def judge(self, answer: Answer) -> ImageVerdict:
+        """What a picture is worth."""
+        return judge_survey_picture(answer, width=self.side, height=self.side)
