@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from call import QUICK, refuse_run, run
+from metalight.pipeline import inspect_run
 from metalight.simulate import SurveyDesign, simulate_survey
 from metalight.simulate.stand_in import StandIn, serve
 
@@ -62,6 +63,15 @@ def test_measured_sizes_frame_galaxies_as_those_of_the_catalogue_do(tmp_path: Pa
     errors = np.log(frames.to_numpy() / (2 / 0.396 * truth.loc[frames.index].to_numpy()))
     assert abs(np.median(errors)) < 0.06
     assert np.mean(np.abs(errors) < 0.2) > 0.85
+
+
+def test_fetched_images_are_inspected_as_those_of_a_folder_are(tmp_path: Path, sky: tuple[Path, StandIn]) -> None:
+    place = make_run(tmp_path, sky, 'size = "factor"', 'radius_column = "petroR50_r"')
+    run(place, "--only", "cutouts")
+    catalog = pd.read_csv(place / "catalog.csv")
+    inspect_run(place / "run")
+    shown = pd.read_csv(place / "run" / "figures" / "contact_sheet.csv", dtype={"object_id": "int64"})
+    assert set(shown["object_id"]) == set(catalog["objID"])
 
 
 def test_nobody_is_looked_at_twice(tmp_path: Path, sky: tuple[Path, StandIn]) -> None:

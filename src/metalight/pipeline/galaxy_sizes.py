@@ -44,8 +44,8 @@ def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float6
     source = job.recipe.cutouts.source
     if source not in PICTURE_CURVES:
         raise RecipeError(
-            f"Sizes are measured on pictures whose curve is known ({', '.join(PICTURE_CURVES)}), but [cutouts] source is "
-            f'\'{source}\'; name a column of radii instead, with size = "column" or "factor".'
+            f"[cutouts] source is '{source}', and sizes are measured on pictures whose curve is known: "
+            f'{", ".join(PICTURE_CURVES)}. Name a column of radii instead, with size = "column" or "factor".'
         )
     radii = pd.Series(np.nan, index=places["object_id"].to_numpy(), dtype="float64")
     flaws: dict[int, str] = {}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from metalight.cutouts import find_cutouts
 from metalight.errors import ImageError
-from metalight.image_files import is_fits
+from metalight.image_files import is_fits, split_path
 from metalight.images import (
     crop_square,
     decode_image,
@@ -130,7 +130,8 @@ def _no_refused() -> pd.DataFrame:
 def _locate(folder: Path, refused: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """The refused galaxies whose image file is known or is named by their identifier."""
     without = refused.loc[refused["path"] == "", "object_id"].to_numpy(dtype=np.int64)
-    if len(without) and folder.is_dir() and not recipe.catalog.file_name:
+    is_by_name = recipe.cutouts.service == "folder" and not recipe.catalog.file_name
+    if len(without) and folder.is_dir() and is_by_name:
         try:
             found = find_cutouts(folder, without, None, bands=recipe.cutouts.bands).found
         except ImageError:  # none of them has one
@@ -154,8 +155,9 @@ def _decode(folder: Path, path: str, recipe: Recipe) -> Picture | None:
 
 
 def _decode_fits(folder: Path, path: str, recipe: Recipe) -> Picture | None:
+    reader = FileReader(folder)
     try:
-        num_bytes = (folder / path).stat().st_size
+        num_bytes = sum(len(reader.read(name)) for name in split_path(path))
     except OSError:
         return None
     found = pd.DataFrame({"object_id": [0], "path": [path], "num_bytes": [num_bytes], "modified_ns": [0]})
