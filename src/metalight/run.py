@@ -7,6 +7,8 @@ RUN/
 ├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there
+├── sizes.parquet            where sizes are measured: radii of each galaxy, or why it has none
+├── first_looks/             the wide images that they are measured on: parts like those of cutouts/
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
@@ -81,6 +83,16 @@ class RunFolder:
     def fetched(self) -> Path:
         """Folder of the images that a service gave: a store, in which nothing is deleted."""
         return self.path / "cutouts"
+
+    @property
+    def sizes(self) -> Path:
+        """Parquet: object_id, image (a number that tells which one was measured), the columns of `PetrosianRadius`."""
+        return self.path / "sizes.parquet"
+
+    @property
+    def first_looks(self) -> Path:
+        """Folder of the wide images that sizes are measured on: a store."""
+        return self.path / "first_looks"
 
     @property
     def pixels(self) -> Path:
@@ -167,8 +179,8 @@ class RunFolder:
 
     def _check_places(self) -> None:
         """Refuse what stands in the way of an artefact now, and not after hours of work."""
-        folders = [self.queries, self.fetched, self.pixels, self.model, self.history.parent, self.checkpoints]
-        folders += [self.figures, self.predictions("test").parent, self.refused("catalog").parent]
+        folders = [self.queries, self.fetched, self.first_looks, self.pixels, self.model, self.history.parent]
+        folders += [self.checkpoints, self.figures, self.predictions("test").parent, self.refused("catalog").parent]
         for folder in folders:
             if folder.is_symlink() and not folder.exists():
                 raise RunError(
@@ -176,8 +188,8 @@ class RunFolder:
                 )
             if folder.exists() and not folder.is_dir():
                 raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
-        files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.splits, self.history, self.provenance]
-        files += [self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
+        files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.sizes, self.splits, self.history]
+        files += [self.provenance, self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
         files += [place(split) for place in (self.predictions, self.metrics) for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]

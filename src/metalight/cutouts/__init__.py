@@ -9,13 +9,14 @@ from metalight.cutouts.download import (
     list_cutouts_in_store,
 )
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
-from metalight.cutouts.frame import SDSS_PIXEL_ARCSEC, compute_frame_arcsec
+from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.scan import compute_folder_digest
 from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
 
 __all__ = [
     "ORIGIN_FILE",
+    "PETROSIAN_FIELD_IN_R90",
     "REFUSED_BY_SERVICES",
     "SDSS_PIXEL_ARCSEC",
     "CutoutService",

@@ -16,6 +16,7 @@ from metalight.evaluation.paired import (
     format_comparison,
 )
 from metalight.evaluation.pairing import KnownTruth, PairedGalaxies, Predictions, pair_predictions
+from metalight.evaluation.sample import choose_galaxies, compute_histograms, summarize_columns
 from metalight.evaluation.scores import (
     Scores,
     evaluate_predictions,
@@ -34,9 +35,11 @@ __all__ = [
     "align_rows",
     "build_record",
     "choose_bin_centres",
+    "choose_galaxies",
     "compare_predictions",
     "compute_binned_differences",
     "compute_binned_statistics",
+    "compute_histograms",
     "describe_verdict",
     "evaluate_predictions",
     "find_scorable",
@@ -47,4 +50,5 @@ __all__ = [
     "pair_predictions",
     "save_scores",
     "select_examples",
+    "summarize_columns",
 ]

@@ -1,8 +1,17 @@
 """Figures: computed numbers become PNG and PDF, and the numbers drawn lie beside them as CSV."""
 
+from metalight.figures.contact_sheet import draw_contact_sheet
 from metalight.figures.example_grid import draw_example_grid
 from metalight.figures.paired_difference import draw_paired_difference
 from metalight.figures.prediction_summary import draw_prediction_summary
+from metalight.figures.sample_summary import draw_sample_summary
 from metalight.figures.training_history import draw_training_history
 
-__all__ = ["draw_example_grid", "draw_paired_difference", "draw_prediction_summary", "draw_training_history"]
+__all__ = [
+    "draw_contact_sheet",
+    "draw_example_grid",
+    "draw_paired_difference",
+    "draw_prediction_summary",
+    "draw_sample_summary",
+    "draw_training_history",
+]

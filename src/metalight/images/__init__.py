@@ -4,6 +4,7 @@ from metalight.images.decode import decode_image
 from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
 from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
+from metalight.images.petrosian_radius import PICTURE_CURVES, PetrosianRadius, measure_petrosian
 from metalight.images.pixels import (
     CONTENT_FILE,
     Pixels,
@@ -23,13 +24,15 @@ from metalight.images.reading import (
     refuse_duplicates,
 )
 from metalight.images.resample import crop_square, resize_area
-from metalight.images.stretch import stretch_lupton
+from metalight.images.stretch import stretch_lupton, unstretch_lupton
 
 __all__ = [
     "CONTENT_FILE",
     "DECODING_VERSION",
+    "PICTURE_CURVES",
     "SMALLEST_SIDE_TO_COMPARE",
     "ImageKind",
+    "PetrosianRadius",
     "Pixels",
     "PixelsReport",
     "ReadImages",
@@ -47,8 +50,10 @@ __all__ = [
     "list_cache_files",
     "load_pixels",
     "make_display",
+    "measure_petrosian",
     "read_images",
     "refuse_duplicates",
     "resize_area",
     "stretch_lupton",
+    "unstretch_lupton",
 ]

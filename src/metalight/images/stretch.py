@@ -1,4 +1,4 @@
-"""Fluxes of three bands to the levels of a colour picture."""
+"""Fluxes of three bands to the levels of a colour picture, and back."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,3 +22,18 @@ def stretch_lupton(fluxes: npt.NDArray[np.floating], settings: LuptonSettings) -
             red, green, blue, minimum=minimum, stretch=settings.stretch, Q=settings.q
         )
     return picture
+
+
+def unstretch_lupton(levels: npt.NDArray[np.uint8], settings: LuptonSettings) -> npt.NDArray[np.float32]:
+    """Scaled fluxes of three bands, above what is black, of the levels of a colour picture (row, column, 3).
+
+    The inverse of `stretch_lupton` but for what a picture does not keep: what is below black comes back as 0, and what
+    is white as less than it was. The bands stay multiplied by `settings.scale`.
+    """
+    intensity = levels.mean(axis=-1, dtype=np.float64, keepdims=True)
+    fluxes = settings.stretch / settings.q * np.sinh(intensity * np.arcsinh(settings.q / 10) / 25.5)
+    # Where nothing is seen, the curve is straight.
+    at_black = settings.stretch / settings.q * np.arcsinh(settings.q / 10) / 25.5
+    factors = np.divide(fluxes, intensity, out=np.full_like(fluxes, at_black), where=intensity > 0)
+    scaled: npt.NDArray[np.float32] = (levels * factors).astype(np.float32)
+    return scaled

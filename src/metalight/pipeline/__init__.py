@@ -10,6 +10,7 @@ from metalight.pipeline.compare import (
 )
 from metalight.pipeline.estimate import Cost, Estimate, format_seconds
 from metalight.pipeline.evaluate_table import evaluate_table
+from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
@@ -22,6 +23,7 @@ __all__ = [
     "CompareReport",
     "Cost",
     "Estimate",
+    "Inspection",
     "PredictReport",
     "RunDifference",
     "RunReport",
@@ -32,6 +34,7 @@ __all__ = [
     "describe_overlap",
     "evaluate_table",
     "format_seconds",
+    "inspect_run",
     "predict_images",
     "run_recipe",
     "save_comparison",

@@ -1,6 +1,6 @@
 """The stage that brings the images: found in a folder, or fetched from a service into the run."""
 
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ from metalight.cutouts import (
     compute_folder_digest,
     compute_frame_arcsec,
     download_cutouts,
-    estimate_download,
     find_cutouts,
 )
-from metalight.errors import ImageError, RecipeError, RunError
-from metalight.pipeline.estimate import format_bytes, format_seconds
+from metalight.errors import ImageError, RecipeError
+from metalight.pipeline.galaxy_sizes import foretell_download, measure_radii
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_ON_FETCHING, Recipe
@@ -55,13 +54,14 @@ def _find_in_folder(job: Job, galaxies: Table) -> str:
 def _fetch_from_service(job: Job, galaxies: Table) -> str:
     settings = job.recipe.cutouts
     service = build_service(settings)
+    places, flaws = list_places(job, galaxies)
     report = download_cutouts(
-        list_places(job, galaxies),
+        places,
         service,
         job.run.fetched,
         job.recipe.network,
         retry_refused=settings.retry_refused,
-        foretell=lambda num_left: _foretell(job, service.name, num_left),
+        foretell=lambda num_left: foretell_download(job, num_left, side=settings.side),
         progress=job.progress,
     )
     if report.fetched.empty:
@@ -71,19 +71,31 @@ def _fetch_from_service(job: Job, galaxies: Table) -> str:
             f"{first['object_id']}, for example: {first['reason']}. Check [cutouts] and [catalog] ra, dec, petro_r90."
         )
     save_table(Table(report.fetched, {}), job.run.cutouts)
-    save_refused(report.refused, job.run.refused("cutouts"))
+    save_refused(_explain_sizes(report.refused, flaws), job.run.refused("cutouts"))
     line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {service.name}"
     if report.num_requests:
         line += f"; {report.num_new:,} fetched now with {report.num_requests:,} requests"
     return line + format_refused(report.refused)
 
 
-def list_places(job: Job, galaxies: Table) -> pd.DataFrame:
-    """What a service is asked to show: columns object_id, ra, dec (degrees), frame_arcsec.
+def _explain_sizes(refused: pd.DataFrame, flaws: Mapping[int, str]) -> pd.DataFrame:
+    """Refusals with the reason why a size could not be measured, where that is why."""
+    reasons = [
+        f"its size cannot be measured: {flaws[object_id]}" if kind == "no_size" and object_id in flaws else reason
+        for object_id, kind, reason in refused[["object_id", "kind", "reason"]].itertuples(index=False)
+    ]
+    return refused.assign(reason=pd.Series(reasons, dtype="str", index=refused.index))
+
+
+def list_places(job: Job, galaxies: Table) -> tuple[pd.DataFrame, dict[int, str]]:
+    """What a service is asked to show, and of galaxies whose size was to be measured but could not be, why.
 
     Args:
         job: The run.
         galaxies: Its catalogue.
+
+    Returns:
+        Columns object_id, ra, dec (degrees), frame_arcsec (NaN where it is not known); and the flaw by object_id.
 
     Raises:
         RecipeError: The framing needs a size, and no column is named for it.
@@ -91,43 +103,33 @@ def list_places(job: Job, galaxies: Table) -> pd.DataFrame:
     """
     names, path = job.recipe.catalog, job.run.catalog
 
-    def read(setting: str, name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
-        column = find_column(galaxies, name, path=path, role=f"[catalog] {setting}")
+    def read(role: str, name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
+        column = find_column(galaxies, name, path=path, role=role)
         return require_numbers(galaxies, column, path=path)
 
     settings = job.recipe.cutouts
-    radii = None
-    if settings.framing == "petrosian":
+    places = pd.DataFrame(
+        {
+            "object_id": galaxies.frame["object_id"].to_numpy(),
+            "ra": read("[catalog] ra", names.ra),
+            "dec": read("[catalog] dec", names.dec),
+        }
+    )
+    radii, flaws = None, dict[int, str]()
+    if settings.framing == "petrosian" and settings.size == "measured":
+        radii, flaws = measure_radii(job, places)
+    elif settings.framing == "petrosian" and settings.size == "factor":
+        radii = settings.radius_factor * read("[cutouts] radius_column", settings.radius_column)
+    elif settings.framing == "petrosian":
         radius = names.petro_r90 or next(iter(match_columns(galaxies, _USUAL_R90)), "")
         if not radius:
             raise RecipeError(
                 'framing = "petrosian" shows 5.05 petroR90_r around a galaxy, and the catalogue has no such column: '
-                "name one with [catalog] petro_r90, or set [cutouts] framing."
+                "name one with [catalog] petro_r90, or set [cutouts] size or framing."
             )
-        radii = read("petro_r90", radius)
-    frames = compute_frame_arcsec(settings.model_copy(update={"field_arcsec": 0.0}), len(galaxies.frame), radii)
-    return pd.DataFrame(
-        {
-            "object_id": galaxies.frame["object_id"].to_numpy(),
-            "ra": read("ra", names.ra),
-            "dec": read("dec", names.dec),
-            "frame_arcsec": frames,
-        }
-    )
-
-
-def _foretell(job: Job, name: str, num_left: int) -> None:
-    seconds, num_bytes = estimate_download(num_left, job.recipe.network, side=job.recipe.cutouts.side)
-    free = shutil.disk_usage(job.run.path).free
-    job.tell(
-        f"Ahead: {num_left:,} cutouts from {name}, about {format_seconds(seconds)} and {format_bytes(num_bytes)} of "
-        f"disk ({format_bytes(free)} free)."
-    )
-    if num_bytes > free:
-        raise RunError(
-            f"{num_left:,} cutouts need about {format_bytes(num_bytes)} in {job.run.path}, where {format_bytes(free)} "
-            "are free; make room, or choose another --run-dir."
-        )
+        radii = read("[catalog] petro_r90", radius)
+    frames = compute_frame_arcsec(settings.model_copy(update={"field_arcsec": 0.0}), len(places), radii)
+    return places.assign(frame_arcsec=frames), flaws
 
 
 def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:

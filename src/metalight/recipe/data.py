@@ -17,9 +17,13 @@ _NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
 FieldArcsec = Annotated[float, Field(ge=0)]
 Stretch = Literal["none", "lupton"]
 ServiceName = Literal["folder", "skyserver", "legacy", "hips"]
+SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
-    {"folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"}
+    {
+        *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
+        *("size", "radius_column", "radius_factor"),
+    }
 )
 """Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
 not depend on them, once the images are there."""
@@ -139,6 +143,18 @@ class CutoutsSettings(Settings):
     frame_arcsec: FieldArcsec = 0.0
     """Side on the sky of the images that a service is asked for, where the framing is `other`."""
 
+    size: SizeOrigin = "column"
+    """Where a service's `petrosian` frames have petroR90_r from: `column`, that of [catalog] petro_r90; `factor`,
+    radius_column times radius_factor; `measured`, on a first, wider image of each galaxy."""
+
+    radius_column: str = ""
+    """Column of another radius in arcsec, for `size = "factor"`."""
+
+    radius_factor: Annotated[float, Field(gt=0, le=100)] = 2.3
+    """petroR90_r in units of radius_column. Of petroR50_r it is 2.29 for exponential discs and 3.35 for de Vaucouleurs
+    profiles; of the half-light radius of the whole profile 2.27 and 2.39; seeing makes it smaller or larger, see
+    docs/framing.md."""
+
     base_url: str = ""
     """Where the service is; empty: at its usual place."""
 
@@ -202,6 +218,12 @@ class CutoutsSettings(Settings):
             raise ValueError(f'frame_arcsec is for framing = "other"; "{self.framing}" tells it already')
         if self.service != "folder" and self.framing == "other" and not self.frame_arcsec:
             raise ValueError('framing = "other" tells a service no size; set frame_arcsec')
+        if self.size == "measured" and self.service != "skyserver":
+            raise ValueError('size = "measured" needs service = "skyserver", the curve of whose pictures is known')
+        if self.size != "column" and (self.service == "folder" or self.framing != "petrosian"):
+            raise ValueError(f'size = "{self.size}" is for a service and framing = "petrosian"')
+        if (self.size == "factor") != bool(self.radius_column):
+            raise ValueError('radius_column and size = "factor" belong together; set both, or neither')
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
         return self

@@ -1,0 +1,140 @@
+"""Sizes for a catalogue that has none: measured on a first, wider image of each galaxy, before the framed one comes.
+
+First looks are 256 pixels of SDSS's own 0.396 arcsec, which hold two Petrosian radii of galaxies up to petroR90_r of
+about 25 arcsec; a galaxy that fills its image gets one twice as wide. What is measured is kept in `sizes.parquet`, so
+that an interrupted run goes on from there, and nobody is looked at twice.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from metalight.cutouts import SDSS_PIXEL_ARCSEC, DownloadReport, build_service, download_cutouts, estimate_download
+from metalight.errors import ImageError, RecipeError, RunError
+from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, measure_petrosian
+from metalight.pipeline.estimate import format_bytes, format_seconds
+from metalight.pipeline.stage import Job
+from metalight.store import FileReader
+from metalight.tables import Table, save_table
+
+FIRST_SIDES = (256, 512)
+"""Pixels on a side of the first look, and of the second one of galaxies that fill it."""
+
+_MEASURED_A_SAVE = 2000
+_KEY = ["object_id", "image"]
+_COLUMNS = [*_KEY, *(field.name for field in dataclasses.fields(PetrosianRadius))]
+
+
+def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    """petroR90_r of each galaxy in arcsec, NaN where it cannot be measured, and by object_id why not.
+
+    Args:
+        job: The run, whose recipe names a service of colour pictures.
+        places: Columns object_id, ra, dec (degrees).
+
+    Raises:
+        RecipeError: The curve of the pictures is not known.
+        ServiceError: The service gives nothing that can be used.
+    """
+    source = job.recipe.cutouts.source
+    if source not in PICTURE_CURVES:
+        raise RecipeError(
+            f"[cutouts] source is '{source}', and sizes are measured on pictures whose curve is known: "
+            f'{", ".join(PICTURE_CURVES)}. Name a column of radii instead, with size = "column" or "factor".'
+        )
+    radii = pd.Series(np.nan, index=places["object_id"].to_numpy(), dtype="float64")
+    flaws: dict[int, str] = {}
+    left = places
+    for side in FIRST_SIDES:
+        report = _fetch_first_looks(job, left, side)
+        flaws |= dict(zip(report.refused["object_id"].tolist(), report.refused["reason"].tolist(), strict=True))
+        measured = _measure_all(job, report.fetched)
+        radii.loc[measured["object_id"].to_numpy()] = measured["r90_arcsec"].to_numpy()
+        failed = measured[measured["reason"] != ""]
+        flaws |= dict(zip(failed["object_id"].tolist(), failed["reason"].tolist(), strict=True))
+        left = places[places["object_id"].isin(failed.loc[failed["needs_wider"], "object_id"])]
+        if left.empty:
+            break
+    lacking = radii.index[radii.isna()]
+    in_order = np.array(radii.tolist(), dtype=np.float64)
+    return in_order, {object_id: flaws[object_id] for object_id in lacking.tolist()}
+
+
+def foretell_download(job: Job, num_left: int, *, side: int) -> None:
+    """Tell how long so many cutouts take.
+
+    Raises:
+        RunError: The disk is too full for them.
+    """
+    name = build_service(job.recipe.cutouts).name
+    seconds, num_bytes = estimate_download(num_left, job.recipe.network, side=side)
+    free = shutil.disk_usage(job.run.path).free
+    job.tell(
+        f"Ahead: {num_left:,} cutouts from {name}, about {format_seconds(seconds)} and {format_bytes(num_bytes)} of "
+        f"disk ({format_bytes(free)} free)."
+    )
+    if num_bytes > free:
+        raise RunError(
+            f"{num_left:,} cutouts need about {format_bytes(num_bytes)} in {job.run.path}, where {format_bytes(free)} "
+            "are free; make room, or choose another --run-dir."
+        )
+
+
+def _fetch_first_looks(job: Job, places: pd.DataFrame, side: int) -> DownloadReport:
+    settings = job.recipe.cutouts
+    return download_cutouts(
+        places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC),
+        build_service(settings.model_copy(update={"side": side})),
+        job.run.first_looks,
+        job.recipe.network,
+        retry_refused=settings.retry_refused,
+        foretell=lambda num_left: foretell_download(job, num_left, side=side),
+        progress=job.progress,
+    )
+
+
+def _measure_all(job: Job, fetched: pd.DataFrame) -> pd.DataFrame:
+    """Measurements of the first looks, in their order; those of the same images are taken from before."""
+    known, keys = _load_known(job), fetched.rename(columns={"modified_ns": "image"})
+    there = keys.merge(known[_KEY], on=_KEY)["object_id"]
+    todo = fetched[~fetched["object_id"].isin(there)]
+    rows: list[dict[str, Any]] = []
+    with job.progress("Measuring sizes", len(todo)) as advance:
+        for row in _measure_each(job, todo):
+            rows.append(row)
+            advance(1)
+            if len(rows) == _MEASURED_A_SAVE:
+                known, rows = _keep(job, known, rows), []
+    known = _keep(job, known, rows) if rows else known
+    return keys[_KEY].merge(known, on=_KEY, how="left")
+
+
+def _load_known(job: Job) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(job.run.sizes)[_COLUMNS]
+    except (OSError, ValueError, KeyError):  # there is none, or it is damaged: then all is measured
+        return pd.DataFrame({name: pd.Series(dtype="int64" if name in _KEY else "object") for name in _COLUMNS})
+
+
+def _measure_each(job: Job, fetched: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    reader, curve = FileReader(job.run.first_looks), PICTURE_CURVES[job.recipe.cutouts.source]
+    for row in fetched.itertuples(index=False):
+        try:
+            levels = decode_image(reader.read(str(row.path)))
+            measured = measure_petrosian(levels, SDSS_PIXEL_ARCSEC, stretch=curve)
+        except (OSError, ImageError) as error:
+            raise ImageError(f"{job.run.first_looks}/{row.path} {error}; delete that folder, and run again.") from error
+        yield {"object_id": row.object_id, "image": row.modified_ns, **dataclasses.asdict(measured)}
+
+
+def _keep(job: Job, known: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Add measurements to those that are known, and save them all."""
+    new = pd.DataFrame(rows, columns=_COLUMNS).astype({"reason": "str"})
+    both = new if known.empty else pd.concat([known, new], ignore_index=True)
+    save_table(Table(both, {}), job.run.sizes)
+    return both
