@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         service: CutoutServer = self.server.service
         self.query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        number = round(1000 * float(self.query.get("ra", "0")))
+        number = round(1000 * float(self.query.get("ra") or 0))
         with service.lock:
             service.paths.append(urlsplit(self.path).path)
             service.requests.append(self.query)

@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from metalight.atomic import replace_file
 from metalight.errors import ImageError, quote_flaw
 
-RefusalKind = Literal["outside_footprint", "service_error", "invalid_image", "no_size", "bad_position"]
+RefusalKind = Literal["outside_footprint", "service_error", "invalid_image", "no_size", "bad_position", "no_image"]
 
 _ASKED = [
     ("object_id", pa.int64()),

@@ -1,9 +1,9 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
+from metalight.cutouts.archive import PicturesOfArchive, import_archive
 from metalight.cutouts.download import (
     REFUSED_BY_SERVICES,
     DownloadLimits,
-    DownloadReport,
     download_cutouts,
     estimate_download,
     list_cutouts_in_store,
@@ -11,6 +11,7 @@ from metalight.cutouts.download import (
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
+from metalight.cutouts.report import DownloadReport
 from metalight.cutouts.scan import compute_folder_digest
 from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
 
@@ -26,6 +27,7 @@ __all__ = [
     "HipsPictures",
     "ImageOrigin",
     "LegacyViewer",
+    "PicturesOfArchive",
     "SkyServer",
     "build_service",
     "check_origin",
@@ -34,6 +36,7 @@ __all__ = [
     "download_cutouts",
     "estimate_download",
     "find_cutouts",
+    "import_archive",
     "list_cutouts",
     "list_cutouts_in_store",
     "load_origin",

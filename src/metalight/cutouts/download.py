@@ -21,6 +21,7 @@ import pandas as pd
 
 from metalight.atomic import remove_leftovers
 from metalight.cutouts.checks import ImageVerdict
+from metalight.cutouts.report import DownloadReport, report_store
 from metalight.cutouts.services import CutoutService
 from metalight.cutouts.wanted import list_wanted
 from metalight.errors import ServiceError
@@ -35,7 +36,7 @@ _ANSWER_S = 0.3
 _BYTES_A_PIXEL = 0.15
 _BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
-REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image")
+REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
 
 
@@ -52,24 +53,6 @@ class DownloadLimits:
     failures_without_success_s: float = 300.0
     """So long without any success, and with at least one failure for each connection, it is not asked further
     either."""
-
-
-@dataclass(frozen=True, eq=False)
-class DownloadReport:
-    """What became of the galaxies asked for: each is fetched or refused."""
-
-    fetched: pd.DataFrame
-    """Columns object_id, path (in the store; of several files as of `image_files.join_paths`), num_bytes,
-    modified_ns (a number that tells the content); in the order asked for."""
-
-    refused: pd.DataFrame
-    """Columns object_id, kind, reason; in the order asked for."""
-
-    num_new: int
-    """Galaxies fetched now, and not before."""
-
-    num_requests: int
-    seconds: float
 
 
 _DEFAULT_LIMITS = DownloadLimits()
@@ -119,14 +102,14 @@ def download_cutouts(
             foretell(len(left))
             download = _Download(service, store, limits, num_left=len(left), num_there=num_there)
             num_requests = download.fetch_all(wanted.take(left), settings, progress)
-        report = _report(wanted, store, service)
+        report = report_store(wanted, store, service.bands)
     num_new = len(report.fetched) - num_there
     return DownloadReport(report.fetched, report.refused, num_new, num_requests, time.monotonic() - started)
 
 
 def list_cutouts_in_store(galaxies: pd.DataFrame, service: CutoutService, folder: Path) -> DownloadReport:
     """What a folder has of galaxies, without asking a service; arguments and errors as of `download_cutouts`."""
-    return _report(list_wanted(galaxies, service), CutoutStore(folder), service)
+    return report_store(list_wanted(galaxies, service), CutoutStore(folder), service.bands)
 
 
 def estimate_download(num_galaxies: int, settings: NetworkSettings, *, side: int = 128) -> tuple[float, int]:
@@ -166,39 +149,6 @@ def _find_left(
         is_refused[known["place"].to_numpy(dtype=np.intp)[was_asked]] = True
     is_refused[cannot] = True
     return np.flatnonzero(~is_there & ~is_refused), int(is_there.sum())
-
-
-def _report(wanted: pd.DataFrame, store: CutoutStore, service: CutoutService) -> DownloadReport:
-    from metalight.image_files import join_paths
-
-    files = store.find_files(wanted, bands=service.bands)
-    num_bands = len(service.bands)
-    paths = files["path"].tolist()
-    firsts = files.iloc[::num_bands]
-    fetched = pd.DataFrame(
-        {
-            "object_id": wanted["object_id"].to_numpy()[firsts["place"].to_numpy(dtype=np.intp)],
-            "path": [join_paths(paths[first : first + num_bands]) for first in range(0, len(paths), num_bands)],
-            "num_bytes": files["num_bytes"].to_numpy(dtype=np.int64).reshape(-1, num_bands).sum(axis=1),
-            "modified_ns": _tell_content(files["sha256"].tolist(), num_bands),
-        }
-    ).astype({"object_id": "int64", "path": "str", "num_bytes": "int64", "modified_ns": "int64"})
-    known = store.find_refused(wanted)
-    known = known[~known["place"].isin(files["place"])]
-    refused = pd.DataFrame(
-        {
-            "object_id": wanted["object_id"].to_numpy()[known["place"].to_numpy(dtype=np.intp)],
-            "kind": known["kind"].to_numpy(),
-            "reason": known["reason"].to_numpy(),
-        }
-    ).astype({"object_id": "int64", "kind": "str", "reason": "str"})
-    return DownloadReport(fetched, refused, 0, 0, 0.0)
-
-
-def _tell_content(sha256: list[str], num_bands: int) -> list[int]:
-    """A number for each galaxy that changes with the content of its files, as times of plain files do."""
-    joined = ["".join(sha256[first : first + num_bands]) for first in range(0, len(sha256), num_bands)]
-    return [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 for text in joined]
 
 
 def _ask(wanted: pd.DataFrame, place: int) -> AskedCutout:

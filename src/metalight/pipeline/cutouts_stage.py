@@ -1,6 +1,9 @@
 """The stage that brings the images: found in a folder, or fetched from a service into the run."""
 
+import math
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +14,51 @@ from metalight.catalog import list_file_names
 from metalight.cutouts import (
     ORIGIN_FILE,
     REFUSED_BY_SERVICES,
+    DownloadReport,
+    PicturesOfArchive,
     build_service,
     check_origin,
     compute_folder_digest,
     compute_frame_arcsec,
     download_cutouts,
     find_cutouts,
+    import_archive,
 )
-from metalight.errors import ImageError, RecipeError
+from metalight.errors import ImageError, RecipeError, explain_absence
 from metalight.pipeline.galaxy_sizes import foretell_download, measure_radii
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
-from metalight.recipe import WORDS_ON_FETCHING, Recipe
+from metalight.recipe import WORDS_ON_FETCHING, Recipe, is_address
 from metalight.run import RunFolder, describe_file
 from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, save_table
+from metalight.web import fetch_file
 
 _USUAL_R90 = "petroR90_r"
-_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "retry_refused"}
+_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "archive", "archive_checksum", "retry_refused"}
 """Of a service: its images are the same wherever it is asked, and a finished download is not begun again for them."""
 
 
 def _perform_cutouts(job: Job) -> str:
     galaxies = load_table(job.run.catalog, missing_values=())
-    if job.recipe.cutouts.service == "folder":
+    settings = job.recipe.cutouts
+    if settings.service == "folder":
         return _find_in_folder(job, galaxies)
-    return _fetch_from_service(job, galaxies)
+    if settings.service == "archive":
+        report, origin = _read_archive(job, galaxies), "the archive"
+    else:
+        report, origin = _fetch_from_service(job, galaxies), build_service(settings).name
+    if report.fetched.empty:
+        first = report.refused.iloc[0]
+        raise ImageError(
+            f"None of the {len(report.refused):,} galaxies has an image of {origin}: galaxy {first['object_id']}, for "
+            f"example: {first['reason']}. Check [cutouts], and what [catalog] says of identifiers and places."
+        )
+    save_table(Table(report.fetched, {}), job.run.cutouts)
+    save_refused(report.refused, job.run.refused("cutouts"))
+    line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {origin}"
+    if report.num_requests:
+        line += f"; {report.num_new:,} fetched now with {report.num_requests:,} requests"
+    return line + format_refused(report.refused)
 
 
 def _find_in_folder(job: Job, galaxies: Table) -> str:
@@ -51,7 +74,29 @@ def _find_in_folder(job: Job, galaxies: Table) -> str:
     return f"{len(cutouts.found):,} of {len(galaxies.frame):,} have an image{format_refused(cutouts.refused)}{unused}"
 
 
-def _fetch_from_service(job: Job, galaxies: Table) -> str:
+def _read_archive(job: Job, galaxies: Table) -> DownloadReport:
+    settings, archive = job.recipe.cutouts, Path(job.recipe.cutouts.archive)
+    if is_address(settings.archive):
+        name = settings.archive.partition("?")[0].rpartition("/")[2]
+        archive = job.run.fetched / f"archive-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}"
+        fetch_file(
+            settings.archive, archive, job.recipe.network, checksum=settings.archive_checksum, progress=job.progress
+        )
+    elif not archive.is_file():
+        raise ImageError(f"{explain_absence(archive, 'archive')}; check [cutouts] archive.")
+    frames = compute_frame_arcsec(settings.model_copy(update={"field_arcsec": 0.0}), 1, None)
+    scale = math.nan if frames is None else float(frames[0]) / settings.side
+    return import_archive(
+        galaxies.frame["object_id"].to_numpy(),
+        archive,
+        PicturesOfArchive(settings.source, settings.side, scale),
+        job.run.fetched,
+        retry_refused=settings.retry_refused,
+        progress=job.progress,
+    )
+
+
+def _fetch_from_service(job: Job, galaxies: Table) -> DownloadReport:
     settings = job.recipe.cutouts
     service = build_service(settings)
     places, flaws = list_places(job, galaxies)
@@ -64,18 +109,7 @@ def _fetch_from_service(job: Job, galaxies: Table) -> str:
         foretell=lambda num_left: foretell_download(job, num_left, side=settings.side),
         progress=job.progress,
     )
-    if report.fetched.empty:
-        first = report.refused.iloc[0]
-        raise ImageError(
-            f"None of the {len(report.refused):,} galaxies has an image of {service.name}: galaxy "
-            f"{first['object_id']}, for example: {first['reason']}. Check [cutouts] and [catalog] ra, dec, petro_r90."
-        )
-    save_table(Table(report.fetched, {}), job.run.cutouts)
-    save_refused(_explain_sizes(report.refused, flaws), job.run.refused("cutouts"))
-    line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {service.name}"
-    if report.num_requests:
-        line += f"; {report.num_new:,} fetched now with {report.num_requests:,} requests"
-    return line + format_refused(report.refused)
+    return replace(report, refused=_explain_sizes(report.refused, flaws))
 
 
 def _explain_sizes(refused: pd.DataFrame, flaws: Mapping[int, str]) -> pd.DataFrame:
@@ -141,6 +175,9 @@ def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
+    if recipe.cutouts.service == "archive":
+        archive = recipe.cutouts.archive
+        return {"archive": archive if is_address(archive) else describe_file(Path(archive))}
     if recipe.cutouts.service != "folder":
         return {}
     folder = Path(recipe.cutouts.folder)

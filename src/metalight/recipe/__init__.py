@@ -28,6 +28,7 @@ from metalight.recipe.learning import (
 from metalight.recipe.load import (
     SETTINGS_OF_FILES,
     dump_recipe,
+    is_address,
     list_presets,
     load_recipe,
     parse_value,
@@ -66,6 +67,7 @@ __all__ = [
     "TrainingSettings",
     "check_bands",
     "dump_recipe",
+    "is_address",
     "list_presets",
     "load_recipe",
     "parse_value",

@@ -16,14 +16,14 @@ _NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
 
 FieldArcsec = Annotated[float, Field(ge=0)]
 Stretch = Literal["none", "lupton"]
-ServiceName = Literal["folder", "skyserver", "legacy", "hips"]
+ServiceName = Literal["folder", "skyserver", "legacy", "hips", "archive"]
 SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
-    {
+    (
         *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
-        *("size", "radius_column", "radius_factor"),
-    }
+        *("archive", "archive_checksum", "size", "radius_column", "radius_factor"),
+    )
 )
 """Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
 not depend on them, once the images are there."""
@@ -132,7 +132,8 @@ class CutoutsSettings(Settings):
 
     service: ServiceName = "folder"
     """`folder` takes images that are on disk. The others fetch them, once, into the run: `skyserver` from SDSS's
-    ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from hips2fits of the CDS."""
+    ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from hips2fits of the CDS, `archive` from a tar
+    or zip archive of JPEG files named by the identifier."""
 
     folder: str = ""
     """Folder of JPEG or PNG images, or of FITS files."""
@@ -166,6 +167,12 @@ class CutoutsSettings(Settings):
 
     hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "CDS/P/SDSS9/color"
     """The survey, of `hips`."""
+
+    archive: str = ""
+    """Of `archive`: a file, or the address of one, which is fetched into the run."""
+
+    archive_checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})?$")] = ""
+    """Of the archive at an address, such as `md5:0123…`, as Zenodo shows it; empty: none is known."""
 
     retry_refused: bool = False
     """Whether a service is asked once more for images that it has refused."""
@@ -216,11 +223,13 @@ class CutoutsSettings(Settings):
     def _frame_fits(self) -> "CutoutsSettings":
         if self.frame_arcsec and self.framing != "other":
             raise ValueError(f'frame_arcsec is for framing = "other"; "{self.framing}" tells it already')
-        if self.service != "folder" and self.framing == "other" and not self.frame_arcsec:
+        if self.service == "archive" and not self.archive:
+            raise ValueError('service = "archive" needs archive = "FILE or address"')
+        if self.service not in ("folder", "archive") and self.framing == "other" and not self.frame_arcsec:
             raise ValueError('framing = "other" tells a service no size; set frame_arcsec')
         if self.size == "measured" and self.service != "skyserver":
             raise ValueError('size = "measured" needs service = "skyserver", the curve of whose pictures is known')
-        if self.size != "column" and (self.service == "folder" or self.framing != "petrosian"):
+        if self.size != "column" and (self.service in ("folder", "archive") or self.framing != "petrosian"):
             raise ValueError(f'size = "{self.size}" is for a service and framing = "petrosian"')
         if (self.size == "factor") != bool(self.radius_column):
             raise ValueError('radius_column and size = "factor" belong together; set both, or neither')

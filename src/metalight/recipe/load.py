@@ -19,8 +19,10 @@ SETTINGS_OF_FILES = (
     ("cutouts", "folder"),
     ("model", "weights"),
     ("splits", "test_ids"),
+    ("cutouts", "archive"),
 )
-"""Section and key of those that name files: in a recipe file relative to its folder, as its author sees them."""
+"""Section and key of those that name files: in a recipe file relative to its folder, as its author sees them. An
+archive may also be at an address."""
 
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
@@ -93,7 +95,7 @@ def dump_recipe(recipe: Recipe) -> str:
 
     values = recipe.model_dump(mode="json")
     for section, key in SETTINGS_OF_FILES:
-        if values[section][key] not in _WORDS_FOR_PATHS:
+        if _is_path(values[section][key]):
             values[section][key] = str(Path(values[section][key]).expanduser().absolute())
     return tomli_w.dumps(values)
 
@@ -144,12 +146,21 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section, key in SETTINGS_OF_FILES:
         given = anchored.get(section)
         value = given.get(key) if isinstance(given, dict) else None
-        if isinstance(value, str) and value not in _WORDS_FOR_PATHS:
+        if isinstance(value, str) and _is_path(value):
             try:
                 anchored[section][key] = str(folder / Path(value).expanduser())
             except RuntimeError:  # nobody's home, such as that of ~x
                 anchored[section][key] = str(folder / value)
     return anchored
+
+
+def is_address(value: str) -> bool:
+    """Whether a setting that may name a file names one on the network."""
+    return value.startswith(("https://", "http://"))
+
+
+def _is_path(value: str) -> bool:
+    return value not in _WORDS_FOR_PATHS and not is_address(value)
 
 
 def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

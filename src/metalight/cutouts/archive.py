@@ -1,0 +1,215 @@
+"""Cutouts from an archive, tar (also .gz, .bz2, .xz) or zip, of JPEG pictures named by their galaxies' identifiers.
+
+Such as the authors' later public set, Zenodo record 14712542: `images-sdss.tar.gz`, of 160 px with 0.262 arcsec each,
+made by the Legacy Surveys' viewer from its layer `sdss`, beside a table `galaxies.csv` with objID and oh_p50. One
+file to fetch instead of a request for each galaxy. (As collected; not tried live.)
+
+Nothing is unpacked to disk: pictures go from the archive into the store, byte for byte.
+"""
+
+import hashlib
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
+
+import numpy as np
+import pandas as pd
+
+from metalight.atomic import remove_leftovers
+from metalight.cutouts.checks import MAX_PICTURE_BYTES, find_picture_flaw
+from metalight.cutouts.report import DownloadReport, report_store
+from metalight.errors import ImageError, quote_flaw
+from metalight.locks import hold_lock
+from metalight.progress import Progress, no_progress
+from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
+
+_FILES_A_PART = 512
+_SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class PicturesOfArchive:
+    """What the pictures of an archive are."""
+
+    source: str
+    side: int
+    """Width and height in pixels."""
+
+    pixel_scale_arcsec: float
+    """NaN where it is not known, or not the same for all."""
+
+
+def import_archive(
+    object_ids: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    archive: Path,
+    pictures: PicturesOfArchive,
+    folder: Path,
+    *,
+    retry_refused: bool = False,
+    progress: Progress = no_progress,
+) -> DownloadReport:
+    """Put the pictures of galaxies into a store, unless they are there.
+
+    A galaxy with several pictures is refused: which of them is meant is not known.
+
+    Args:
+        object_ids: The galaxies, each once.
+        archive: The file.
+        pictures: What they are; of another size they are refused.
+        folder: Of the store; made if need be. What is in it stays.
+        retry_refused: Look once more for those that were refused.
+        progress: Shows how many files of the archive are looked at.
+
+    Raises:
+        InUseError: Another process writes to the folder.
+        ImageError: The archive cannot be read, or a part in the folder is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = _list_wanted(object_ids, pictures)
+    with hold_lock(folder / "download.lock", place=folder, way_out="wait until it has ended"):
+        remove_leftovers(folder)
+        store = CutoutStore(folder)
+        is_left = np.ones(len(wanted), dtype=bool)
+        is_left[store.find_files(wanted)["place"].to_numpy(dtype=np.intp)] = False
+        num_there = int((~is_left).sum())
+        if not retry_refused:
+            is_left[store.find_refused(wanted)["place"].to_numpy(dtype=np.intp)] = False
+        left = set(wanted["object_id"].to_numpy()[is_left].tolist())
+        if left:
+            _import(left, archive, pictures, store, progress)
+        report = report_store(wanted, store, ("",))
+    return DownloadReport(report.fetched, report.refused, len(report.fetched) - num_there, 0, 0.0)
+
+
+def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: CutoutStore, progress: Progress) -> None:
+    # Names first: whether a galaxy has several pictures is known only at the end.
+    with _explaining(archive), _open(archive) as members:
+        counts = Counter(object_id for member in members if (object_id := _find_id(member.name)) in left)
+    files: list[CutoutFile] = []
+    refused = [
+        _refuse(object_id, pictures, archive, "no_image", "has no picture in the archive")
+        for object_id in sorted(left - counts.keys())
+    ]
+    refused += [
+        _refuse(object_id, pictures, archive, "invalid_image", f"has {count} pictures in the archive")
+        for object_id, count in counts.items()
+        if count is not None and object_id is not None and count > 1
+    ]
+    with (
+        progress("Reading the archive", sum(counts.values())) as advance,
+        _explaining(archive),
+        _open(archive) as members,
+    ):
+        for member in members:
+            object_id = _find_id(member.name)
+            if object_id is None or object_id not in left:
+                continue
+            advance(1)
+            if counts[object_id] > 1:
+                continue
+            data = member.read(MAX_PICTURE_BYTES + 1)
+            flaw = find_picture_flaw(data, width=pictures.side, height=pictures.side)
+            if flaw or len(data) > MAX_PICTURE_BYTES:
+                refused.append(_refuse(object_id, pictures, archive, "invalid_image", flaw or "is too large"))
+                continue
+            asked, url = _ask(object_id, pictures), f"{archive.name}/{member.name}"
+            files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), url, datetime.now(UTC)))
+            if len(files) == _FILES_A_PART:
+                store.add_files(files)
+                files = []
+    store.add_files(files)
+    store.add_refused(refused)
+
+
+class _Member(Protocol):
+    """A file of an archive."""
+
+    @property
+    def name(self) -> str:
+        """Its path in the archive."""
+
+    def read(self, num_bytes: int) -> bytes:
+        """At most so many bytes from its beginning."""
+
+
+@dataclass(frozen=True)
+class _TarMember:
+    name: str
+    file: tarfile.TarFile
+    entry: tarfile.TarInfo
+
+    def read(self, num_bytes: int) -> bytes:
+        stream: IO[bytes] | None = self.file.extractfile(self.entry)
+        return stream.read(num_bytes) if stream is not None else b""
+
+
+@dataclass(frozen=True)
+class _ZipMember:
+    name: str
+    file: zipfile.ZipFile
+    entry: zipfile.ZipInfo
+
+    def read(self, num_bytes: int) -> bytes:
+        with self.file.open(self.entry) as stream:
+            return stream.read(num_bytes)
+
+
+@contextmanager
+def _open(archive: Path) -> Iterator[Iterator[_Member]]:
+    """The files of an archive in order, each to be read before the next one is asked for."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as file:
+            yield (_ZipMember(entry.filename, file, entry) for entry in file.infolist() if not entry.is_dir())
+    else:
+        with tarfile.open(archive, "r|*") as stream:
+            yield (_TarMember(entry.name, stream, entry) for entry in stream if entry.isfile())
+
+
+@contextmanager
+def _explaining(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ImageError(
+            f"{archive} cannot be read as a tar or zip archive: {quote_flaw(error)}. Fetch it again, or check its path."
+        ) from error
+
+
+def _find_id(name: str) -> int | None:
+    path = PurePosixPath(name)
+    stem = path.stem
+    # Hidden files are what some systems leave beside the real ones.
+    is_id = stem.isascii() and stem.isdigit() and len(stem) <= 19 and (stem == "0" or not stem.startswith("0"))
+    return int(stem) if is_id and path.suffix.lower() in _SUFFIXES else None
+
+
+def _list_wanted(object_ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", pictures: PicturesOfArchive) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "object_id": object_ids,
+            "source": pictures.source,
+            "ra_deg": np.nan,
+            "dec_deg": np.nan,
+            "pixel_scale_arcsec": pictures.pixel_scale_arcsec,
+            "width": pictures.side,
+            "height": pictures.side,
+        }
+    )
+
+
+def _ask(object_id: int, pictures: PicturesOfArchive) -> AskedCutout:
+    nan = float("nan")
+    return AskedCutout(object_id, pictures.source, nan, nan, pictures.pixel_scale_arcsec, pictures.side, pictures.side)
+
+
+def _refuse(
+    object_id: int, pictures: PicturesOfArchive, archive: Path, kind: RefusalKind, reason: str
+) -> RefusedCutout:
+    return RefusedCutout(_ask(object_id, pictures), kind, reason, 0, archive.name, datetime.now(UTC))

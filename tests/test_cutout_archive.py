@@ -1,0 +1,213 @@
+"""Promises of archives of cutouts: fetched with their checksum from where it was left, read without unpacking."""
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from call import QUICK, list_performed, refuse_run, run
+from cutout_server import Handler, serve_cutouts
+from metalight.cutouts import PicturesOfArchive, import_archive
+from metalight.errors import ImageError, ServiceError
+from metalight.recipe import NetworkSettings
+from metalight.store import FileReader
+from metalight.web import fetch_file
+from sky_pictures import make_galaxy, make_message
+
+_FIRST = 1_237_648_720_693_755_918
+_PICTURES = PicturesOfArchive("legacy-sdss", 64, 0.262)
+_QUICK = NetworkSettings(first_wait_s=0, tries=3, timeout_s=2)
+
+
+def make_files(number: int) -> dict[str, bytes]:
+    return {f"images-sdss/{_FIRST + n}.jpg": make_galaxy(n, 64) for n in range(number)}
+
+
+def pack(path: Path, files: dict[str, bytes]) -> Path:
+    """An archive of the kind that its name tells."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["images.tar.gz", "images.tar", "images.zip"])
+def test_the_pictures_of_an_archive_are_kept_byte_for_byte(tmp_path: Path, name: str) -> None:
+    files = make_files(20)
+    others = {"images-sdss/README.txt": b"words", "images-sdss/._1237648720693755918.jpg": b"x", "a/other.jpg": b"y"}
+    archive = pack(tmp_path / name, {**others, **files})
+    wanted = np.arange(_FIRST + 19, _FIRST - 1, -1)
+    report = import_archive(wanted, archive, _PICTURES, tmp_path / "store")
+    reader = FileReader(tmp_path / "store")
+    assert report.fetched["object_id"].tolist() == wanted.tolist()
+    kept = dict(zip(report.fetched["object_id"].tolist(), map(reader.read, report.fetched["path"]), strict=True))
+    assert kept == {_FIRST + n: make_galaxy(n, 64) for n in range(20)}
+    assert (report.num_new, len(report.refused)) == (20, 0)
+    again = import_archive(wanted, archive, _PICTURES, tmp_path / "store")
+    assert again.num_new == 0
+    assert again.fetched.equals(report.fetched)
+
+
+def test_who_has_no_picture_or_several_or_a_broken_one_is_refused_with_the_reason(tmp_path: Path) -> None:
+    files = make_files(5)
+    files[f"again/{_FIRST + 1}.jpeg"] = make_galaxy(9, 64)
+    files[f"images-sdss/{_FIRST + 2}.jpg"] = make_galaxy(2, 64)[:-200]
+    files[f"images-sdss/{_FIRST + 3}.jpg"] = make_galaxy(3, 128)
+    files[f"images-sdss/{_FIRST + 4}.jpg"] = make_message("outside", 64)
+    archive = pack(tmp_path / "images.tar.gz", files)
+    report = import_archive(np.arange(_FIRST, _FIRST + 6), archive, _PICTURES, tmp_path / "store")
+    assert report.fetched["object_id"].tolist() == [_FIRST]
+    refused = dict(zip(report.refused["object_id"].tolist(), report.refused["reason"].tolist(), strict=True))
+    words = ["2 pictures", "cut short", "128 × 128 px", "exactly black", "no picture in the archive"]
+    for number, expected in enumerate(words, start=1):
+        assert expected in refused[_FIRST + number]
+
+
+@pytest.mark.parametrize("data", [b"", b"not an archive", b"\x1f\x8b\x08rest", b"PK\x03\x04broken"])
+def test_what_is_no_archive_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "images.tar.gz").write_bytes(data)
+    with pytest.raises(ImageError, match=r"images\.tar\.gz cannot be read as a tar or zip archive"):
+        import_archive(np.array([_FIRST]), tmp_path / "images.tar.gz", _PICTURES, tmp_path / "store")
+
+
+def test_an_archive_that_is_cut_short_is_named_and_what_came_before_is_not_doubled(tmp_path: Path) -> None:
+    whole = pack(tmp_path / "images.tar.gz", make_files(30))
+    short = tmp_path / "short.tar.gz"
+    short.write_bytes(whole.read_bytes()[:-2000])
+    with pytest.raises(ImageError, match="short"):
+        import_archive(np.arange(_FIRST, _FIRST + 30), short, _PICTURES, tmp_path / "store")
+    report = import_archive(np.arange(_FIRST, _FIRST + 30), whole, _PICTURES, tmp_path / "store")
+    assert len(report.fetched) == 30
+
+
+_BODY = np.random.default_rng(1).integers(0, 256, 3_000_000, np.uint8).tobytes()
+
+
+class Archive:
+    """Answers as a server of files does, and breaks off after so many bytes, so many times."""
+
+    def __init__(self, *, breaks: int = 0, has_ranges: bool = True) -> None:
+        self.breaks, self.has_ranges, self.ranges, self.num_sent, self.tag = breaks, has_ranges, [""], 0, '"1"'
+
+    def __call__(self, handler: Handler, times: int) -> bool:
+        asked = handler.headers.get("Range", "")
+        self.ranges.append(asked)
+        goes_on = asked and self.has_ranges and handler.headers.get("If-Range", self.tag) == self.tag
+        first = int(asked.removeprefix("bytes=").removesuffix("-")) if goes_on else 0
+        if first >= len(_BODY):
+            return handler.send(b"", status=416, Content_Range=f"bytes */{len(_BODY)}")
+        rest = _BODY[first:]
+        headers = {"ETag": self.tag, "Content_Length": str(len(rest))}
+        if first:
+            headers["Content_Range"] = f"bytes {first}-{len(_BODY) - 1}/{len(_BODY)}"
+        is_broken = self.breaks > 0
+        self.breaks -= 1
+        sent = rest[:1_200_000] if is_broken else rest
+        self.num_sent += len(sent)
+        handler.send(sent, status=206 if first else 200, kind="application/gzip", **headers)
+        handler.close_connection = is_broken
+        return True
+
+
+def test_a_large_file_goes_on_from_where_it_broke_off(tmp_path: Path) -> None:
+    archive = Archive(breaks=2)
+    with serve_cutouts(archive) as server:
+        md5 = hashlib.md5(_BODY).hexdigest()
+        fetch_file(server.url, tmp_path / "a.tar.gz", _QUICK, checksum=f"md5:{md5}")
+    assert (tmp_path / "a.tar.gz").read_bytes() == _BODY
+    assert archive.num_sent < len(_BODY) + 300_000
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_service_without_ranges_is_asked_from_the_beginning(tmp_path: Path) -> None:
+    with serve_cutouts(Archive(breaks=1, has_ranges=False)) as server:
+        fetch_file(server.url, tmp_path / "a", _QUICK)
+    assert (tmp_path / "a").read_bytes() == _BODY
+
+
+def test_a_file_that_has_changed_meanwhile_is_begun_anew(tmp_path: Path) -> None:
+    archive = Archive()
+    (tmp_path / "a.part").write_bytes(b"old" * 1000)
+    (tmp_path / "a.part.version").write_text('"0"')
+    with serve_cutouts(archive) as server:
+        fetch_file(server.url, tmp_path / "a", _QUICK)
+    assert (tmp_path / "a").read_bytes() == _BODY
+
+
+def test_what_is_whole_already_is_known_to_be(tmp_path: Path) -> None:
+    archive = Archive()
+    (tmp_path / "a.part").write_bytes(_BODY)
+    with serve_cutouts(archive) as server:
+        fetch_file(server.url, tmp_path / "a", _QUICK)
+        fetch_file(server.url, tmp_path / "a", _QUICK)
+    assert (tmp_path / "a").read_bytes() == _BODY
+    assert archive.num_sent == 0
+    assert len(archive.ranges) == 2
+
+
+def test_a_wrong_checksum_is_told_and_the_file_is_not_kept(tmp_path: Path) -> None:
+    with serve_cutouts(Archive()) as server, pytest.raises(ServiceError, match="is not what its checksum says"):
+        fetch_file(server.url, tmp_path / "a", _QUICK, checksum="sha256:" + "0" * 64)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_without_a_file_is_told_at_once(tmp_path: Path) -> None:
+    with serve_cutouts(lambda handler, times: handler.send(b"", status=404)) as server:
+        with pytest.raises(ServiceError, match="status 404"):
+            fetch_file(server.url, tmp_path / "a", _QUICK)
+        assert len(server.requests) == 1
+
+
+def test_a_run_reads_an_archive_on_disk_or_at_an_address(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"objID": _FIRST + np.arange(40), "oh_p50": random.normal(8.9, 0.2, 40)})
+    table.to_csv(tmp_path / "catalog.csv", index=False)
+    archive = pack(tmp_path / "images.tar.gz", make_files(39))
+    plain = "\n".join(line for line in QUICK.splitlines() if not line.startswith("cutouts."))
+    settings = """
+catalog.object_id = "objID"
+catalog.targets = ["oh_p50"]
+[cutouts]
+service = "archive"
+archive = "images.tar.gz"
+side = 64
+framing = "other"
+frame_arcsec = 16.768
+source = "legacy-sdss"
+"""
+    (tmp_path / "recipe.toml").write_text(plain + settings)
+    output = run(tmp_path)
+    assert "39 of 40 have an image of the archive; 1 refused: 1 × has no picture in the archive" in output
+    assert list_performed(run(tmp_path)) == []
+
+    def send_archive(handler: Handler, times: int) -> bool:
+        return handler.send(archive.read_bytes(), kind="application/gzip")
+
+    checksum = f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}"
+    with serve_cutouts(send_archive) as server:
+        moved = ("--set", f"cutouts.archive={server.url}/a.tar.gz?download=1", "--set")
+        output = run(tmp_path, "--run-dir", tmp_path / "other", *moved, f"cutouts.archive_checksum={checksum}")
+    assert "39 of 40" in output
+    assert (tmp_path / "other/cutouts/archive-a.tar.gz").is_file()
+    assert (tmp_path / "run/pixels/pixels.npy").read_bytes() == (tmp_path / "other/pixels/pixels.npy").read_bytes()
+
+
+def test_an_archive_that_is_not_there_is_told(tmp_path: Path) -> None:
+    pd.DataFrame({"objID": [1, 2], "oh_p50": [8.9, 9.0]}).to_csv(tmp_path / "catalog.csv", index=False)
+    plain = "\n".join(line for line in QUICK.splitlines() if not line.startswith("cutouts."))
+    settings = '\ncatalog.object_id = "objID"\ncatalog.targets = ["oh_p50"]\ncutouts.service = "archive"\n'
+    (tmp_path / "recipe.toml").write_text(plain + settings)
+    assert "needs archive" in refuse_run(tmp_path, status=2)
+    assert "There is no archive" in refuse_run(tmp_path, "--set", "cutouts.archive=none.tar.gz")
