@@ -62,7 +62,7 @@ class FakeSkyServer:
         return [query for query in self.queries if "COUNT" not in query]
 
     def settings(self, **changes: Any) -> SkyServerSettings:
-        wanted: dict[str, Any] = {"url": self.url, "queries_per_minute": 0.0, "timeout_s": 10.0} | changes
+        wanted: dict[str, Any] = {"base_url": self.url, "queries_per_minute": 0.0, "timeout_s": 10.0} | changes
         return SkyServerSettings(**wanted)
 
 

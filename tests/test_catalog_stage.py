@@ -63,7 +63,7 @@ def sky(tmp_path: Path) -> Iterator[Callable[[pd.DataFrame], FakeSkyServer]]:
 
         def start(galaxies: pd.DataFrame) -> FakeSkyServer:
             server = running.enter_context(serve(galaxies))
-            (tmp_path / "recipe.toml").write_text(SKY + f'catalog.skyserver.url = "{server.url}"\n')
+            (tmp_path / "recipe.toml").write_text(SKY + f'catalog.skyserver.base_url = "{server.url}"\n')
             return server
 
         yield start

@@ -25,7 +25,7 @@ def fetch_one(settings: dict[str, object], folder: Path) -> tuple[str, dict[str,
 
 
 def test_skyserver_is_asked_by_its_parameters(tmp_path: Path) -> None:
-    path, query, data = fetch_one({"service": "skyserver", "release": 14}, tmp_path)
+    path, query, data = fetch_one({"service": "skyserver", "release": "dr14"}, tmp_path)
     assert path == "/dr14/SkyServerWS/ImgCutout/getjpeg"
     place = {"ra": "0.001000000", "dec": "-0.500000000"}
     assert query == {**place, "scale": "0.15625000", "width": "128", "height": "128", "opt": ""}

@@ -70,7 +70,7 @@ def test_every_image_is_kept_byte_for_byte_and_asked_for_once(tmp_path: Path) ->
 
 def test_what_is_kept_says_where_it_is_from(tmp_path: Path) -> None:
     with serve_cutouts() as service:
-        sky = SkyServer(128, release=16, base_url=service.url)
+        sky = SkyServer(128, release="dr16", base_url=service.url)
         download_cutouts(make_galaxies(1), sky, tmp_path, QUICK.model_copy(update={"contact": "me@example.org"}))
     row = pd.read_parquet(tmp_path / "part-00000.parquet").iloc[0]
     assert row["object_id"] == 1_237_648_720_693_755_918

@@ -85,7 +85,7 @@ def test_a_finished_download_is_not_begun_again(sky: Path, service: CutoutServer
     num_requests = len(service.requests)
     assert "nothing was done" in run(sky)
     # Neither for another release, nor where the service has moved.
-    moved = ("--set", "cutouts.release=16", "--set", "cutouts.base_url=http://127.0.0.1:9")
+    moved = ("--set", "cutouts.release=dr16", "--set", "cutouts.base_url=http://127.0.0.1:9")
     assert list_performed(run(sky, *moved)) == []
     # Done anew, it finds all that is there.
     assert "40 of 40" in run(sky, "--only", "cutouts", *moved)
@@ -144,7 +144,7 @@ def test_the_petrosian_framing_needs_a_radius(sky: Path) -> None:
     ("settings", "words"),
     [
         (["cutouts.side=32"], "64 to 2048 px"),
-        (["cutouts.release=13"], "greater than or equal to 14"),
+        (["cutouts.release=dr13"], "dr14"),
         (["cutouts.base_url=skyserver.sdss.org"], "no address"),
         (["cutouts.framing=other"], "set frame_arcsec"),
         (["cutouts.frame_arcsec=10"], "for framing"),

@@ -235,7 +235,7 @@ def test_an_error_in_json_is_told_by_its_message(server: FakeSkyServer, tmp_path
 
 
 def test_a_service_that_is_not_there_is_told(server: FakeSkyServer, tmp_path: Path) -> None:
-    settings = server.settings(url="http://127.0.0.1:9")
+    settings = server.settings(base_url="http://127.0.0.1:9")
     with pytest.raises(ServiceError, match=r"gives no galaxies: the connection failed.*Try again later"):
         select_sky_server(settings, NETWORK, cuts=(), folder=tmp_path)
 

@@ -41,7 +41,7 @@ _SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "archive", "archive
 def _perform_cutouts(job: Job) -> str:
     galaxies = load_table(job.run.catalog, missing_values=())
     settings = job.recipe.cutouts
-    if settings.service == "folder":
+    if not settings.is_fetched:
         return _find_in_folder(job, galaxies)
     if settings.service == "archive":
         report, origin = _read_archive(job, galaxies), "the archive"
@@ -167,7 +167,7 @@ def list_places(job: Job, galaxies: Table) -> tuple[pd.DataFrame, dict[int, str]
 
 
 def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:
-    if recipe.cutouts.service == "folder":
+    if not recipe.cutouts.is_fetched:
         settings = recipe.cutouts.model_dump(mode="json", exclude=set(WORDS_ON_FETCHING))
         return {**settings, "has_file_names": bool(recipe.catalog.file_name)}
     settings = recipe.cutouts.model_dump(mode="json", exclude=_SETTINGS_WITHOUT_EFFECT)
@@ -178,7 +178,7 @@ def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
     if recipe.cutouts.service == "archive":
         archive = recipe.cutouts.archive
         return {"archive": archive if is_address(archive) else describe_file(Path(archive))}
-    if recipe.cutouts.service != "folder":
+    if recipe.cutouts.is_fetched:
         return {}
     folder = Path(recipe.cutouts.folder)
     return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
@@ -186,7 +186,7 @@ def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
 
 def _can_ask_again(run: RunFolder, recipe: Recipe) -> bool:
     """Whether refused galaxies are to be asked for once more."""
-    if recipe.cutouts.service == "folder" or not recipe.cutouts.retry_refused:
+    if not recipe.cutouts.is_fetched or not recipe.cutouts.retry_refused:
         return False
     refused = load_table(run.refused("cutouts"), missing_values=()).frame
     return bool("kind" in refused and refused["kind"].isin(REFUSED_BY_SERVICES).any())

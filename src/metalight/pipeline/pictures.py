@@ -130,7 +130,7 @@ def _no_refused() -> pd.DataFrame:
 def _locate(folder: Path, refused: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """The refused galaxies whose image file is known or is named by their identifier."""
     without = refused.loc[refused["path"] == "", "object_id"].to_numpy(dtype=np.int64)
-    is_by_name = recipe.cutouts.service == "folder" and not recipe.catalog.file_name
+    is_by_name = not recipe.cutouts.is_fetched and not recipe.catalog.file_name
     if len(without) and folder.is_dir() and is_by_name:
         try:
             found = find_cutouts(folder, without, None, bands=recipe.cutouts.bands).found

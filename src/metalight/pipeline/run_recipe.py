@@ -146,7 +146,7 @@ def _bring_up_to_date(stage: Stage, job: Job, records: dict[str, StageRecord], f
 def _check_recipe(recipe: Recipe) -> None:
     for setting, value, what, is_needed in (
         ("catalog.path", recipe.catalog.path, "catalogue", recipe.catalog.is_table),
-        ("cutouts.folder", recipe.cutouts.folder, "folder of images", recipe.cutouts.service == "folder"),
+        ("cutouts.folder", recipe.cutouts.folder, "folder of images", not recipe.cutouts.is_fetched),
     ):
         if is_needed and not value:
             raise RecipeError(

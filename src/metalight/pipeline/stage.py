@@ -62,7 +62,7 @@ class Stage:
 
 def locate_images(run: RunFolder, recipe: Recipe) -> Path:
     """The folder that the paths in `run.cutouts` are relative to: the user's, or what a service gave."""
-    return Path(recipe.cutouts.folder) if recipe.cutouts.service == "folder" else run.fetched
+    return run.fetched if recipe.cutouts.is_fetched else Path(recipe.cutouts.folder)
 
 
 def describe_table(path: Path) -> dict[str, Any]:

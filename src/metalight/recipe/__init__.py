@@ -37,7 +37,7 @@ from metalight.recipe.load import (
 )
 from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
-from metalight.recipe.selection import KNOWN_CUTS, SkyServerSettings
+from metalight.recipe.selection import KNOWN_CUTS, SkyServerRelease, SkyServerSettings
 
 __all__ = [
     "KNOWN_CUTS",
@@ -61,6 +61,7 @@ __all__ = [
     "Recipe",
     "Settings",
     "Side",
+    "SkyServerRelease",
     "SkyServerSettings",
     "SplitsSettings",
     "Stretch",

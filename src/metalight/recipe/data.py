@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from metalight.recipe.base import Settings
-from metalight.recipe.selection import SkyServerSettings, check_cuts
+from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -131,9 +131,9 @@ class CutoutsSettings(Settings):
     """Where the images are, how they frame their galaxies, and what their values become."""
 
     service: ServiceName = "folder"
-    """`folder` takes images that are on disk. The others fetch them, once, into the run: `skyserver` from SDSS's
-    ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from hips2fits of the CDS, `archive` from a tar
-    or zip archive of JPEG files named by the identifier."""
+    """`folder` takes images that are on disk; so does any other where a `folder` is named. The others fetch them, once,
+    into the run: `skyserver` from SDSS's ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from
+    hips2fits of the CDS, `archive` from a tar or zip archive of JPEG files named by the identifier."""
 
     folder: str = ""
     """Folder of JPEG or PNG images, or of FITS files."""
@@ -159,7 +159,7 @@ class CutoutsSettings(Settings):
     base_url: str = ""
     """Where the service is; empty: at its usual place."""
 
-    release: Annotated[int, Field(ge=14, le=19)] = 18
+    release: SkyServerRelease = "dr18"
     """Data release, of `skyserver`; the pictures are the same in all of them."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
@@ -200,6 +200,11 @@ class CutoutsSettings(Settings):
 
     lupton: LuptonSettings = LuptonSettings()
     """How `lupton` maps them."""
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the images are fetched into the run, and not in a folder of the user's."""
+        return self.service != "folder" and not self.folder
 
     @model_validator(mode="before")
     @classmethod

@@ -39,7 +39,7 @@ def check_cuts(names: tuple[str, ...]) -> None:
 class SkyServerSettings(Settings):
     """How SkyServer, the public database of SDSS, is asked for galaxies."""
 
-    url: Annotated[str, Field(min_length=1)] = "https://skyserver.sdss.org"
+    base_url: Annotated[str, Field(min_length=1)] = "https://skyserver.sdss.org"
     """Address of the service, before the release; a mirror or a stand-in has another."""
 
     release: SkyServerRelease = "dr18"
@@ -57,9 +57,9 @@ class SkyServerSettings(Settings):
 
     @model_validator(mode="after")
     def _service_is_not_overrun(self) -> "SkyServerSettings":
-        address = re.fullmatch(r"https?://([^/:?#@\s]+)(:\d+)?(/[^?#\s]*)?", self.url)
+        address = re.fullmatch(r"https?://([^/:?#@\s]+)(:\d+)?(/[^?#\s]*)?", self.base_url)
         if address is None:
-            raise ValueError(f"url must be like https://skyserver.sdss.org, unlike '{self.url[:80]}'")
+            raise ValueError(f"base_url must be like https://skyserver.sdss.org, unlike '{self.base_url[:80]}'")
         host = address[1].lower()
         if host.endswith("sdss.org") and not 0 < self.queries_per_minute <= _MOST_QUERIES_PER_MINUTE:
             raise ValueError(f"{host} allows up to {_MOST_QUERIES_PER_MINUTE:g} queries_per_minute")

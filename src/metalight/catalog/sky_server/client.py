@@ -62,7 +62,7 @@ class SqlSearch:
 
 def name_service(settings: SkyServerSettings) -> str:
     """The address of SqlSearch of a release."""
-    return f"{settings.url.rstrip('/')}/{settings.release}/SkyServerWS/SearchTools/SqlSearch"
+    return f"{settings.base_url.rstrip('/')}/{settings.release}/SkyServerWS/SearchTools/SqlSearch"
 
 
 def _judge(answer: Answer) -> Verdict:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, ImageVerdict, judge_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
 from metalight.errors import RecipeError
+from metalight.recipe import SkyServerRelease
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -24,7 +25,7 @@ class SkyServer:
     """Pictures of SDSS from SkyServer."""
 
     side: int
-    release: int = 18
+    release: SkyServerRelease = "dr18"
     """Data release."""
 
     base_url: str = SKYSERVER_URL
@@ -54,7 +55,7 @@ class SkyServer:
             "height": str(asked.height),
             "opt": "",
         }
-        return [CutoutRequest(f"{self.base_url.rstrip('/')}/dr{self.release}{_PATH}", parameters)]
+        return [CutoutRequest(f"{self.base_url.rstrip('/')}/{self.release}{_PATH}", parameters)]
 
     def judge(self, answer: Answer) -> ImageVerdict:
         """What a picture is worth."""
