@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from call import change_catalog, refuse_run, run
 from metalight.catalog import SKY_SERVER_COLUMNS
 from metalight.catalog.repeats import find_repeats
 from metalight.tables import Table, load_table
-from sky_server import FakeSkyServer, make_galaxies, page_of, serve
+from sky_server import FakeSkyServer, Reply, make_galaxies, page_of, serve
 
 
 def load_cuts(folder: Path) -> pd.DataFrame:
@@ -113,6 +116,25 @@ def test_a_selection_that_is_done_is_not_made_again_unless_the_query_changes(sky
     assert len(server.pages) == 1
     run(tmp_path, "--only", "catalog", "--set", 'catalog.cuts=["redshift"]')
     assert "WHERE S.z>0.02\nORDER" in server.pages[-1]
+
+
+def test_a_selection_that_is_killed_goes_on_with_what_it_has(sky: Sky, tmp_path: Path) -> None:
+    server = sky(make_galaxies(30))
+    started: list[subprocess.Popen[bytes]] = []
+
+    def kill(reply: Reply) -> Reply:
+        started[0].kill()
+        return reply
+
+    in_pages = ("--only", "catalog", "--set", "catalog.skyserver.page_size=10")
+    command = ["run", str(tmp_path / "recipe.toml"), "--run-dir", str(tmp_path / "run"), *in_pages]
+    server.faults = [*[None] * 10, kill]  # in the third page, after eight counts
+    started.append(subprocess.Popen([sys.executable, "-c", "from metalight.cli import main; main()", *command]))
+    assert started[0].wait(timeout=120) == -signal.SIGKILL
+    assert not (tmp_path / "run" / "catalog.parquet").exists()
+    server.queries.clear()
+    assert "30 of 30 galaxies" in run(tmp_path, *in_pages)
+    assert len(server.queries) == 1
 
 
 def test_two_spectra_of_one_galaxy_make_one_galaxy(sky: Sky, tmp_path: Path) -> None:
