@@ -13,7 +13,8 @@ noise.
 
 `--model` is a run or a model that has learnt `petrosian` frames of simulated galaxies (`make demo` makes one): 300
 others are framed by 0.8 to 1.25 times their true R90, and predicted. The slope is that of each galaxy's prediction with
-ln R90, by least squares; what is added to its error is the spread of its differences from that in the true frame.
+ln R90, by least squares; the spread is that of the differences from the prediction in the true frame. A frame of
+another size has other noise, too: that is the spread at 0.99 and 1.01.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from metalight.simulate import INSTRUMENTS, Galaxy, Universe, draw_cutout, draw_
 PIXEL_ARCSEC, SIDE = 0.396, 256
 RADIUS_BINS_ARCSEC = (0.0, 2.5, 3.5, 5.0, 7.0, 10.0, 60.0)
 MAGNITUDE_BINS = (10.0, 16.0, 16.8, 17.3, 17.6, 18.1)
-FRAME_FACTORS = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25)
+FRAME_FACTORS = (0.8, 0.9, 0.95, 0.99, 1.0, 1.01, 1.05, 1.1, 1.25)
 _REAL_R90_PX = 128 / PETROSIAN_FIELD_IN_R90
 _NUM_FRAMED = 300
 

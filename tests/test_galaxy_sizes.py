@@ -65,6 +65,23 @@ def test_measured_sizes_frame_galaxies_as_those_of_the_catalogue_do(tmp_path: Pa
     assert np.mean(np.abs(errors) < 0.2) > 0.85
 
 
+def test_a_galaxy_that_fills_its_first_look_gets_a_wider_one(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("near")
+    # Of 2,000 galaxies of this seed one of the few that need it.
+    simulate_survey(4, folder, SurveyDesign(seed=1, first=331, side=16), num_processes=1)
+    with serve(folder) as server:
+        place = make_run(tmp_path, (folder, server), 'size = "measured"')
+        run(place, "--only", "cutouts")
+    truth = pd.read_csv(folder / "truth.csv").set_index("objID")["petro_r90_arcsec"]
+    sizes = pd.read_parquet(place / "run" / "sizes.parquet")
+    largest = sizes[sizes["object_id"] == truth.idxmax()]
+    assert largest["needs_wider"].tolist() == [True, False]
+    assert largest["r90_arcsec"].iloc[1] == pytest.approx(truth.max(), rel=0.15)
+    assert read_frames(place).max() == pytest.approx(2 / 0.396 * largest["r90_arcsec"].iloc[1])
+
+
 def test_fetched_images_are_inspected_as_those_of_a_folder_are(tmp_path: Path, sky: tuple[Path, StandIn]) -> None:
     place = make_run(tmp_path, sky, 'size = "factor"', 'radius_column = "petroR50_r"')
     run(place, "--only", "cutouts")
