@@ -5,7 +5,7 @@ pictures, with status 404 or 500, and in older releases with 200, as a black pic
 to 64 to 2048 px without a word; proxies in between answer with pages in HTML, also with status 200.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ MAX_PICTURE_BYTES = 20_000_000
 _JPEG_TYPES = ("image/jpeg", "image/jpg")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _LONGEST_WORDS = 200
+_NO_SKY = "the picture shows no sky"
+_TRIES_OF_TEXTS = 3
 _OUTSIDE: RefusalKind = "outside_footprint"
 
 
@@ -29,7 +31,7 @@ _OUTSIDE: RefusalKind = "outside_footprint"
 class ImageVerdict(Verdict):
     """What an answer is worth, and what a galaxy is refused for if it stays so."""
 
-    refusal: RefusalKind = "service_error"
+    refusal: RefusalKind = field(default="service_error", kw_only=True)
 
 
 GOOD = ImageVerdict("good")
@@ -43,16 +45,20 @@ def judge_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
         given = f"'{answer.content_type[:_LONGEST_WORDS]}'" if answer.content_type else "an answer without a type"
         return ImageVerdict("again", f"the service sent {given}, not a JPEG picture")
     if not answer.body.startswith(_JPEG_SIGNATURE):
-        return ImageVerdict("again", "what the service sent does not begin as JPEG does", "invalid_image")
+        return ImageVerdict("again", "what the service sent does not begin as JPEG does", refusal="invalid_image")
     flaw = find_picture_flaw(answer.body, width=width, height=height)
-    return ImageVerdict("again", flaw, "invalid_image") if flaw else GOOD
+    if not flaw:
+        return GOOD
+    # A text in place of the sky mostly says that there are no images, which stays so; it is asked about less often.
+    most_tries = _TRIES_OF_TEXTS if flaw.startswith(_NO_SKY) else 100
+    return ImageVerdict("again", flaw, most_tries, refusal="invalid_image")
 
 
 def judge_survey_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
     """As `judge_picture`, of a service that shows a single colour where its survey has no images."""
     verdict = judge_picture(answer, width=width, height=height)
     if answer.status == 200 and verdict.kind in ("good", "again") and is_one_colour(answer.body):
-        return ImageVerdict("final", "the picture has one colour all over, as outside the footprint", _OUTSIDE)
+        return ImageVerdict("final", "the picture has one colour all over, as outside the footprint", refusal=_OUTSIDE)
     return verdict
 
 
@@ -60,7 +66,7 @@ def judge_status(answer: Answer) -> ImageVerdict:
     """What an answer is worth whose status is not 200."""
     # Only words tell a place without images from a path without a service, or from a fault that may pass.
     if answer.status == 404 and "footprint" in answer.reason.casefold():
-        return ImageVerdict("final", "is outside the survey's footprint, says the service", _OUTSIDE)
+        return ImageVerdict("final", "is outside the survey's footprint, says the service", refusal=_OUTSIDE)
     words = f" ({answer.reason[:_LONGEST_WORDS]})" if answer.reason else ""
     reason = f"the service answered with status {answer.status}{words}"
     # A picture with 404 is an error that the service has painted; a page is a wrong address, and stays one.
@@ -84,7 +90,7 @@ def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:
         return "the picture is damaged or cut short: it does not decode whole"
     black = compute_black_share(pixels)
     if black > MOST_BLACK:
-        return f"the picture shows no sky: {100 * black:.0f} % of its pixels are exactly black, as where a text is"
+        return f"{_NO_SKY}: {100 * black:.0f} % of its pixels are exactly black, as where a text is"
     return ""
 
 

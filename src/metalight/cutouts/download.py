@@ -36,6 +36,7 @@ _ANSWER_S = 0.3
 _BYTES_A_PIXEL = 0.15
 _BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
+_SECONDS_TO_NOTICE = 0.2
 REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
 
@@ -188,6 +189,7 @@ class _Download:
     doubtful: list[RefusedCutout] = field(default_factory=list)
     """The failures of the service since its last answer: whose fault they are is not known yet."""
 
+    ctrl_c: threading.Event = field(default_factory=threading.Event)
     num_done: int = 0
     num_refused: int = 0
     num_bytes: int = 0
@@ -201,7 +203,7 @@ class _Download:
         """Fetch all, and give the number of requests."""
         todo: Queue[AskedCutout | None] = Queue()
         done: SimpleQueue[_Fetched | Exception] = SimpleQueue()
-        with WebClient(settings, accept=_ACCEPT) as client:
+        with _noting_ctrl_c() as self.ctrl_c, WebClient(settings, accept=_ACCEPT) as client:
             workers = [
                 threading.Thread(
                     target=_work, args=(todo, done, client, self.service, settings), daemon=True, name=f"fetch-{number}"
@@ -226,6 +228,8 @@ class _Download:
                         show_note(advance, self._describe())
                 self._judge_last_failures(settings)
                 self._write()
+                if self.ctrl_c.is_set():
+                    raise KeyboardInterrupt
             except KeyboardInterrupt:
                 client.stop()
                 self._keep_what_is_done(done)
@@ -241,18 +245,19 @@ class _Download:
     def _take(self, done: "SimpleQueue[_Fetched | Exception]", settings: NetworkSettings) -> None:
         """Wait for one galaxy, and write what is in hand if it is time."""
         while True:
-            wait_s = self.last_written + self.limits.seconds_a_part - time.monotonic()
-            try:
-                fetched = done.get(timeout=max(0.05, wait_s))
+            if self.ctrl_c.is_set():
+                raise KeyboardInterrupt
+            with contextlib.suppress(Empty):
+                fetched = done.get(timeout=_SECONDS_TO_NOTICE)
                 break
-            except Empty:
+            if self._is_time_to_write():
                 self._write()
         if isinstance(fetched, Exception):
             raise fetched
         self._accept(fetched)
         self.num_done += 1
         is_full = len(self.files) >= self.limits.files_a_part or self.num_bytes >= self.limits.bytes_a_part
-        if is_full or time.monotonic() - self.last_written >= self.limits.seconds_a_part:
+        if is_full or self._is_time_to_write():
             self._write()
         num_failures = len(self.doubtful)
         drought_s = time.monotonic() - self.last_success
@@ -285,12 +290,14 @@ class _Download:
             raise self._give_up()
         self.refused += self.doubtful
 
+    def _is_time_to_write(self) -> bool:
+        return time.monotonic() - self.last_written >= self.limits.seconds_a_part
+
     def _write(self) -> None:
-        with _deferring_ctrl_c():
-            self.store.add_files(self.files)
-            self.store.add_refused(self.refused)
-            self.files, self.refused, self.num_bytes = [], [], 0
-            self.last_written = time.monotonic()
+        self.store.add_files(self.files)
+        self.store.add_refused(self.refused)
+        self.files, self.refused, self.num_bytes = [], [], 0
+        self.last_written = time.monotonic()
 
     def _keep_what_is_done(self, done: "SimpleQueue[_Fetched | Exception]") -> None:
         """After Ctrl-C: wait a moment for what is under way, and write."""
@@ -320,19 +327,23 @@ class _Download:
 
 
 @contextlib.contextmanager
-def _deferring_ctrl_c() -> Iterator[None]:
-    """A block at whose end Ctrl-C takes effect: what is written is then known to be."""
+def _noting_ctrl_c() -> Iterator[threading.Event]:
+    """A block in which Ctrl-C is noted, to be heeded where nothing in hand is lost; a second one acts at once."""
+    pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield pressed
         return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+
+    def note(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, note)
     try:
-        yield
+        yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 _ACCEPT = "image/jpeg, application/fits, */*;q=0.1"

@@ -57,6 +57,9 @@ class Verdict:
     reason: str = ""
     """Why it is not good, as words that stand after a colon."""
 
+    most_tries: int = 100
+    """Of `again`: after so many tries it is taken for the last word."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -151,7 +154,8 @@ class WebClient:
                 break
             answer, verdict, asked_wait_s = self._try(url, parameters, judge, max_bytes, longest_s)
             outcome = Outcome(answer, verdict, num_tries)
-            if verdict.kind != "again" or asked_wait_s > self._settings.longest_wait_s:
+            is_last = verdict.kind != "again" or num_tries >= verdict.most_tries
+            if is_last or asked_wait_s > self._settings.longest_wait_s:
                 break
             if asked_wait_s:
                 self._pace.hold_back(asked_wait_s)
