@@ -259,7 +259,9 @@ def test_bad_settings_end_with_one_sentence_and_status_2(sample: Path) -> None:
     assert "Did you mean 'training'?" in with_line("trainig.batches = 3")
     assert "training.seed = '3' does not fit" in with_line('training.seed = "3"')
     assert "is not TOML" in with_line("training.seed = ")
-    assert "names no catalogue" in refuse("run", "paper", "--run-dir", sample / "run", status=2)
+    assert "names no catalogue" in refuse(
+        *("run", "paper", "--set", "catalog.source=table", "--run-dir", sample / "run"), status=2
+    )
     assert "neither a preset nor a file. Did you mean 'paper'?" in refuse("run", "papr", status=2)
     assert "There is no recipe file" in refuse("run", sample / "nowhere.toml", status=2)
     assert not (sample / "run").exists()

@@ -228,13 +228,14 @@ class CutoutsSettings(Settings):
     def _frame_fits(self) -> "CutoutsSettings":
         if self.frame_arcsec and self.framing != "other":
             raise ValueError(f'frame_arcsec is for framing = "other"; "{self.framing}" tells it already')
-        if self.service == "archive" and not self.archive:
+        if self.is_fetched and self.service == "archive" and not self.archive:
             raise ValueError('service = "archive" needs archive = "FILE or address"')
-        if self.service not in ("folder", "archive") and self.framing == "other" and not self.frame_arcsec:
+        is_asked_for = self.is_fetched and self.service != "archive"
+        if is_asked_for and self.framing == "other" and not self.frame_arcsec:
             raise ValueError('framing = "other" tells a service no size; set frame_arcsec')
         if self.size == "measured" and self.service != "skyserver":
             raise ValueError('size = "measured" needs service = "skyserver", the curve of whose pictures is known')
-        if self.size != "column" and (self.service in ("folder", "archive") or self.framing != "petrosian"):
+        if self.size != "column" and not (is_asked_for and self.framing == "petrosian"):
             raise ValueError(f'size = "{self.size}" is for a service and framing = "petrosian"')
         if (self.size == "factor") != bool(self.radius_column):
             raise ValueError('radius_column and size = "factor" belong together; set both, or neither')
