@@ -1,15 +1,19 @@
 # One virtual environment, made here, serves every target.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Where the stand-in for SkyServer listens while the demo runs: `make demo PORT=8500` if another program has this one.
+PORT ?= 8417
 INSTALLED := .venv/installed
 
 .PHONY: demo test check soak clean
 
 demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
 	$(BIN)/metalight simulate --galaxies 1500 --seed 1 --side 64 -o demo/survey
-	$(BIN)/metalight simulate serve demo/survey --port 8417 > demo/stand-in.txt & \
-	stand_in=$$!; trap "kill -INT $$stand_in" EXIT; \
-	$(BIN)/metalight run demo --run-dir demo/run
+	$(BIN)/metalight simulate serve demo/survey --port $(PORT) > demo/stand-in.txt & \
+	stand_in=$$!; trap "kill $$stand_in" EXIT; \
+	until grep -q answers demo/stand-in.txt; do kill -0 $$stand_in 2> /dev/null || { trap - EXIT; exit 1; }; sleep 0.2; done; \
+	$(BIN)/metalight run demo --run-dir demo/run --set catalog.skyserver.base_url=http://127.0.0.1:$(PORT) \
+		--set cutouts.base_url=http://127.0.0.1:$(PORT)
 
 # Workers that compute with several threads each would wait for one another more than they compute.
 test soak: export OMP_NUM_THREADS = 1
