@@ -106,7 +106,7 @@ def _fetch_from_service(job: Job, galaxies: Table) -> DownloadReport:
         job.run.fetched,
         job.recipe.network,
         retry_refused=settings.retry_refused,
-        foretell=lambda num_left: foretell_download(job, num_left, side=settings.side),
+        foretell=lambda num_left: foretell_download(job, num_left, service),
         progress=job.progress,
     )
     return replace(report, refused=_explain_sizes(report.refused, flaws))

@@ -13,16 +13,18 @@ Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
 
 _NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
+_HIPS_BY_BAND = "CDS/P/SDSS9/{band}"
 
 FieldArcsec = Annotated[float, Field(ge=0)]
 Stretch = Literal["none", "lupton"]
-ServiceName = Literal["folder", "skyserver", "legacy", "hips", "archive"]
+ServiceName = Literal["folder", "skyserver", "legacy", "hips", "fits", "archive"]
+FitsOrigin = Literal["hips", "legacy"]
 SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
     (
         *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
-        *("archive", "archive_checksum", "size", "radius_column", "radius_factor"),
+        *("fits_from", "archive", "archive_checksum", "size", "radius_column", "radius_factor"),
     )
 )
 """Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
@@ -133,7 +135,8 @@ class CutoutsSettings(Settings):
     service: ServiceName = "folder"
     """`folder` takes images that are on disk; so does any other where a `folder` is named. The others fetch them, once,
     into the run: `skyserver` from SDSS's ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from
-    hips2fits of the CDS, `archive` from a tar or zip archive of JPEG files named by the identifier."""
+    hips2fits of the CDS, all in colour; `fits` fluxes of any bands, as `fits_from` says; `archive` from a tar or zip
+    archive of JPEG files named by the identifier."""
 
     folder: str = ""
     """Folder of JPEG or PNG images, or of FITS files."""
@@ -163,10 +166,15 @@ class CutoutsSettings(Settings):
     """Data release, of `skyserver`; the pictures are the same in all of them."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
-    """Of `legacy`: `sdss`, `ls-dr9`, `ls-dr10`, …"""
+    """Of `legacy`, and of `fits` from there: `sdss`, `ls-dr9`, `ls-dr10`, …"""
 
-    hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "CDS/P/SDSS9/color"
-    """The survey, of `hips`."""
+    hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS.replace("/+-", "/+{}-"))] = "CDS/P/SDSS9/color"
+    """The survey, of `hips`. Of `fits` from there, with `{band}` where each of `bands` stands; not set:
+    `CDS/P/SDSS9/{band}`."""
+
+    fits_from: FitsOrigin = "hips"
+    """Where `fits` comes from: `hips`, hips2fits of the CDS, with a file for each band; `legacy`, the viewer of the
+    Legacy Surveys, with one file of all bands."""
 
     archive: str = ""
     """Of `archive`: a file, or the address of one, which is fetched into the run."""
@@ -183,7 +191,7 @@ class CutoutsSettings(Settings):
 
     source: str = "sdss"
     """The survey and service that made the images. A model refuses images of another source. Not set: of `legacy`
-    with its layer, such as `legacy-ls-dr10`, of `hips` with its survey."""
+    with its layer, such as `legacy-ls-dr10`, of `hips` with its survey, of `fits` with either."""
 
     bands: tuple[str, ...] = ("i", "r", "g")
     """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
@@ -210,10 +218,14 @@ class CutoutsSettings(Settings):
     @classmethod
     def _name_source(cls, values: Any) -> Any:
         service = str(values.get("service")) if isinstance(values, Mapping) else ""
-        detail = {"legacy": "layer", "hips": "hips"}.get(service)
-        if detail is None:
+        place = {"legacy": "layer", "hips": "hips", "fits": "hips"}.get(service)
+        if place is None:
             return values
-        source = f"{service}-{values.get(detail, cls.model_fields[detail].default)}"
+        if service == "fits" and values.get("fits_from") == "legacy":
+            place = "layer"
+        elif service == "fits":
+            values = {"hips": _HIPS_BY_BAND, **values}
+        source = f"{service}-{values.get(place, cls.model_fields[place].default)}"
         given = str(values.get("source", source))
         if given.startswith(f"{service}-") and given != source:
             raise ValueError(f"source says '{given[:80]}', but what is fetched is '{source[:80]}'; leave source out")
@@ -239,9 +251,21 @@ class CutoutsSettings(Settings):
             raise ValueError(f'size = "{self.size}" is for a service and framing = "petrosian"')
         if (self.size == "factor") != bool(self.radius_column):
             raise ValueError('radius_column and size = "factor" belong together; set both, or neither')
+        self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
         return self
+
+    def _check_fits(self) -> None:
+        is_fits = self.service == "fits"
+        num_marks, rest = self.hips.count("{band}"), self.hips.replace("{band}", "")
+        if is_fits and self.fits_from == "hips" and (num_marks != 1 or "{" in rest or "}" in rest):
+            raise ValueError(f"hips needs {{band}} once, where each of bands stands, not '{self.hips[:80]}'")
+        if self.service == "hips" and "{" in self.hips:
+            raise ValueError('hips has {band}, which is for service = "fits"')
+        long = next((band for band in self.bands if len(band) > 1), "")
+        if is_fits and self.fits_from == "legacy" and long:
+            raise ValueError(f"bands has '{long}', and the Legacy Surveys' viewer names bands by one letter")
 
 
 def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: Stretch) -> None:
