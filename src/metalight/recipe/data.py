@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
 from metalight.recipe.base import Settings
 from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
 
@@ -16,7 +17,6 @@ _NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
 _HIPS_BY_BAND = "CDS/P/SDSS9/{band}"
 
 FieldArcsec = Annotated[float, Field(ge=0)]
-Stretch = Literal["none", "lupton"]
 ServiceName = Literal["folder", "skyserver", "legacy", "hips", "fits", "archive"]
 FitsOrigin = Literal["hips", "legacy"]
 SizeOrigin = Literal["column", "factor", "measured"]
@@ -29,11 +29,6 @@ WORDS_ON_FETCHING = frozenset(
 )
 """Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
 not depend on them, once the images are there."""
-
-MAX_BANDS = 8
-"""That a network takes at once."""
-
-_MAX_PLANES = 64
 
 
 class CatalogSettings(Settings):
@@ -203,6 +198,15 @@ class CutoutsSettings(Settings):
     field_arcsec: FieldArcsec = 0.0
     """Side of the central square of a FITS image that is used, by the pixel scale of its WCS; 0 takes all of it."""
 
+    deredden: str = ""
+    """Column of the reddening of each galaxy by the Milky Way, E(B−V) in mag of Schlegel et al. 1998, such as
+    `e_bv_sfd`: the fluxes of FITS are multiplied by 10^(0.4 · extinction · E(B−V)) before the stretch. Empty: they stay
+    as they were observed."""
+
+    extinction: tuple[float, ...] = ()
+    """A / E(B−V) of each of `bands`, for `deredden`; not set: those of u, g, r, i, z of SDSS in Schlafly & Finkbeiner
+    2011, ApJ 737, 103, table 6, for R_V = 3.1."""
+
     stretch: Stretch = "none"
     """What the fluxes of FITS become: `none` keeps them, `lupton` maps three bands to red, green and blue."""
 
@@ -213,6 +217,10 @@ class CutoutsSettings(Settings):
     def is_fetched(self) -> bool:
         """Whether the images are fetched into the run, and not in a folder of the user's."""
         return self.service != "folder" and not self.folder
+
+    def list_extinction(self) -> tuple[float, ...]:
+        """A / E(B−V) of each of `bands`, as they are used; empty where fluxes stay as they were observed."""
+        return list_extinction(self.bands, self.extinction) if self.deredden else ()
 
     @model_validator(mode="before")
     @classmethod
@@ -234,6 +242,13 @@ class CutoutsSettings(Settings):
     @model_validator(mode="after")
     def _bands_fit(self) -> "CutoutsSettings":
         check_bands(self.bands, self.file_bands, self.stretch)
+        check_extinction(self.bands, self.deredden, self.extinction)
+        is_fetched_fits = self.is_fetched and self.service == "fits"
+        if self.deredden and self.is_fetched and not is_fetched_fits:
+            raise ValueError(f'deredden is for the fluxes of FITS files; service = "{self.service}" gives pictures')
+        survey = self.layer if self.fits_from == "legacy" else self.hips
+        if self.deredden and is_fetched_fits and not self.extinction and "sdss" not in survey.casefold():
+            raise ValueError(f"deredden knows the extinction in bands of SDSS, not of '{survey}'; set extinction")
         return self
 
     @model_validator(mode="after")
@@ -266,38 +281,6 @@ class CutoutsSettings(Settings):
         long = next((band for band in self.bands if len(band) > 1), "")
         if is_fits and self.fits_from == "legacy" and long:
             raise ValueError(f"bands has '{long}', and the Legacy Surveys' viewer names bands by one letter")
-
-
-def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: Stretch) -> None:
-    """Refuse bands that cannot be read or stretched.
-
-    Args:
-        bands: Those to take.
-        file_bands: Those of a file's planes; may be empty.
-        stretch: What becomes of them.
-
-    Raises:
-        ValueError: There are too few or too many, one twice, one that no file could be named by, or one to take that
-            files lack; or the stretch does not take as many.
-    """
-    _check_names("bands", bands, MAX_BANDS)
-    if file_bands:
-        _check_names("file_bands", file_bands, _MAX_PLANES)
-        lacking = [band for band in bands if band not in file_bands]
-        if lacking:
-            raise ValueError(f"file_bands lacks {lacking[0]}, which bands asks for")
-    if stretch == "lupton" and len(bands) != 3:
-        raise ValueError(f'stretch = "lupton" maps three bands, and bands has {len(bands)}')
-
-
-def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:
-    if not 1 <= len(bands) <= most:
-        raise ValueError(f"{what} needs 1 to {most} names, not {len(bands)}")
-    if len({band.casefold() for band in bands}) != len(bands):
-        raise ValueError(f"{what} has a name twice, in capital or small letters")
-    for band in bands:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+'_-]{0,15}", band):
-            raise ValueError(f"{what} has '{band[:50]}', which is no name of a band, such as g or F814W")
 
 
 class PixelsSettings(Settings):
