@@ -169,7 +169,7 @@ def test_new_images_are_dereddened_as_the_training_images_were(trained: Path, tm
         succeed("predict", trained / "run", "--images", images, "-o", output, "--views", "none", *arguments)
         return pd.read_csv(output)["oh_p50_predicted"]
 
-    def predict_with(**columns: object) -> "pd.Series[float]":
+    def predict_with(**columns: float) -> "pd.Series[float]":
         pd.read_csv(trained / "catalog.csv").assign(**columns).to_csv(tmp_path / "new_catalog.csv", index=False)
         return predict(trained / "images", "--catalog", tmp_path / "new_catalog.csv", "--id", "objID")
 

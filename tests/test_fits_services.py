@@ -104,7 +104,7 @@ def _fill(first: int, value: float) -> Callable[[Any], Any]:
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [
-        (lambda h: h.send(b"<html>busy</html>", kind="text/html"), "service_error", "sent 'text/html' that does not"),
+        (lambda h: h.send(b"<html>busy</html>", kind="text/html"), "service_error", "sent 'text/html', which does not"),
         (lambda h: h.send(make_fits(h.query)[:9000], kind="application/fits"), "invalid_image", "cut short"),
         (lambda h: h.send(b"SIMPLE  = what", kind="application/fits"), "invalid_image", "damaged"),
         (lambda h: send_fits(h, side=32), "invalid_image", "32 × 32 px, where 64 × 64"),

@@ -45,7 +45,7 @@ def judge_fits(answer: Answer, asked: AskedCutout, *, bands: str, num_planes: in
         return judge_status(answer)
     if not answer.body.startswith(_SIGNATURE):
         given = f"'{answer.content_type[:_LONGEST_WORDS]}'" if answer.content_type else "an answer without a type"
-        return ImageVerdict("again", f"the service sent {given} that does not begin as FITS does, not a FITS file")
+        return ImageVerdict("again", f"the service sent {given}, which does not begin as FITS does")
     with _opening, warnings.catch_warnings(), np.errstate(all="ignore"):
         # What astropy warns of (headers against the standard) is of no consequence or is refused by us.
         warnings.simplefilter("ignore")
