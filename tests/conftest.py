@@ -45,9 +45,9 @@ def images_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read: list[int] = []
     read_one = reading._read_one
 
-    def note(reader: FileReader, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> object:
+    def note(reader: FileReader, object_id: int, path: str, num_bytes: int, e_bv: float, *, kind: ImageKind) -> object:
         read.append(object_id)
-        return read_one(reader, object_id, path, num_bytes, kind)
+        return read_one(reader, object_id, path, num_bytes, e_bv, kind=kind)
 
     monkeypatch.setattr(reading, "_read_one", note)
     return read

@@ -300,10 +300,10 @@ def test_a_size_that_the_service_would_clip_is_refused_at_once(side: int) -> Non
 
 
 def test_the_estimate_follows_the_pace_and_the_size() -> None:
-    seconds, num_bytes = estimate_download(142_000, NetworkSettings())
+    seconds, num_bytes = estimate_download(142_000, NetworkSettings(), SkyServer(128))
     assert seconds == 14_200
     assert 2e8 < num_bytes < 1e9
-    unlimited, larger = estimate_download(142_000, NetworkSettings(requests_per_second=0), side=256)
+    unlimited, larger = estimate_download(142_000, NetworkSettings(requests_per_second=0), SkyServer(256))
     assert unlimited == pytest.approx(142_000 * 0.3 / 8)
     assert larger > 3 * num_bytes
 

@@ -3,8 +3,8 @@
 A folder of:
 
 - `part-NNNNN.parquet`: one row a file. What was asked for: object_id (int64), source, ra_deg, dec_deg,
-  pixel_scale_arcsec, width, height; what came: jpeg (the bytes as served), band (of a FITS file; empty for a picture),
-  num_bytes, sha256, url, fetched_at.
+  pixel_scale_arcsec, width, height; what came: jpeg (the bytes as served, also of FITS), band (of a
+  FITS file, several of a cube; empty for a picture), num_bytes, sha256, url, fetched_at.
 - `refused-NNNNN.parquet`: one row a galaxy that has no image: what was asked for, kind, reason, num_tries, url,
   fetched_at.
 
@@ -53,6 +53,9 @@ _ROWS_A_GROUP = 64
 """That are read together: in order, each group once; in any order, at little cost."""
 
 _GROUPS_IN_MEMORY = 16
+_BYTES_IN_MEMORY = 128_000_000
+"""Of groups beyond two: FITS files are a hundred times larger than pictures."""
+
 _STORED = re.compile(r"(part-\d{5,}\.parquet)/(\d+)\.(?:jpg|fits)")
 _NUMBERED = re.compile(r"(part|refused)-(\d{5,})\.parquet")
 
@@ -86,7 +89,7 @@ class CutoutFile:
     """With time zone."""
 
     band: str = ""
-    """Of FITS; empty for a picture."""
+    """Of FITS, of a cube several; empty for a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +269,9 @@ class FileReader:
         except (pa.ArrowException, ValueError) as error:
             raise OSError(f"{name} is damaged") from error
         self._groups[name, group] = files
-        if len(self._groups) > _GROUPS_IN_MEMORY:
-            self._groups.popitem(last=False)
+        num_bytes = sum(group.nbytes for group in self._groups.values())
+        while len(self._groups) > _GROUPS_IN_MEMORY or (len(self._groups) > 2 and num_bytes > _BYTES_IN_MEMORY):
+            num_bytes -= self._groups.popitem(last=False)[1].nbytes
         return files
 
 

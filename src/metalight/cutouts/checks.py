@@ -19,6 +19,9 @@ MOST_BLACK = 0.5
 MAX_PICTURE_BYTES = 20_000_000
 """Of a picture; one of 128 px has 2 to 10 kB."""
 
+PICTURE_BYTES_A_PIXEL = 0.15
+"""About."""
+
 _JPEG_TYPES = ("image/jpeg", "image/jpg")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _LONGEST_WORDS = 200

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue, SimpleQueue
 from typing import cast
@@ -33,7 +34,6 @@ from metalight.web import Outcome, WebClient
 
 _LOCK = "download.lock"
 _ANSWER_S = 0.3
-_BYTES_A_PIXEL = 0.15
 _BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_NOTICE = 0.2
@@ -113,18 +113,19 @@ def list_cutouts_in_store(galaxies: pd.DataFrame, service: CutoutService, folder
     return report_store(list_wanted(galaxies, service), CutoutStore(folder), service.bands)
 
 
-def estimate_download(num_galaxies: int, settings: NetworkSettings, *, side: int = 128) -> tuple[float, int]:
-    """About how many seconds and bytes the pictures of so many galaxies take.
+def estimate_download(num_galaxies: int, settings: NetworkSettings, service: CutoutService) -> tuple[float, int]:
+    """About how many seconds and bytes the images of so many galaxies take.
 
     Args:
         num_galaxies: How many are to be fetched.
         settings: How they are asked for; an answer is taken to need 0.3 s.
-        side: Of the pictures, in pixels.
+        service: Where they are asked for.
     """
     rate = settings.connections / _ANSWER_S
     if settings.requests_per_second:
         rate = min(rate, settings.requests_per_second)
-    return num_galaxies / rate, round(num_galaxies * (_BYTES_A_ROW + _BYTES_A_PIXEL * side**2))
+    num_bytes = len(service.bands) * _BYTES_A_ROW + service.bytes_a_pixel * service.side**2
+    return num_galaxies * len(service.bands) / rate, round(num_galaxies * num_bytes)
 
 
 def _find_left(
@@ -371,7 +372,7 @@ def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService,
         outcome = client.fetch(
             request.url,
             request.parameters,
-            judge=service.judge,
+            judge=partial(service.judge, asked=asked),
             max_bytes=service.max_bytes,
             longest_s=settings.timeout_s,
         )

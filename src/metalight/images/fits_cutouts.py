@@ -9,9 +9,11 @@ A galaxy is one file, with a cube or an image for each band, or one file for eac
   is rotated or mirrored on the sky stays so.
 - The central square is taken, of `field_arcsec` where that is set, and resampled by area: surface brightness is kept.
 - Undefined pixels (NaN, infinite, BLANK) are filled with the mean of their neighbours, if they are few.
+- Fluxes are corrected for the dust of the Milky Way where that is asked for, by the galaxy's E(B−V).
 - The stretch comes last.
 """
 
+import math
 import threading
 import warnings
 from collections.abc import Sequence
@@ -31,6 +33,9 @@ from metalight.recipe import CutoutsSettings
 
 MAX_UNDEFINED = 0.01
 """Part of the used pixels of a band that may be undefined; images with more are refused."""
+
+LARGEST_E_BV = 10.0
+"""mag; no galaxy is seen behind so much dust."""
 
 # `warnings.catch_warnings` changes state of the whole process; and only one galaxy's planes are to be in memory.
 _reading = threading.Lock()
@@ -53,13 +58,16 @@ class FitsCutout:
     """Undefined pixels that were filled, of all bands."""
 
 
-def read_fits_cutout(files: Sequence[bytes], side: int, settings: CutoutsSettings) -> FitsCutout:
+def read_fits_cutout(
+    files: Sequence[bytes], side: int, settings: CutoutsSettings, *, e_bv: float = math.nan
+) -> FitsCutout:
     """The image of a galaxy from a whole FITS file, or from one for each band.
 
     Args:
         files: Contents; as many as bands, in their order, or one.
         side: Height and width wanted, in pixels.
         settings: Which bands, which field, and what fluxes become.
+        e_bv: E(B−V) of the galaxy in mag, for `deredden`.
 
     Raises:
         ImageError: With a short reason, to be read after the file's name, such as "is not a FITS file".
@@ -68,14 +76,15 @@ def read_fits_cutout(files: Sequence[bytes], side: int, settings: CutoutsSetting
         # What astropy warns of (headers against the standard) is of no consequence or is refused by us.
         warnings.simplefilter("ignore")
         try:
-            return _read(files, side, settings)
+            return _read(files, side, settings, e_bv)
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # astropy has no common error for broken files: KeyError, TypeError and more.
             raise ImageError("is damaged: it does not decode") from error
 
 
-def _read(files: Sequence[bytes], side: int, settings: CutoutsSettings) -> FitsCutout:
+def _read(files: Sequence[bytes], side: int, settings: CutoutsSettings, e_bv: float) -> FitsCutout:
+    factors = _compute_dereddening(settings, e_bv)
     if len(files) == 1:
         planes = choose_planes(open_planes(files[0]), settings.bands, settings.file_bands)
     else:
@@ -91,6 +100,7 @@ def _read(files: Sequence[bytes], side: int, settings: CutoutsSettings) -> FitsC
         if flaw:
             raise ImageError(f"{flaw} in the band {band}" if len(planes) > 1 else flaw)
         fluxes[:, :, channel] = resample_window(window, side, top=top, left=left, size=size)
+    fluxes *= factors
     if not np.isfinite(fluxes).all():
         raise ImageError("has values too large for 32 bits")
     pixels: npt.NDArray[Any] = fluxes
@@ -99,6 +109,18 @@ def _read(files: Sequence[bytes], side: int, settings: CutoutsSettings) -> FitsC
         if not pixels.any() or pixels.min() >= 254:  # white may miss the last level by a rounding error
             raise ImageError("is black or white all over after the stretch; check [cutouts.lupton]")
     return FitsCutout(pixels, grid.shape, grid.pixel_scale_arcsec, num_filled)
+
+
+def _compute_dereddening(settings: CutoutsSettings, e_bv: float) -> npt.NDArray[np.float32]:
+    """What the fluxes of each band are multiplied by: 10^(0.4 · A), with A = extinction · E(B−V) in mag."""
+    if not settings.deredden:
+        return np.ones(len(settings.bands), dtype=np.float32)
+    if not 0 <= e_bv <= LARGEST_E_BV:
+        raise ImageError(
+            f"is of a galaxy without an E(B−V) from 0 to {LARGEST_E_BV:g} mag, which [cutouts] deredden needs"
+        )
+    factors: npt.NDArray[np.float32] = (10 ** (0.4 * e_bv * np.array(settings.list_extinction()))).astype(np.float32)
+    return factors
 
 
 def choose_planes(planes: list[Plane], bands: Sequence[str], file_bands: Sequence[str]) -> list[Plane]:

@@ -96,6 +96,8 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
     flaw = ""
     if settings.stretch != "none":
         flaw = f'stretch = "{settings.stretch}" is for the fluxes of FITS files'
+    elif settings.deredden:
+        flaw = "deredden is for the fluxes of FITS files"
     elif settings.field_arcsec:
         flaw = "field_arcsec needs the pixel scale of FITS files"
     elif len(settings.bands) not in (1, 3):
@@ -105,14 +107,19 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
     return ImageKind(settings, side, is_fits=False)
 
 
-def decode_files(files: Sequence[bytes], kind: ImageKind) -> DecodedImage:
+def decode_files(files: Sequence[bytes], kind: ImageKind, *, e_bv: float = math.nan) -> DecodedImage:
     """The image of a galaxy from the contents of its file, or of its FITS file for each band; checked and resized.
+
+    Args:
+        files: Contents.
+        kind: What they are, and what they become.
+        e_bv: E(B−V) of the galaxy in mag, where its fluxes are to be dereddened.
 
     Raises:
         ImageError: With a short reason, to be read after the file's name.
     """
     if kind.is_fits:
-        cutout = read_fits_cutout(files, kind.side, kind.settings)
+        cutout = read_fits_cutout(files, kind.side, kind.settings, e_bv=e_bv)
         grey = kind.dtype == np.uint8 and is_grey(cutout.pixels)
         return DecodedImage(cutout.pixels, cutout.shape, grey, cutout.pixel_scale_arcsec, cutout.num_filled)
     pixels = take_channels(decode_image(files[0]), len(kind.settings.bands))

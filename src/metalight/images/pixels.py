@@ -123,8 +123,8 @@ def build_pixels(
 
     Args:
         folder: Folder of the image files, or of the parts that hold them.
-        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them; rows of the cache
-            keep this order.
+        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them, and e_bv where
+            fluxes are to be dereddened, as of `read_images`; rows of the cache keep this order.
         cache: Folder to make, or to replace if it was built from other files.
         side: Height and width of the decoded images in pixels.
         settings: Which bands there are or are wanted; of FITS also which field, and what fluxes become.
@@ -257,7 +257,8 @@ def _check_replaceable(cache: Path) -> None:
 
 def _compute_fingerprint(found: pd.DataFrame, kind: ImageKind) -> dict[str, Any]:
     listing = hashlib.sha256()
-    columns = (found[name].tolist() for name in ("object_id", "path", "num_bytes", "modified_ns"))
+    names = ["object_id", "path", "num_bytes", "modified_ns", *(["e_bv"] if "e_bv" in found else [])]
+    columns = (found[name].tolist() for name in names)
     for row in zip(*columns, strict=True):
         listing.update(json.dumps(row).encode())
     return {"files_sha256": listing.hexdigest(), **kind.describe()}

@@ -56,7 +56,8 @@ def read_images(
 
     Args:
         folder: Folder of the files, or of the parts that hold them.
-        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them.
+        found: Columns object_id, path, num_bytes, modified_ns, as `metalight.cutouts` gives them; and e_bv, E(B−V) in
+            mag, where fluxes are to be dereddened: a galaxy without it is refused.
         kind: What they are, and what they are brought to.
         num_threads: Files decoded at the same time.
         advance: Told how many more files are done.
@@ -150,7 +151,9 @@ class _Outcome:
     pixels: npt.NDArray[Any] | None = None
 
 
-def _read_one(reader: FileReader, object_id: int, path: str, num_bytes: int, kind: ImageKind) -> _Outcome:
+def _read_one(
+    reader: FileReader, object_id: int, path: str, num_bytes: int, e_bv: float, *, kind: ImageKind
+) -> _Outcome:
     outcome = _Outcome(object_id, path)
     max_bytes = MAX_FITS_BYTES if kind.is_fits else MAX_FILE_BYTES
     if num_bytes > max_bytes:
@@ -166,7 +169,7 @@ def _read_one(reader: FileReader, object_id: int, path: str, num_bytes: int, kin
         return outcome
     outcome.sha256 = _hash(files)
     try:
-        decoded = decode_files(files, kind)
+        decoded = decode_files(files, kind, e_bv=e_bv)
     except ImageError as error:
         outcome.reason = str(error)
         return outcome
@@ -185,12 +188,13 @@ def _hash(files: list[bytes]) -> str:
 
 def _read_in_order(folder: Path, found: pd.DataFrame, kind: ImageKind, num_threads: int) -> Iterator[list[_Outcome]]:
     """Batches of files read by several threads, in the order of `found`, with few of them in memory at a time."""
-    rows = list(zip(found["object_id"].tolist(), found["path"].tolist(), found["num_bytes"].tolist(), strict=True))
-
+    e_bv = found["e_bv"] if "e_bv" in found else pd.Series(math.nan, index=found.index)
+    columns = (found["object_id"], found["path"], found["num_bytes"], e_bv)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
     reader = FileReader(folder)
 
     def read_batch(first: int) -> list[_Outcome]:
-        return [_read_one(reader, *row, kind) for row in rows[first : first + _FILES_A_BATCH]]
+        return [_read_one(reader, *row, kind=kind) for row in rows[first : first + _FILES_A_BATCH]]
 
     running: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="decode") as pool:

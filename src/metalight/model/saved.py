@@ -194,6 +194,12 @@ def _describe_fluxes(images: ImageDescription) -> str:
             f"fluxes mapped to levels (Lupton et al. 2004) with q = {lupton.q:g}, stretch = {lupton.stretch:g}, "
             f"minimum = {list(lupton.minimum)}, scale = {list(lupton.scale)}"
         )
+    if images.deredden:
+        of_bands = zip(images.channels, images.extinction, strict=True)
+        values += (
+            f", corrected for the Milky Way's dust before by E(B−V), the column `{images.deredden}` of the catalogue, "
+            f"with A / E(B−V) = {', '.join(f'{value:g} in {band}' for band, value in of_bands)}"
+        )
     return f"\n- **FITS files:** {field}{planes}; {values}."
 
 

@@ -19,6 +19,7 @@ from metalight.recipe import (
     Side,
     Stretch,
     check_bands,
+    check_extinction,
 )
 
 MAX_TARGETS = 1000
@@ -61,6 +62,13 @@ class ImageDescription(_Record):
     lupton: LuptonSettings = LuptonSettings()
     """How `lupton` maps them."""
 
+    deredden: str = ""
+    """Of FITS: the training catalogue's column of E(B−V), for which fluxes are corrected before the stretch; empty:
+    they are not."""
+
+    extinction: tuple[float, ...] = ()
+    """A / E(B−V) of each channel, where fluxes are corrected."""
+
     enlarged_to: Annotated[int, Field(ge=0, le=2048)] = 0
     """Side in pixels that the network enlarges them to, by nearest neighbour, as its backbone takes none so small; 0
     where they stay as they are."""
@@ -68,6 +76,7 @@ class ImageDescription(_Record):
     @model_validator(mode="after")
     def _bands_fit(self) -> "ImageDescription":
         check_bands(self.channels, self.file_bands, self.stretch)
+        check_extinction(self.channels, self.deredden, self.extinction)
         return self
 
     @property
@@ -85,6 +94,8 @@ class ImageDescription(_Record):
             field_arcsec=self.field_arcsec,
             stretch=self.stretch,
             lupton=self.lupton,
+            deredden=self.deredden,
+            extinction=self.extinction,
         )
 
     @classmethod
@@ -102,6 +113,9 @@ class ImageDescription(_Record):
             field_arcsec=settings.field_arcsec,
             stretch=settings.stretch,
             lupton=settings.lupton,
+            deredden=settings.deredden,
+            # In numbers, so that the model keeps its meaning whatever metalight takes for usual.
+            extinction=settings.list_extinction(),
             enlarged_to=enlarged_to,
         )
 

@@ -35,6 +35,8 @@ def check_mapping_matches(trained_on: ImageDescription, decoded: ImageDescriptio
     check_files_match(trained_on, are_fits=decoded.is_fits)
     names = ["field_arcsec", "stretch"] if trained_on.is_fits else []
     names += ["lupton"] if trained_on.stretch == "lupton" else []
+    # Where the same numbers come from does not matter.
+    names += ["extinction"] if trained_on.is_fits else []
     for name in names:
         if getattr(trained_on, name) != getattr(decoded, name):
             raise PredictionError(

@@ -26,6 +26,7 @@ from metalight.cutouts import (
 )
 from metalight.errors import ImageError, RecipeError, explain_absence
 from metalight.pipeline.galaxy_sizes import foretell_download, measure_radii
+from metalight.pipeline.reddening import add_reddening, load_reddening
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_ON_FETCHING, Recipe, is_address
@@ -41,8 +42,12 @@ _SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "archive", "archive
 def _perform_cutouts(job: Job) -> str:
     galaxies = load_table(job.run.catalog, missing_values=())
     settings = job.recipe.cutouts
+    reddening = None
+    if settings.deredden:
+        role = "[cutouts] deredden"
+        reddening = load_reddening(galaxies, settings.deredden, path=job.run.catalog, role=role)
     if not settings.is_fetched:
-        return _find_in_folder(job, galaxies)
+        return _find_in_folder(job, galaxies, reddening)
     if settings.service == "archive":
         report, origin = _read_archive(job, galaxies), "the archive"
     else:
@@ -53,7 +58,7 @@ def _perform_cutouts(job: Job) -> str:
             f"None of the {len(report.refused):,} galaxies has an image of {origin}: galaxy {first['object_id']}, for "
             f"example: {first['reason']}. Check [cutouts], and what [catalog] says of identifiers and places."
         )
-    save_table(Table(report.fetched, {}), job.run.cutouts)
+    save_table(Table(add_reddening(report.fetched, reddening), {}), job.run.cutouts)
     save_refused(report.refused, job.run.refused("cutouts"))
     line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {origin}"
     if report.num_requests:
@@ -61,14 +66,14 @@ def _perform_cutouts(job: Job) -> str:
     return line + format_refused(report.refused)
 
 
-def _find_in_folder(job: Job, galaxies: Table) -> str:
+def _find_in_folder(job: Job, galaxies: Table, reddening: "pd.Series[float] | None") -> str:
     settings = job.recipe.cutouts
     folder = Path(settings.folder)
     check_origin(folder, framing=settings.framing, source=settings.source)
     # A column of the user's that only happens to be called file_name is not asked for.
     file_names = list_file_names(galaxies) if job.recipe.catalog.file_name else None
     cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names, bands=settings.bands)
-    save_table(Table(cutouts.found, {}), job.run.cutouts)
+    save_table(Table(add_reddening(cutouts.found, reddening), {}), job.run.cutouts)
     save_refused(cutouts.refused, job.run.refused("cutouts"))
     unused = f"; {cutouts.unused:,} images belong to none of them" if cutouts.unused else ""
     return f"{len(cutouts.found):,} of {len(galaxies.frame):,} have an image{format_refused(cutouts.refused)}{unused}"
@@ -106,7 +111,7 @@ def _fetch_from_service(job: Job, galaxies: Table) -> DownloadReport:
         job.run.fetched,
         job.recipe.network,
         retry_refused=settings.retry_refused,
-        foretell=lambda num_left: foretell_download(job, num_left, side=settings.side),
+        foretell=lambda num_left: foretell_download(job, num_left, service),
         progress=job.progress,
     )
     return replace(report, refused=_explain_sizes(report.refused, flaws))

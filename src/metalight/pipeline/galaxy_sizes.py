@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.cutouts import SDSS_PIXEL_ARCSEC, DownloadReport, build_service, download_cutouts, estimate_download
+from metalight.cutouts import (
+    SDSS_PIXEL_ARCSEC,
+    CutoutService,
+    DownloadReport,
+    build_service,
+    download_cutouts,
+    estimate_download,
+)
 from metalight.errors import ImageError, RecipeError, RunError
 from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, measure_petrosian
 from metalight.pipeline.estimate import format_bytes, format_seconds
@@ -65,18 +72,17 @@ def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float6
     return in_order, {object_id: flaws[object_id] for object_id in lacking.tolist()}
 
 
-def foretell_download(job: Job, num_left: int, *, side: int) -> None:
+def foretell_download(job: Job, num_left: int, service: CutoutService) -> None:
     """Tell how long so many cutouts take.
 
     Raises:
         RunError: The disk is too full for them.
     """
-    name = build_service(job.recipe.cutouts).name
-    seconds, num_bytes = estimate_download(num_left, job.recipe.network, side=side)
+    seconds, num_bytes = estimate_download(num_left, job.recipe.network, service)
     free = shutil.disk_usage(job.run.path).free
     job.tell(
-        f"Ahead: {num_left:,} cutouts from {name}, about {format_seconds(seconds)} and {format_bytes(num_bytes)} of "
-        f"disk ({format_bytes(free)} free)."
+        f"Ahead: {num_left:,} cutouts from {service.name}, about {format_seconds(seconds)} and "
+        f"{format_bytes(num_bytes)} of disk ({format_bytes(free)} free)."
     )
     if num_bytes > free:
         raise RunError(
@@ -87,13 +93,14 @@ def foretell_download(job: Job, num_left: int, *, side: int) -> None:
 
 def _fetch_first_looks(job: Job, places: pd.DataFrame, side: int) -> DownloadReport:
     settings = job.recipe.cutouts
+    service = build_service(settings.model_copy(update={"side": side}))
     return download_cutouts(
         places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC),
-        build_service(settings.model_copy(update={"side": side})),
+        service,
         job.run.first_looks,
         job.recipe.network,
         retry_refused=settings.retry_refused,
-        foretell=lambda num_left: foretell_download(job, num_left, side=side),
+        foretell=lambda num_left: foretell_download(job, num_left, service),
         progress=job.progress,
     )
 

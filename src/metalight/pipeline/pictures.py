@@ -161,7 +161,9 @@ def _decode_fits(folder: Path, path: str, recipe: Recipe) -> Picture | None:
     except OSError:
         return None
     found = pd.DataFrame({"object_id": [0], "path": [path], "num_bytes": [num_bytes], "modified_ns": [0]})
-    object_ids, levels = _read(folder, found, recipe)
+    # To look at it, nothing need be known of the dust before it.
+    as_observed = recipe.cutouts.model_copy(update={"deredden": ""})
+    object_ids, levels = _read(folder, found, recipe.model_copy(update={"cutouts": as_observed}))
     return make_display(levels, recipe.cutouts.bands)[0][0] if len(object_ids) else None
 
 

@@ -1,6 +1,6 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +32,7 @@ from metalight.pipeline.predict_parts import (
     predict_folder,
     predict_galaxies,
 )
+from metalight.pipeline.reddening import add_reddening, load_reddening
 from metalight.pipeline.refusals import save_refused
 from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress, no_progress
@@ -244,7 +245,8 @@ class _ImagesOfFolder:
         return len(self.cutouts.found)
 
     def identify(self, model: "SavedModel", how: HowToPredict) -> str:
-        files = self.cutouts.found[["object_id", "path", "num_bytes", "modified_ns"]]
+        # With E(B−V), where fluxes are corrected for it.
+        files = self.cutouts.found
         return identify_prediction(model, how, [files.to_dict("list"), self.kind.describe()])
 
     def predict(
@@ -298,18 +300,31 @@ def _explain_absent(run: RunFolder, object_ids: npt.NDArray[np.int64]) -> pd.Dat
 
 def _choose_of_folder(images: Path, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ImagesOfFolder:
     """The images of the galaxies of a catalogue, or else all, if their files are such as are wanted."""
-    cutouts = _find_files(images, catalog, wanted.channels)
+    if wanted.deredden and catalog is None:
+        raise PredictionError(
+            "The model takes fluxes corrected for E(B−V), which a folder does not tell; give --catalog TABLE, with the "
+            f"column '{wanted.deredden}'."
+        )
+    if catalog is None:
+        cutouts = list_cutouts(images, bands=wanted.channels)
+    else:
+        cutouts = _find_of_catalog(images, catalog, wanted)
     check_files_match(wanted, are_fits=has_fits(cutouts.found["path"].tolist()))
     kind = find_kind(images, cutouts.found, wanted.side, wanted.to_settings())
     return _ImagesOfFolder(images, cutouts, kind)
 
 
-def _find_files(images: Path, catalog: CatalogOfImages | None, bands: Sequence[str]) -> FoundCutouts:
-    if catalog is None:
-        return list_cutouts(images, bands=bands)
+def _find_of_catalog(images: Path, catalog: CatalogOfImages, wanted: ImageDescription) -> FoundCutouts:
+    """The files of a catalogue's galaxies, with their E(B−V) where the model needs it."""
     galaxies = _load_galaxies(catalog)
     file_names = list_file_names(galaxies) if catalog.file_name else None
-    return find_cutouts(images, galaxies.frame["object_id"].to_numpy(), file_names, bands=bands)
+    object_ids = galaxies.frame["object_id"].to_numpy()
+    cutouts = find_cutouts(images, object_ids, file_names, bands=wanted.channels)
+    if not wanted.deredden:
+        return cutouts
+    role = "the model's [cutouts] deredden"
+    reddening = load_reddening(galaxies, wanted.deredden, path=catalog.path, role=role)
+    return replace(cutouts, found=add_reddening(cutouts.found, reddening))
 
 
 def _load_galaxies(catalog: CatalogOfImages) -> Table:

@@ -1,8 +1,8 @@
 """Recipes: TOML files of settings, one section a stage, checked before anything runs."""
 
+from metalight.recipe.bands import MAX_BANDS, SDSS_EXTINCTION, Stretch, check_bands, check_extinction
 from metalight.recipe.base import Settings
 from metalight.recipe.data import (
-    MAX_BANDS,
     WORDS_ON_FETCHING,
     CatalogSettings,
     CutoutsSettings,
@@ -12,8 +12,6 @@ from metalight.recipe.data import (
     PixelsSettings,
     Side,
     SplitsSettings,
-    Stretch,
-    check_bands,
 )
 from metalight.recipe.learning import (
     WORDS_FOR_WEIGHTS,
@@ -42,6 +40,7 @@ from metalight.recipe.selection import KNOWN_CUTS, SkyServerRelease, SkyServerSe
 __all__ = [
     "KNOWN_CUTS",
     "MAX_BANDS",
+    "SDSS_EXTINCTION",
     "SETTINGS_OF_FILES",
     "WORDS_FOR_WEIGHTS",
     "WORDS_ON_FETCHING",
@@ -67,6 +66,7 @@ __all__ = [
     "Stretch",
     "TrainingSettings",
     "check_bands",
+    "check_extinction",
     "dump_recipe",
     "is_address",
     "list_presets",

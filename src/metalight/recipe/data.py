@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
 from metalight.recipe.base import Settings
 from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
 
@@ -13,25 +14,21 @@ Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
 
 _NAME_IN_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$"
+_HIPS_BY_BAND = "CDS/P/SDSS9/{band}"
 
 FieldArcsec = Annotated[float, Field(ge=0)]
-Stretch = Literal["none", "lupton"]
-ServiceName = Literal["folder", "skyserver", "legacy", "hips", "archive"]
+ServiceName = Literal["folder", "skyserver", "legacy", "hips", "fits", "archive"]
+FitsOrigin = Literal["hips", "legacy"]
 SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
     (
         *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
-        *("archive", "archive_checksum", "size", "radius_column", "radius_factor"),
+        *("fits_from", "archive", "archive_checksum", "size", "radius_column", "radius_factor"),
     )
 )
 """Settings of [cutouts] that say where images come from, but not what they are or what becomes of them: a model does
 not depend on them, once the images are there."""
-
-MAX_BANDS = 8
-"""That a network takes at once."""
-
-_MAX_PLANES = 64
 
 
 class CatalogSettings(Settings):
@@ -133,7 +130,8 @@ class CutoutsSettings(Settings):
     service: ServiceName = "folder"
     """`folder` takes images that are on disk; so does any other where a `folder` is named. The others fetch them, once,
     into the run: `skyserver` from SDSS's ImgCutout, `legacy` from the viewer of the Legacy Surveys, `hips` from
-    hips2fits of the CDS, `archive` from a tar or zip archive of JPEG files named by the identifier."""
+    hips2fits of the CDS, all in colour; `fits` fluxes of any bands, as `fits_from` says; `archive` from a tar or zip
+    archive of JPEG files named by the identifier."""
 
     folder: str = ""
     """Folder of JPEG or PNG images, or of FITS files."""
@@ -163,10 +161,15 @@ class CutoutsSettings(Settings):
     """Data release, of `skyserver`; the pictures are the same in all of them."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
-    """Of `legacy`: `sdss`, `ls-dr9`, `ls-dr10`, …"""
+    """Of `legacy`, and of `fits` from there: `sdss`, `ls-dr9`, `ls-dr10`, …"""
 
-    hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "CDS/P/SDSS9/color"
-    """The survey, of `hips`."""
+    hips: Annotated[str, Field(pattern=_NAME_IN_ADDRESS.replace("/+-", "/+{}-"))] = "CDS/P/SDSS9/color"
+    """The survey, of `hips`. Of `fits` from there, with `{band}` where each of `bands` stands; not set:
+    `CDS/P/SDSS9/{band}`."""
+
+    fits_from: FitsOrigin = "hips"
+    """Where `fits` comes from: `hips`, hips2fits of the CDS, with a file for each band; `legacy`, the viewer of the
+    Legacy Surveys, with one file of all bands."""
 
     archive: str = ""
     """Of `archive`: a file, or the address of one, which is fetched into the run."""
@@ -183,7 +186,7 @@ class CutoutsSettings(Settings):
 
     source: str = "sdss"
     """The survey and service that made the images. A model refuses images of another source. Not set: of `legacy`
-    with its layer, such as `legacy-ls-dr10`, of `hips` with its survey."""
+    with its layer, such as `legacy-ls-dr10`, of `hips` with its survey, of `fits` with either."""
 
     bands: tuple[str, ...] = ("i", "r", "g")
     """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
@@ -194,6 +197,15 @@ class CutoutsSettings(Settings):
 
     field_arcsec: FieldArcsec = 0.0
     """Side of the central square of a FITS image that is used, by the pixel scale of its WCS; 0 takes all of it."""
+
+    deredden: str = ""
+    """Column of the reddening of each galaxy by the Milky Way, E(B−V) in mag of Schlegel et al. 1998, such as
+    `e_bv_sfd`: the fluxes of FITS are multiplied by 10^(0.4 · extinction · E(B−V)) before the stretch. Empty: they stay
+    as they were observed."""
+
+    extinction: tuple[float, ...] = ()
+    """A / E(B−V) of each of `bands`, for `deredden`; not set: those of u, g, r, i, z of SDSS in Schlafly & Finkbeiner
+    2011, ApJ 737, 103, table 6, for R_V = 3.1."""
 
     stretch: Stretch = "none"
     """What the fluxes of FITS become: `none` keeps them, `lupton` maps three bands to red, green and blue."""
@@ -206,14 +218,22 @@ class CutoutsSettings(Settings):
         """Whether the images are fetched into the run, and not in a folder of the user's."""
         return self.service != "folder" and not self.folder
 
+    def list_extinction(self) -> tuple[float, ...]:
+        """A / E(B−V) of each of `bands`, as they are used; empty where fluxes stay as they were observed."""
+        return list_extinction(self.bands, self.extinction) if self.deredden else ()
+
     @model_validator(mode="before")
     @classmethod
     def _name_source(cls, values: Any) -> Any:
         service = str(values.get("service")) if isinstance(values, Mapping) else ""
-        detail = {"legacy": "layer", "hips": "hips"}.get(service)
-        if detail is None:
+        place = {"legacy": "layer", "hips": "hips", "fits": "hips"}.get(service)
+        if place is None:
             return values
-        source = f"{service}-{values.get(detail, cls.model_fields[detail].default)}"
+        if service == "fits" and values.get("fits_from") == "legacy":
+            place = "layer"
+        elif service == "fits":
+            values = {"hips": _HIPS_BY_BAND, **values}
+        source = f"{service}-{values.get(place, cls.model_fields[place].default)}"
         given = str(values.get("source", source))
         if given.startswith(f"{service}-") and given != source:
             raise ValueError(f"source says '{given[:80]}', but what is fetched is '{source[:80]}'; leave source out")
@@ -222,6 +242,13 @@ class CutoutsSettings(Settings):
     @model_validator(mode="after")
     def _bands_fit(self) -> "CutoutsSettings":
         check_bands(self.bands, self.file_bands, self.stretch)
+        check_extinction(self.bands, self.deredden, self.extinction)
+        is_fetched_fits = self.is_fetched and self.service == "fits"
+        if self.deredden and self.is_fetched and not is_fetched_fits:
+            raise ValueError(f'deredden is for the fluxes of FITS files; service = "{self.service}" gives pictures')
+        survey = self.layer if self.fits_from == "legacy" else self.hips
+        if self.deredden and is_fetched_fits and not self.extinction and "sdss" not in survey.casefold():
+            raise ValueError(f"deredden knows the extinction in bands of SDSS, not of '{survey}'; set extinction")
         return self
 
     @model_validator(mode="after")
@@ -239,41 +266,21 @@ class CutoutsSettings(Settings):
             raise ValueError(f'size = "{self.size}" is for a service and framing = "petrosian"')
         if (self.size == "factor") != bool(self.radius_column):
             raise ValueError('radius_column and size = "factor" belong together; set both, or neither')
+        self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
         return self
 
-
-def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: Stretch) -> None:
-    """Refuse bands that cannot be read or stretched.
-
-    Args:
-        bands: Those to take.
-        file_bands: Those of a file's planes; may be empty.
-        stretch: What becomes of them.
-
-    Raises:
-        ValueError: There are too few or too many, one twice, one that no file could be named by, or one to take that
-            files lack; or the stretch does not take as many.
-    """
-    _check_names("bands", bands, MAX_BANDS)
-    if file_bands:
-        _check_names("file_bands", file_bands, _MAX_PLANES)
-        lacking = [band for band in bands if band not in file_bands]
-        if lacking:
-            raise ValueError(f"file_bands lacks {lacking[0]}, which bands asks for")
-    if stretch == "lupton" and len(bands) != 3:
-        raise ValueError(f'stretch = "lupton" maps three bands, and bands has {len(bands)}')
-
-
-def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:
-    if not 1 <= len(bands) <= most:
-        raise ValueError(f"{what} needs 1 to {most} names, not {len(bands)}")
-    if len({band.casefold() for band in bands}) != len(bands):
-        raise ValueError(f"{what} has a name twice, in capital or small letters")
-    for band in bands:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+'_-]{0,15}", band):
-            raise ValueError(f"{what} has '{band[:50]}', which is no name of a band, such as g or F814W")
+    def _check_fits(self) -> None:
+        is_fits = self.service == "fits"
+        num_marks, rest = self.hips.count("{band}"), self.hips.replace("{band}", "")
+        if is_fits and self.fits_from == "hips" and (num_marks != 1 or "{" in rest or "}" in rest):
+            raise ValueError(f"hips needs {{band}} once, where each of bands stands, not '{self.hips[:80]}'")
+        if self.service == "hips" and "{" in self.hips:
+            raise ValueError('hips has {band}, which is for service = "fits"')
+        long = next((band for band in self.bands if len(band) > 1), "")
+        if is_fits and self.fits_from == "legacy" and long:
+            raise ValueError(f"bands has '{long}', and the Legacy Surveys' viewer names bands by one letter")
 
 
 class PixelsSettings(Settings):

@@ -1,5 +1,6 @@
 """The service that settings name."""
 
+from metalight.cutouts.services.fits import HipsFits, LegacyFits
 from metalight.cutouts.services.hips import HIPS_URL, HipsPictures
 from metalight.cutouts.services.legacy import LEGACY_URL, LegacyViewer
 from metalight.cutouts.services.protocol import CutoutService
@@ -25,4 +26,9 @@ def build_service(settings: CutoutsSettings) -> CutoutService:
         return LegacyViewer(settings.side, settings.layer, settings.source, base_url)
     if settings.service == "hips":
         return HipsPictures(settings.side, settings.hips, settings.source, settings.base_url or HIPS_URL)
+    if settings.service == "fits" and settings.fits_from == "hips":
+        return HipsFits(settings.side, settings.hips, settings.bands, settings.source, settings.base_url or HIPS_URL)
+    if settings.service == "fits":
+        base_url = settings.base_url or LEGACY_URL
+        return LegacyFits(settings.side, settings.layer, "".join(settings.bands), settings.source, base_url)
     raise ValueError(f"{settings.service} is no service")

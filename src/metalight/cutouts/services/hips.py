@@ -8,7 +8,7 @@ for that.
 
 from dataclasses import dataclass
 
-from metalight.cutouts.checks import MAX_PICTURE_BYTES, ImageVerdict, judge_survey_picture
+from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_survey_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_degrees
 from metalight.store import AskedCutout
 from metalight.web import Answer
@@ -30,14 +30,15 @@ class HipsPictures:
     bands: tuple[str, ...] = ("",)
     scale_limits_arcsec: tuple[float, float] = (0.001, 600.0)
     max_bytes: int = MAX_PICTURE_BYTES
+    bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         return [CutoutRequest(self.base_url, build_hips_parameters(asked, self.hips, "jpg"))]
 
-    def judge(self, answer: Answer) -> ImageVerdict:
+    def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a picture is worth."""
-        return judge_survey_picture(answer, width=self.side, height=self.side)
+        return judge_survey_picture(answer, width=asked.width, height=asked.height)
 
 
 def build_hips_parameters(asked: AskedCutout, hips: str, file_format: str) -> dict[str, str]:

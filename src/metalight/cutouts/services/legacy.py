@@ -9,7 +9,7 @@ is taken for that.
 
 from dataclasses import dataclass
 
-from metalight.cutouts.checks import MAX_PICTURE_BYTES, ImageVerdict, judge_survey_picture
+from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_survey_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
 from metalight.store import AskedCutout
 from metalight.web import Answer
@@ -31,18 +31,23 @@ class LegacyViewer:
     bands: tuple[str, ...] = ("",)
     scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
     max_bytes: int = MAX_PICTURE_BYTES
+    bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
-        parameters = {
-            "ra": format_degrees(asked.ra_deg),
-            "dec": format_degrees(asked.dec_deg),
-            "layer": self.layer,
-            "pixscale": format_arcsec(asked.pixel_scale_arcsec),
-            "size": str(asked.width),
-        }
-        return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.jpg", parameters)]
+        return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.jpg", build_legacy_parameters(asked, self.layer))]
 
-    def judge(self, answer: Answer) -> ImageVerdict:
+    def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a picture is worth."""
-        return judge_survey_picture(answer, width=self.side, height=self.side)
+        return judge_survey_picture(answer, width=asked.width, height=asked.height)
+
+
+def build_legacy_parameters(asked: AskedCutout, layer: str) -> dict[str, str]:
+    """Parameters of the viewer's cutouts: north up, east left."""
+    return {
+        "ra": format_degrees(asked.ra_deg),
+        "dec": format_degrees(asked.dec_deg),
+        "layer": layer,
+        "pixscale": format_arcsec(asked.pixel_scale_arcsec),
+        "size": str(asked.width),
+    }

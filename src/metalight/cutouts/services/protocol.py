@@ -16,7 +16,7 @@ class CutoutRequest:
     url: str
     parameters: dict[str, str]
     band: str = ""
-    """That the file has; empty for a picture."""
+    """That the file has, or several bands in one; empty for a picture."""
 
     def __str__(self) -> str:
         return f"{self.url}?{'&'.join(f'{name}={value}' for name, value in self.parameters.items())}"
@@ -39,7 +39,7 @@ class CutoutService(Protocol):
 
     @property
     def bands(self) -> Sequence[str]:
-        """Of the files of each galaxy, one each; a single empty one for a picture."""
+        """Of the files of each galaxy, one each; a single empty one for a picture, several in one for a cube."""
 
     @property
     def scale_limits_arcsec(self) -> tuple[float, float]:
@@ -49,10 +49,14 @@ class CutoutService(Protocol):
     def max_bytes(self) -> int:
         """No file is larger."""
 
+    @property
+    def bytes_a_pixel(self) -> float:
+        """About, of all files of a galaxy together."""
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for each of `bands`, in their order."""
 
-    def judge(self, answer: Answer) -> ImageVerdict:
+    def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What an answer to a request is worth."""
 
 

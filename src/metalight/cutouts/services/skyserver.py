@@ -8,7 +8,7 @@ data releases 14 to 19, which differ in overlays only. What could not be tried l
 
 from dataclasses import dataclass
 
-from metalight.cutouts.checks import MAX_PICTURE_BYTES, ImageVerdict, judge_picture
+from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
 from metalight.errors import RecipeError
 from metalight.recipe import SkyServerRelease
@@ -36,6 +36,7 @@ class SkyServer:
     bands: tuple[str, ...] = ("",)
     scale_limits_arcsec: tuple[float, float] = (0.015, 60.0)
     max_bytes: int = MAX_PICTURE_BYTES
+    bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
     def __post_init__(self) -> None:
         smallest, largest = SKYSERVER_SIDES
@@ -57,9 +58,9 @@ class SkyServer:
         }
         return [CutoutRequest(f"{self.base_url.rstrip('/')}/{self.release}{_PATH}", parameters)]
 
-    def judge(self, answer: Answer) -> ImageVerdict:
+    def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a picture is worth."""
-        return judge_picture(answer, width=self.side, height=self.side)
+        return judge_picture(answer, width=asked.width, height=asked.height)
 
 
 _PATH = "/SkyServerWS/ImgCutout/getjpeg"
