@@ -62,7 +62,7 @@ def list_arguments(sky: Path, server: StandIn, run_dir: Path, stage: str, num_ga
 
 
 def run_killed(server: StandIn, arguments: list[object], moments: list[int]) -> None:
-    """Give a command again and again, killed when the server has answered so many times since the first; then once more.
+    """Give a command again and again, killed when the server has answered so many times, and once more to its end.
 
     Args:
         server: That the command asks.
