@@ -1,6 +1,8 @@
 """Promises of the way from a query to cutouts on disk, against the stand-in: nothing is lost, whatever goes wrong."""
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,3 +153,73 @@ def test_killed_at_random_among_faults_of_every_kind_the_whole_way_ends_as_a_cle
     assert sorted([*images, *refused["object_id"]]) == sorted(selected)
     assert list_stored(killed, "part") == sorted(images)
     assert list_stored(killed, "refused") == sorted(refused["object_id"])
+
+
+_FEW, _MANY = 10_000, 100_000
+_MOST_BYTES_A_GALAXY = 1000
+"""By which memory may grow: what is asked for and what came of it are tables, of about 700 bytes a galaxy as they are
+put together at the end. An image has four times as many, so that none can be kept."""
+
+_TELLS_ITS_PEAK = """
+import re
+from pathlib import Path
+from metalight.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def make_sky_of_few_images(folder: Path, num_galaxies: int) -> None:
+    """A folder that the stand-in serves, where files of many galaxies are links to the same few images."""
+    object_ids = FIRST_ID + np.arange(num_galaxies)
+    (folder / "images").mkdir(parents=True)
+    images, _ = make_blobs(20, 128)
+    for number, image in enumerate(images):
+        (folder / f"{number}.jpg").write_bytes(simplejpeg.encode_jpeg(image, quality=92))
+    for place, object_id in enumerate(object_ids.tolist()):
+        os.link(folder / f"{place % len(images)}.jpg", folder / "images" / f"{object_id}.jpg")
+    generator = np.random.default_rng(0)
+    columns = {
+        "objID": object_ids,
+        "oh_p50": generator.uniform(8.3, 9.2, num_galaxies).round(4),
+        "ra": generator.uniform(120, 240, num_galaxies).round(8),
+        "dec": generator.uniform(0, 60, num_galaxies).round(8),
+        "petroR90_r": 5.0,
+    }
+    pd.DataFrame(columns).to_csv(folder / "catalog.csv", index=False)
+
+
+@pytest.mark.soak
+def test_the_peak_of_memory_hardly_grows_with_the_number_of_galaxies(tmp_path: Path) -> None:
+    sky = tmp_path / "sky"
+    make_sky_of_few_images(sky, _MANY)
+    assert (sky / "0.jpg").stat().st_size > 2.5 * _MOST_BYTES_A_GALAXY
+    peaks: dict[int, int] = {}
+    with serve(sky) as server:
+        (tmp_path / "recipe.toml").write_text(
+            f"""
+            preset = "demo"
+            catalog.path = "{sky}/catalog.csv"
+            cutouts.base_url = "{server.url}"
+            cutouts.side = 128
+            """
+        )
+        for num_galaxies in (_FEW, _MANY):
+            started = time.monotonic()
+            for stage in ("catalog", "cutouts"):
+                words = ["run", tmp_path / "recipe.toml", "--run-dir", tmp_path / f"run-{num_galaxies}"]
+                words += ["--only", stage, "--limit", num_galaxies]
+                command = [sys.executable, "-c", _TELLS_ITS_PEAK, *map(str, words)]
+                output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            assert f"{num_galaxies:,} fetched now with {num_galaxies:,} requests" in output
+            peaks[num_galaxies] = 1024 * int(output.splitlines()[-1])
+            print(
+                f"{num_galaxies:,}: {time.monotonic() - started:.0f} s, at most {peaks[num_galaxies] / 2**20:.0f} MiB"
+            )
+    growth = (peaks[_MANY] - peaks[_FEW]) / (_MANY - _FEW)
+    print(f"{growth:.0f} bytes a galaxy more")
+    assert growth < _MOST_BYTES_A_GALAXY
+    # pytest keeps what tests leave; these would be hundreds of thousands of files.
+    shutil.rmtree(tmp_path)
