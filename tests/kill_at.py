@@ -69,9 +69,11 @@ def prepare(moment: str) -> None:
 
 def make_parts_small() -> None:
     """Small samples, yet several parts."""
+    from metalight.cutouts import download
     from metalight.images import reading
     from metalight.pipeline import predict_parts
 
+    object.__setattr__(download._DEFAULT_LIMITS, "files_a_part", 32)
     reading._MOST_FILES_A_PART = 64
     predict_parts._GALAXIES_A_PART = 16
 

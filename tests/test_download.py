@@ -336,28 +336,6 @@ def wait_for_requests(service: CutoutServer, number: int) -> None:
         time.sleep(0.002)
 
 
-def test_killed_three_times_among_faults_of_every_kind_it_ends_as_a_clean_run(tmp_path: Path) -> None:
-    galaxies = make_galaxies(500)
-    kinds = sorted(set(FAULTS) - {"drip", "text"})  # a text is not asked about as often
-    random = np.random.default_rng(2)
-
-    def fail_slowly(handler: Handler, times: int) -> bool:
-        time.sleep(0.003)
-        return random.random() < 0.3 and FAULTS[kinds[int(random.integers(len(kinds)))]](handler)
-
-    with serve_cutouts(fail_slowly) as service:
-        for number in (100, 250, 500):
-            process = start(service.url, tmp_path)
-            wait_for_requests(service, number)
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-        report = download_cutouts(galaxies, SkyServer(128, base_url=service.url), tmp_path, PATIENT)
-    assert report.refused.empty
-    assert read_all(tmp_path, report) == expect_pictures(galaxies)
-    stored = pd.concat([pd.read_parquet(path, columns=["object_id"]) for path in tmp_path.glob("part-*.parquet")])
-    assert sorted(stored["object_id"]) == sorted(galaxies["object_id"])
-
-
 def test_a_killed_download_loses_at_most_the_part_in_hand(tmp_path: Path) -> None:
     with serve_cutouts(slow_down) as service:
         process = start(service.url, tmp_path)

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import QUICK, list_performed, refuse_run, run
+from call import QUICK, list_performed, refuse_run, run, succeed
 from cutout_server import FAULTS, CutoutServer, Handler, picture_of, serve_cutouts
+from metalight.simulate import SurveyDesign, simulate_survey
+from metalight.simulate.stand_in import serve
 
 _FETCHING = """
 catalog.object_id = "objID"
@@ -157,3 +159,32 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_asked(
     arguments = [word for setting in settings for word in ("--set", setting)]
     assert words in refuse_run(sky, *arguments, status=2)
     assert service.requests == []
+
+
+_SHORT_PAPER = (
+    *("cutouts.side=64", "pixels.side=64", "model.weights=none", "model.target_scaling=standard"),
+    *("training.frozen_epochs=1", "training.constant_epochs=0", "training.cycles=1", "training.precision=float32"),
+    *("catalog.skyserver.queries_per_minute=0", "network.requests_per_second=0", "evaluation.bootstrap_samples=20"),
+)
+
+
+def test_the_preset_of_the_paper_goes_from_the_query_to_the_figures_with_a_limit(tmp_path: Path) -> None:
+    simulate_survey(60, tmp_path / "survey", SurveyDesign(seed=3, side=64), num_processes=1)
+    with serve(tmp_path / "survey") as service:
+        settings = (*_SHORT_PAPER, f"catalog.skyserver.base_url={service.url}", f"cutouts.base_url={service.url}")
+        arguments = [word for setting in settings for word in ("--set", setting)]
+        output = succeed("run", "paper", "--limit", 50, "--run-dir", tmp_path / "run", *arguments)
+        # Every cutout is the survey's own file: framing and size are those of the paper.
+        assert service.counts["stored"] == 49
+        assert "drawn" not in service.counts
+    # Of two spectra of one galaxy, the second is refused.
+    assert "49 of 65 galaxies pass the cuts and have oh_p50; 1 refused: 1 × has the objID" in output
+    assert "49 of 49 have an image of SkyServer" in output
+    stages = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    assert list_performed(output) == stages
+    cuts = pd.read_csv(tmp_path / "run/cuts.csv")["num_left"].tolist()
+    assert cuts == sorted(cuts, reverse=True)
+    assert (cuts[0], cuts[-1]) == (65, 49)
+    assert len(pd.read_parquet(tmp_path / "run/predictions/test.parquet")) == 10
+    for figure in ("prediction_summary", "example_grid", "training_history"):
+        assert (tmp_path / f"run/figures/{figure}.png").stat().st_size > 10_000

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from call import succeed
+from call import QUICK, succeed
+from metalight.simulate.stand_in import serve
+from metalight.store import FileReader
 
 
 @pytest.fixture
@@ -40,6 +43,49 @@ def test_a_short_form_of_the_readme_s_recipe_beats_the_mean_by_far(recipe: Path,
     assert rmse["metrics"] < 0.85 * rmse["baseline"]
     for figure in ("prediction_summary", "example_grid", "training_history"):
         assert (tmp_path / f"run/figures/{figure}.png").stat().st_size > 10_000
+
+
+_NETWORK = QUICK.split("pixels.side", 1)[1]
+"""The part of `QUICK` that is the same wherever images are from."""
+
+_FROM_THE_SKY = f"""
+preset = "demo"
+catalog.skyserver.base_url = "URL"
+cutouts.base_url = "URL"
+cutouts.side = 128
+cutouts.source = "sdss"
+pixels.side{_NETWORK}"""
+
+_FROM_THE_FOLDER = f"""
+preset = "demo"
+catalog.path = "sorted.csv"
+cutouts.folder = "images"
+cutouts.source = "sdss"
+pixels.side{_NETWORK}"""
+
+
+def test_the_real_sample_comes_back_bit_exact_by_way_of_a_service_and_trains_the_model_that_its_folder_trains(
+    shared_folder: Path, tmp_path: Path
+) -> None:
+    sample = shared_folder / "real-sample"
+    catalog = pd.read_csv(sample / "catalog.csv")
+    with serve(sample) as service:
+        (tmp_path / "sky.toml").write_text(_FROM_THE_SKY.replace("URL", service.url))
+        succeed("run", tmp_path / "sky.toml", "--run-dir", tmp_path / "sky")
+    reader, fetched = FileReader(tmp_path / "sky/cutouts"), pd.read_parquet(tmp_path / "sky/cutouts.parquet")
+    rows = zip(fetched["object_id"].tolist(), fetched["path"].tolist(), strict=True)
+    images = {object_id: reader.read(path) for object_id, path in rows}
+    assert images == {
+        object_id: (sample / "images" / f"{object_id}.jpg").read_bytes() for object_id in catalog["objID"].tolist()
+    }
+
+    # Galaxies come into batches by their row, and a selection is in the order of identifiers.
+    catalog.sort_values("objID").to_csv(tmp_path / "sorted.csv", index=False)
+    (tmp_path / "images").symlink_to(sample / "images")
+    (tmp_path / "folder.toml").write_text(_FROM_THE_FOLDER)
+    succeed("run", tmp_path / "folder.toml", "--run-dir", tmp_path / "folder")
+    for name in ("model/model.safetensors", "model/config.json", "predictions/test.parquet"):
+        assert (tmp_path / "sky" / name).read_bytes() == (tmp_path / "folder" / name).read_bytes(), name
 
 
 @pytest.mark.soak
