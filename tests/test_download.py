@@ -210,6 +210,31 @@ def test_a_service_that_always_says_429_is_given_up_with_a_sentence_and_what_cam
     assert read_all(tmp_path, report) == expect_pictures(galaxies)
 
 
+def test_an_answer_that_was_long_under_way_blames_no_galaxy_for_a_service_that_fails_since(
+    tmp_path: Path,
+) -> None:
+    galaxies = make_galaxies(100)
+    is_closed = True
+
+    def close(handler: Handler, times: int) -> bool:
+        ra = handler.query["ra"]
+        if is_closed and ra == "0.005000000":
+            until = time.monotonic() + 0.4
+            while handler.server.service.asked[22] < QUICK.tries and time.monotonic() < until:
+                time.sleep(0.002)
+            time.sleep(0.03)
+        return is_closed and float(ra) >= 0.02 and FAULTS["429"](handler)
+
+    settings = QUICK.model_copy(update={"timeout_s": 5})
+    with serve_cutouts(close) as service:
+        sky = SkyServer(128, base_url=service.url)
+        with pytest.raises(ServiceError, match="gave nothing"):
+            download_cutouts(galaxies, sky, tmp_path, settings, limits=DownloadLimits(failures_in_a_row=40))
+        is_closed = False
+        report = download_cutouts(galaxies, sky, tmp_path, settings)
+    assert (report.num_new, len(report.refused)) == (80, 0)
+
+
 def test_a_service_that_is_not_there_is_given_up_with_a_sentence(tmp_path: Path) -> None:
     sky = SkyServer(128, base_url="http://127.0.0.1:9")
     with pytest.raises(ServiceError, match="connection failed"):

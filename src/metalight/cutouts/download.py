@@ -6,6 +6,7 @@ passed, so that a killed process loses at most the part in hand. What is there, 
 
 import contextlib
 import hashlib
+import math
 import signal
 import threading
 import time
@@ -175,6 +176,9 @@ class _Fetched:
     is_settled: bool = True
     """False if asking was cut short, so that nothing is known."""
 
+    begun: float = 0.0
+    """When it was first asked for, by `time.monotonic`."""
+
 
 @dataclass
 class _Download:
@@ -187,8 +191,9 @@ class _Download:
     num_there: int
     files: list[CutoutFile] = field(default_factory=list)
     refused: list[RefusedCutout] = field(default_factory=list)
-    doubtful: list[RefusedCutout] = field(default_factory=list)
-    """The failures of the service since its last answer: whose fault they are is not known yet."""
+    doubtful: list[tuple[float, RefusedCutout]] = field(default_factory=list)
+    """Failures of the service, and when they were known, that no answer asked for later has followed: whose fault they
+    are is not known yet."""
 
     ctrl_c: threading.Event = field(default_factory=threading.Event)
     num_done: int = 0
@@ -271,13 +276,17 @@ class _Download:
         self.num_under_way -= 1
         if not fetched.is_settled:
             return
-        if fetched.refused is not None:
+        refused = fetched.refused
+        is_at_work = refused is None or refused.kind == "outside_footprint"
+        if refused is not None:
             self.num_refused += 1
-            self.doubtful.append(fetched.refused)
-        if fetched.refused is None or fetched.refused.kind == "outside_footprint":
-            # The service is at work: its failures until now are of those galaxies.
-            self.refused += self.doubtful
-            self.doubtful = []
+            if is_at_work:
+                self.refused.append(refused)
+            else:
+                self.doubtful.append((time.monotonic(), refused))
+        if is_at_work:
+            # What was asked for before a failure, and came after it, tells nothing of it.
+            self._refuse_doubtful(until=fetched.begun)
             self.last_success = time.monotonic()
         if fetched.files:
             self.num_fetched += 1
@@ -289,7 +298,12 @@ class _Download:
         has_failed_for_all = 0 < len(self.doubtful) == self.num_done
         if has_failed_for_all and (not self.num_there or self.num_done > 2 * settings.connections):
             raise self._give_up()
-        self.refused += self.doubtful
+        self._refuse_doubtful(until=math.inf)
+
+    def _refuse_doubtful(self, *, until: float) -> None:
+        """Take failures that were known by then for those of their galaxies: the service was at work afterwards."""
+        self.refused += [refused for known, refused in self.doubtful if known <= until]
+        self.doubtful = [(known, refused) for known, refused in self.doubtful if known > until]
 
     def _is_time_to_write(self) -> bool:
         return time.monotonic() - self.last_written >= self.limits.seconds_a_part
@@ -318,7 +332,7 @@ class _Download:
         return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
 
     def _give_up(self) -> ServiceError:
-        last = self.doubtful[-1]
+        _, last = self.doubtful[-1]
         return ServiceError(
             f"{self.service.name} gave nothing that can be used for {len(self.doubtful):,} galaxies one after the "
             f"other, last for {last.asked.object_id}: {last.reason}. The {self.num_fetched:,} cutouts that came "
@@ -367,7 +381,7 @@ def _work(
 
 def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService, settings: NetworkSettings) -> _Fetched:
     files: list[CutoutFile] = []
-    num_tries = 0
+    num_tries, begun = 0, time.monotonic()
     for request in service.build_requests(asked):
         outcome = client.fetch(
             request.url,
@@ -381,10 +395,10 @@ def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService,
         if outcome.answer is None or outcome.verdict.kind != "good":
             is_settled = not client.is_stopped or outcome.verdict.kind == "final"
             refused = RefusedCutout(asked, _name_refusal(outcome), outcome.verdict.reason, num_tries, str(request), now)
-            return _Fetched(refused=refused, is_settled=is_settled)
+            return _Fetched(refused=refused, is_settled=is_settled, begun=begun)
         data = outcome.answer.body
         files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), str(request), now, request.band))
-    return _Fetched(tuple(files))
+    return _Fetched(tuple(files), begun=begun)
 
 
 def _name_refusal(outcome: Outcome) -> RefusalKind:
