@@ -31,6 +31,11 @@ class HipsPictures:
     scale_limits_arcsec: tuple[float, float] = (0.001, 600.0)
     max_bytes: int = MAX_PICTURE_BYTES
 
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"hips-{self.hips}"
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         return [CutoutRequest(self.base_url, build_hips_parameters(asked, self.hips, "jpg"))]

@@ -32,6 +32,11 @@ class LegacyViewer:
     scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
     max_bytes: int = MAX_PICTURE_BYTES
 
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"legacy-{self.layer}"
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         parameters = {
