@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
 	$(BIN)/metalight simulate --galaxies 1500 --seed 1 --side 64 -o demo/survey
 	$(BIN)/metalight simulate serve demo/survey --port 8417 > demo/stand-in.txt & \
-	stand_in=$$!; trap "kill -INT $$stand_in" EXIT; \
+	stand_in=$$!; trap "kill $$stand_in" EXIT; \
 	$(BIN)/metalight run demo --run-dir demo/run
 
 # Workers that compute with several threads each would wait for one another more than they compute.
