@@ -191,6 +191,9 @@ source = "legacy-sdss"
     output = run(tmp_path)
     assert "39 of 40 have an image of the archive; 1 refused: 1 × has no picture in the archive" in output
     assert list_performed(run(tmp_path)) == []
+    fewer = pack(tmp_path / "fewer.tar.gz", make_files(30))
+    assert "30 of 40 have an image" in run(tmp_path, "--set", f"cutouts.archive={fewer}", "--only", "cutouts")
+    assert "39 of 40 have an image" in run(tmp_path, "--only", "cutouts")
 
     def send_archive(handler: Handler, times: int) -> bool:
         return handler.send(archive.read_bytes(), kind="application/gzip")

@@ -16,6 +16,8 @@ from cutout_server import FAULTS, CutoutServer, Handler, picture_of, send_error_
 from metalight.cutouts import (
     DownloadLimits,
     DownloadReport,
+    HipsPictures,
+    LegacyViewer,
     SkyServer,
     download_cutouts,
     estimate_download,
@@ -242,6 +244,21 @@ def test_a_service_that_is_not_there_is_given_up_with_a_sentence(tmp_path: Path)
     assert list_cutouts_in_store(make_galaxies(3), sky, tmp_path).refused.empty
 
 
+def test_a_service_that_never_answers_is_given_up_after_a_few_galaxies(tmp_path: Path) -> None:
+    sky = SkyServer(128, base_url="http://127.0.0.1:9")
+    with pytest.raises(ServiceError, match=r"SkyServer gave nothing .* for 8 galaxies .*\. Check that the service is"):
+        download_cutouts(make_galaxies(60), sky, tmp_path, QUICK)
+
+
+def test_a_service_that_fails_but_answers_is_not_taken_for_one_that_is_not_there(tmp_path: Path) -> None:
+    def begin_badly(handler: Handler, times: int) -> bool:
+        return float(handler.query["ra"]) < 0.02 and FAULTS["503"](handler)
+
+    with serve_cutouts(begin_badly) as service:
+        report = download_cutouts(make_galaxies(60), SkyServer(128, base_url=service.url), tmp_path, QUICK)
+    assert (report.num_new, len(report.refused)) == (40, 20)
+
+
 def test_a_long_time_without_any_success_is_enough_to_give_up(tmp_path: Path) -> None:
     limits = DownloadLimits(failures_without_success_s=0.0)
     with (
@@ -292,6 +309,21 @@ def test_a_changed_frame_is_fetched_anew_and_the_old_one_is_not_taken_for_it(tmp
         back = download_cutouts(make_galaxies(5), sky, tmp_path, QUICK)
     assert (wider.num_new, back.num_requests) == (5, 0)
     assert set(wider.fetched["path"]).isdisjoint(back.fetched["path"])
+
+
+def test_images_of_one_service_are_not_taken_for_those_of_another_under_the_same_name(tmp_path: Path) -> None:
+    galaxies = make_galaxies(3)
+    with serve_cutouts() as service:
+        download_cutouts(galaxies, SkyServer(128, base_url=service.url, source="mine"), tmp_path, QUICK)
+    for other in (
+        LegacyViewer(128, "sdss", "mine"),
+        LegacyViewer(128, "ls-dr10", "mine"),
+        HipsPictures(128, "CDS/P/SDSS9/color", "mine"),
+        SkyServer(128, source="sdss"),
+    ):
+        assert list_cutouts_in_store(galaxies, other, tmp_path).fetched.empty
+    same = SkyServer(128, source="mine", base_url="http://elsewhere")
+    assert len(list_cutouts_in_store(galaxies, same, tmp_path).fetched) == 3
 
 
 def test_galaxies_that_are_added_are_fetched_alone(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_an_error_in_the_query_is_told_in_the_words_of_the_service_and_not_asked
     server.faults = [page_of("Incorrect syntax near <b>'TOP'</b> &amp; more", status)]
     message = refuse(server, tmp_path)
     assert "'Incorrect syntax near 'TOP' & more'" in message
-    assert "Check [catalog.skyserver] url and release." in message
+    assert "Check [catalog.skyserver] base_url and release." in message
     assert len(server.queries) == 1
 
 

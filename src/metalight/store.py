@@ -66,7 +66,7 @@ class AskedCutout:
 
     object_id: int
     source: str
-    """The survey and service."""
+    """The survey and service, by which images of different origins are told apart."""
 
     ra_deg: float
     dec_deg: float

@@ -28,7 +28,7 @@ def run(
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
     device: Device = "auto",
 ) -> None:
-    """Select, decode, split, train, predict, evaluate and draw, leaving out what is done already.
+    """Select galaxies, get their images, decode, split, train, predict, evaluate and draw; what is done is left out.
 
     Stages: catalog, cutouts, pixels, splits, training, prediction, evaluation, figures.
     """

@@ -38,6 +38,7 @@ _ANSWER_S = 0.3
 _BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_NOTICE = 0.2
+_FAILURES_OF_THE_ABSENT = 8
 REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
 
@@ -54,7 +55,7 @@ class DownloadLimits:
 
     failures_without_success_s: float = 300.0
     """So long without any success, and with at least one failure for each connection, it is not asked further
-    either."""
+    either. One that has never answered is given up sooner: after one galaxy for each connection, at least 8."""
 
 
 _DEFAULT_LIMITS = DownloadLimits()
@@ -179,6 +180,9 @@ class _Fetched:
     begun: float = 0.0
     """When it was first asked for, by `time.monotonic`."""
 
+    is_answered: bool = True
+    """Whether the last try had an answer, of whatever worth."""
+
 
 @dataclass
 class _Download:
@@ -201,6 +205,7 @@ class _Download:
     num_bytes: int = 0
     num_under_way: int = 0
     num_fetched: int = 0
+    has_answered: bool = False
     started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
@@ -268,12 +273,14 @@ class _Download:
         num_failures = len(self.doubtful)
         drought_s = time.monotonic() - self.last_success
         is_dry = drought_s > self.limits.failures_without_success_s and num_failures >= settings.connections
-        if num_failures >= self.limits.failures_in_a_row or is_dry:
+        is_absent = not self.has_answered and num_failures >= max(settings.connections, _FAILURES_OF_THE_ABSENT)
+        if num_failures >= self.limits.failures_in_a_row or is_dry or is_absent:
             self._write()
             raise self._give_up()
 
     def _accept(self, fetched: _Fetched) -> None:
         self.num_under_way -= 1
+        self.has_answered |= fetched.is_answered
         if not fetched.is_settled:
             return
         refused = fetched.refused
@@ -332,12 +339,12 @@ class _Download:
         return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
 
     def _give_up(self) -> ServiceError:
-        _, last = self.doubtful[-1]
+        (_, last), name = self.doubtful[-1], self.service.name
+        kept = f"The {self.num_fetched:,} cutouts that came before are kept: check" if self.num_fetched else "Check"
         return ServiceError(
-            f"{self.service.name} gave nothing that can be used for {len(self.doubtful):,} galaxies one after the "
-            f"other, last for {last.asked.object_id}: {last.reason}. The {self.num_fetched:,} cutouts that came "
-            "before are kept: check the service and [network], and give the same command again, which goes on from "
-            "there."
+            f"{name[:1].upper()}{name[1:]} gave nothing that can be used for {len(self.doubtful):,} galaxies one after "
+            f"the other, last for {last.asked.object_id}: {last.reason}. {kept} that the service is there, [cutouts] "
+            "base_url and [network], and give the same command again, which goes on from there."
         )
 
 
@@ -395,7 +402,8 @@ def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService,
         if outcome.answer is None or outcome.verdict.kind != "good":
             is_settled = not client.is_stopped or outcome.verdict.kind == "final"
             refused = RefusedCutout(asked, _name_refusal(outcome), outcome.verdict.reason, num_tries, str(request), now)
-            return _Fetched(refused=refused, is_settled=is_settled, begun=begun)
+            is_answered = outcome.answer is not None
+            return _Fetched(refused=refused, is_settled=is_settled, begun=begun, is_answered=is_answered)
         data = outcome.answer.body
         files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), str(request), now, request.band))
     return _Fetched(tuple(files), begun=begun)

@@ -38,7 +38,7 @@ def list_wanted(galaxies: pd.DataFrame, service: CutoutService) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "object_id": galaxies["object_id"].to_numpy(),
-            "source": service.source,
+            "source": _name_origin(service),
             # 360 degrees are 0: not every service knows.
             "ra_deg": np.where(ra == 360, 0.0, ra),
             "dec_deg": dec,
@@ -49,3 +49,13 @@ def list_wanted(galaxies: pd.DataFrame, service: CutoutService) -> pd.DataFrame:
             "flaw": flaws,
         }
     )
+
+
+def _name_origin(service: CutoutService) -> str:
+    """What a store knows the service's images by.
+
+    A user may call the images of any service alike, and what one gave must not be taken for what another would give.
+    """
+    if service.source == service.usual_source:
+        return service.source
+    return f"{service.source} ({service.usual_source})"

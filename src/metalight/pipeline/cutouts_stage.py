@@ -94,7 +94,8 @@ def _read_archive(job: Job, galaxies: Table) -> DownloadReport:
     return import_archive(
         galaxies.frame["object_id"].to_numpy(),
         archive,
-        PicturesOfArchive(settings.source, settings.side, scale),
+        # With its name, so that the pictures of one archive are not taken for those of another.
+        PicturesOfArchive(f"{settings.source} ({archive.name})", settings.side, scale),
         job.run.fetched,
         retry_refused=settings.retry_refused,
         progress=job.progress,

@@ -77,7 +77,7 @@ def read_spectra(
         names = _list_columns(tables)
         reading.num_left = dict.fromkeys(("all", "id", "reliable", *targets), 0)
         reading.columns = {ours: [] for ours in ("specObjID", *names)}
-        with progress("reading galSpec", tables["info"].num_rows) as advance:
+        with progress("Reading galSpec", tables["info"].num_rows) as advance:
             for first, pieces in _read_together(tables):
                 _read_piece(reading, names, first, pieces)
                 advance(len(pieces["info"]))

@@ -102,7 +102,7 @@ def _explain(outcome: Outcome, url: str) -> str:
     said = f", '{shorten(words, _LONGEST_QUOTE)}'" if words else ""
     tries = f", {outcome.num_tries} times" if outcome.num_tries > 1 else ""
     way_out = (
-        "Check [catalog.skyserver] url and release."
+        "Check [catalog.skyserver] base_url and release."
         if outcome.verdict.kind == "final"
         else "Try again later: what it has answered so far is kept."
     )

@@ -84,7 +84,7 @@ def select_sky_server(
 def _count(answers: KeptAnswers, cuts: Sequence[str], release: str, url: str, progress: Progress) -> tuple[Count, ...]:
     """How many galaxies the database has, and how many each cut leaves."""
     why = "primary spectra with what MPA-JHU derived, of galaxies with photometry"
-    with progress("counting galaxies", len(cuts) + 1) as advance:
+    with progress("Counting galaxies", len(cuts) + 1) as advance:
         counts = [Count("all rows", why, f"SkyServer, {release}", _ask_count(answers, (), url))]
         advance(1)
         for number, name in enumerate(cuts, start=1):
@@ -112,7 +112,7 @@ def _fetch_pages(
     pages: list[pd.DataFrame] = []
     num_rows = 0
     after: tuple[int, int] | None = None
-    with progress("fetching galaxies", wanted) as advance:
+    with progress("Fetching galaxies", wanted) as advance:
         while num_rows < wanted:
             most = min(page_size, wanted - num_rows)
             page = _read(answers.ask(build_page_query(cuts, most, after)), url).iloc[:most]

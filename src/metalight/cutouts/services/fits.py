@@ -39,6 +39,11 @@ class HipsFits:
     scale_limits_arcsec: tuple[float, float] = (0.001, 600.0)
 
     @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"fits-{self.hips}"
+
+    @property
     def max_bytes(self) -> int:
         """No file is larger."""
         return _LARGEST_HEADERS + _MOST_BYTES_A_NUMBER * self.side**2
@@ -77,6 +82,11 @@ class LegacyFits:
 
     name: str = "the Legacy Surveys' viewer"
     scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
+
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"fits-{self.layer}"
 
     @property
     def bands(self) -> tuple[str, ...]:

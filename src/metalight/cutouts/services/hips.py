@@ -32,6 +32,11 @@ class HipsPictures:
     max_bytes: int = MAX_PICTURE_BYTES
     bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"hips-{self.hips}"
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         return [CutoutRequest(self.base_url, build_hips_parameters(asked, self.hips, "jpg"))]

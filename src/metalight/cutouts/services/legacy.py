@@ -33,6 +33,11 @@ class LegacyViewer:
     max_bytes: int = MAX_PICTURE_BYTES
     bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return f"legacy-{self.layer}"
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.jpg", build_legacy_parameters(asked, self.layer))]

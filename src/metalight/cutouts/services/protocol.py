@@ -34,6 +34,10 @@ class CutoutService(Protocol):
         """The survey and service, as models record it."""
 
     @property
+    def usual_source(self) -> str:
+        """What `source` is where nobody says otherwise: of each service and survey another."""
+
+    @property
     def side(self) -> int:
         """Width and height of the images in pixels."""
 

@@ -46,6 +46,11 @@ class SkyServer:
                 "within that: [pixels] side brings them to any other size."
             )
 
+    @property
+    def usual_source(self) -> str:
+        """As the recipe names it."""
+        return "sdss"
+
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
         parameters = {
