@@ -264,4 +264,4 @@ def test_a_service_that_gives_pages_only_ends_the_run_with_one_sentence(tmp_path
     with serve_cutouts(lambda handler, times: handler.send(b"<html>down</html>", kind="text/html")) as server:
         make_sky(tmp_path, server.url)
         run(tmp_path, "--only", "catalog")
-        assert "hips2fits gave nothing that can be used" in refuse_run(tmp_path, "--only", "cutouts")
+        assert "Hips2fits gave nothing that can be used" in refuse_run(tmp_path, "--only", "cutouts")
