@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.catalog.cuts import Cut, build_cut
+from metalight.sphere import compute_chord, compute_directions
 from metalight.tables import Table, find_column, require_numbers
 
 NEAREST_ARCSEC = 3.0
@@ -45,10 +46,7 @@ def _find_near(ra_deg: npt.NDArray[np.float64], dec_deg: npt.NDArray[np.float64]
     is_near = np.zeros(len(ra_deg), dtype=bool)
     if not len(ra_deg):
         return is_near
-    # On the unit sphere, so that neither the poles nor right ascension 0 are special.
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    points = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    chord = 2 * np.sin(np.deg2rad(NEAREST_ARCSEC / 3600) / 2)
+    points, chord = compute_directions(ra_deg, dec_deg), compute_chord(NEAREST_ARCSEC)
     tree = cKDTree(points)
     for row in np.flatnonzero(tree.query_ball_point(points, chord, return_length=True) > 1).tolist():
         # Only those that stay are asked for their neighbours, so that a crowd costs no more than its members.

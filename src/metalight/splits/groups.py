@@ -17,6 +17,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
+from metalight.sphere import compute_directions
+
 _PAIRS_AT_ONCE = 4_000_000
 _CELLS = (1 / 2, 1 / 8, 1 / 32)
 """Diagonals of cells in parts of the smallest linking length, tried in turn on what is still in doubt."""
@@ -52,7 +54,7 @@ def find_groups(
     # In the order of identifiers, so that no rounding depends on the order of rows.
     order = np.argsort(object_ids)
     half_diagonals = np.deg2rad(frames[order] / 3600) / np.sqrt(2)
-    sky = _Sky(_compute_points(ra_deg[order], dec_deg[order]), half_diagonals, float(np.deg2rad(link_arcsec / 3600)))
+    sky = _Sky(compute_directions(ra_deg[order], dec_deg[order]), half_diagonals, float(np.deg2rad(link_arcsec / 3600)))
     labels = _label_components(sky) if len(order) else order
     if image_labels is not None:
         _, first, same = np.unique(image_labels[order], return_index=True, return_inverse=True)
@@ -93,11 +95,6 @@ def _check(
         raise ValueError("right ascensions must be finite, declinations from -90 to 90")
     if not (np.isfinite(frames).all() and (frames >= 0).all() and 0 < link_arcsec <= 180 * 3600):
         raise ValueError("frames must be 0 or more, the linking length more than 0 and at most 180 degrees")
-
-
-def _compute_points(ra_deg: npt.NDArray[np.float64], dec_deg: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def _label_components(sky: _Sky) -> npt.NDArray[np.intp]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SAME_GALAXY_ARCSEC = 3.0
-"""The diameter of a fibre: spectra whose places are no farther apart see the same galaxy."""
+from metalight.catalog.repeats import NEAREST_ARCSEC
+from metalight.sphere import compute_chord, compute_directions
 
 SAME_REDSHIFT = 0.002
 """Spectra of one place that differ by more are of galaxies one behind the other: no repeats."""
@@ -46,11 +46,8 @@ def _pair_places(ra_deg: Floats, dec_deg: Floats) -> npt.NDArray[np.intp]:
     known = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
     if len(known) == 0:
         return np.empty((0, 2), dtype=np.intp)
-    ra, dec = np.radians(ra_deg[known].astype(np.float64)), np.radians(dec_deg[known].astype(np.float64))
-    # On the sphere: neither the poles nor RA 0/360 are special.
-    points = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    chord = 2 * np.sin(np.radians(SAME_GALAXY_ARCSEC / 3600) / 2)
-    near: npt.NDArray[np.intp] = cKDTree(points).query_pairs(chord, output_type="ndarray")
+    tree = cKDTree(compute_directions(ra_deg[known], dec_deg[known]))
+    near: npt.NDArray[np.intp] = tree.query_pairs(compute_chord(NEAREST_ARCSEC), output_type="ndarray")
     return known[near].reshape(-1, 2)
 
 

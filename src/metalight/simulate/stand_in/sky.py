@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,11 @@ from metalight.recipe import CutoutsSettings
 from metalight.simulate.instrument import INSTRUMENTS
 from metalight.simulate.survey import SurveyDesign
 from metalight.simulate.universe import Universe
+from metalight.sphere import compute_chord, compute_directions
 from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, require_object_ids
 
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
-
-ARCSEC = np.pi / 180 / 3600
-"""In radians."""
 
 STRIPE = ((120.0, 240.0), (0.0, 60.0))
 """Right ascensions and declinations in degrees over which galaxies are spread whose catalogue has no positions."""
@@ -76,9 +74,8 @@ class Sky:
 
     def find_nearest(self, ra_deg: float, dec_deg: float, within_arcsec: float) -> int | None:
         """Row of the galaxy nearest to a place; None if none is near enough."""
-        _, row = self._tree.query(
-            compute_directions(ra_deg, dec_deg), distance_upper_bound=2 * np.sin(within_arcsec * ARCSEC / 2)
-        )
+        place, chord = compute_directions(ra_deg, dec_deg), compute_chord(within_arcsec)
+        _, row = self._tree.query(place, distance_upper_bound=chord)
         return int(row) if row < len(self.object_ids) else None
 
     @cached_property
@@ -99,12 +96,6 @@ class Sky:
         """Whether a place is in the footprint."""
         start, width, south, north = self.footprint_deg
         return south <= dec_deg <= north and (ra_deg - start) % 360 <= width
-
-
-def compute_directions(ra_deg: Any, dec_deg: Any) -> _Floats:
-    """Unit vectors (…, 3) of places on the sky: near each other also over RA 0 and at the poles."""
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
 def draw_uniform(object_ids: npt.NDArray[np.int64], salt: int) -> _Floats:
