@@ -24,7 +24,7 @@ from metalight.web.pace import Pace
 if TYPE_CHECKING:
     import httpx2
 
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+STATUSES_THAT_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be another one the next time."""
 
 _MOST_REDIRECTS = 5
@@ -159,14 +159,8 @@ class WebClient:
                 break
             if asked_wait_s:
                 self._pace.hold_back(asked_wait_s)
-            wait_s = max(asked_wait_s, self._compute_wait(num_tries))
+            wait_s = max(asked_wait_s, draw_wait_s(self._settings, num_tries))
         return outcome
-
-    def _compute_wait(self, num_tries: int) -> float:
-        """Seconds to wait after so many tries: twice as long after each, of which up to a half is left out."""
-        longest = min(self._settings.longest_wait_s, self._settings.first_wait_s * 2.0 ** (num_tries - 1))
-        # Many who failed together must not come back together.
-        return longest * random.uniform(0.5, 1.0)
 
     def _try(
         self,
@@ -204,7 +198,7 @@ class WebClient:
             return None, Verdict("again", _explain_transport(error)), 0.0
         if body is None:
             return answer, Verdict("final", f"the answer is longer than {max_bytes:,} bytes"), 0.0
-        if answer.status in _AGAIN:
+        if answer.status in STATUSES_THAT_PASS:
             words = f" ({answer.reason})" if answer.reason else ""
             return answer, Verdict("again", f"the service answered with status {answer.status}{words}"), asked_wait_s
         return answer, judge(answer), 0.0
@@ -217,6 +211,13 @@ def name_agent(contact: str) -> str:
 
 class _TooSlowError(Exception):
     """A body arrives too slowly."""
+
+
+def draw_wait_s(settings: NetworkSettings, num_tries: int) -> float:
+    """Seconds to wait after so many tries: twice as long after each, of which up to a half is left out."""
+    longest_s = min(settings.longest_wait_s, settings.first_wait_s * 2.0 ** (num_tries - 1))
+    # Many who failed together must not come back together.
+    return longest_s * random.uniform(0.5, 1.0)
 
 
 def _read_body(response: "httpx2.Response", max_bytes: int, longest_s: float) -> bytes | None:

@@ -6,7 +6,6 @@ in `NAME.part.version`.
 
 import contextlib
 import hashlib
-import random
 import re
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from metalight.errors import ServiceError
 from metalight.progress import Progress, no_progress
 from metalight.recipe import NetworkSettings
-from metalight.web.client import name_agent
+from metalight.web.client import STATUSES_THAT_PASS, draw_wait_s, name_agent
 
 if TYPE_CHECKING:
     import httpx2
@@ -25,7 +24,6 @@ CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{64})")
 """How a checksum is written, such as `md5:0123…`, as Zenodo shows it."""
 
 _BYTES_A_STEP = 1_000_000
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class _FailedError(Exception):
@@ -76,8 +74,7 @@ def fetch_file(
                     f"{url} cannot be fetched: {reason}. What has come is kept in {partial}: give the same command "
                     "again, which goes on from there."
                 )
-            longest_s = min(settings.longest_wait_s, settings.first_wait_s * 2.0 ** (num_tries - 1))
-            time.sleep(longest_s * random.uniform(0.5, 1.0))
+            time.sleep(draw_wait_s(settings, num_tries))
     _check(partial, url, checksum)
     partial.replace(path)
     _version_of(partial).unlink(missing_ok=True)
@@ -122,7 +119,7 @@ def _fetch_rest(client: "httpx2.Client", url: str, partial: Path, progress: Prog
             raise _FailedError("what has come is longer than the file is now; it is begun anew")
         if response.status_code not in (200, 206):
             reason = f"the service answered with status {response.status_code} ({response.reason_phrase})"
-            raise _FailedError(reason, is_final=response.status_code not in _AGAIN)
+            raise _FailedError(reason, is_final=response.status_code not in STATUSES_THAT_PASS)
         goes_on = response.status_code == 206
         if goes_on and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             raise _FailedError("the service sent another part than was asked for", is_final=True)
