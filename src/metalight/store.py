@@ -14,6 +14,7 @@ source; if it is there, what was once said against it is past; and of several re
 A row is named as a file is, `part-00003.parquet/17.jpg`, so that a table of images has one path a galaxy in every case.
 """
 
+import contextlib
 import re
 import threading
 from collections import OrderedDict
@@ -29,8 +30,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalight.atomic import replace_file
+from metalight.atomic import remove_leftovers, replace_file
 from metalight.errors import ImageError, quote_flaw
+from metalight.locks import hold_lock
 
 RefusalKind = Literal["outside_footprint", "service_error", "invalid_image", "no_size", "bad_position", "no_image"]
 
@@ -56,6 +58,7 @@ _GROUPS_IN_MEMORY = 16
 _BYTES_IN_MEMORY = 128_000_000
 """Of groups beyond two: FITS files are a hundred times larger than pictures."""
 
+_LOCK = "download.lock"
 _STORED = re.compile(r"(part-\d{5,}\.parquet)/(\d+)\.(?:jpg|fits)")
 _NUMBERED = re.compile(r"(part|refused)-(\d{5,})\.parquet")
 
@@ -114,6 +117,18 @@ class CutoutStore:
     def __init__(self, folder: Path) -> None:
         """A store; nothing is read or made."""
         self.folder = folder
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """A block in which no other process writes to the store; its folder is made if need be, leftovers are deleted.
+
+        Raises:
+            InUseError: Another process writes to it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with hold_lock(self.folder / _LOCK, place=self.folder, way_out="wait until it has ended"):
+            remove_leftovers(self.folder)
+            yield
 
     def add_files(self, files: Sequence[CutoutFile]) -> None:
         """Write one part more; nothing if there are no files. The files of a galaxy must stand together."""

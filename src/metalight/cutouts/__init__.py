@@ -1,11 +1,11 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
 from metalight.cutouts.archive import PicturesOfArchive, import_archive
+from metalight.cutouts.cost import estimate_download
 from metalight.cutouts.download import (
     REFUSED_BY_SERVICES,
     DownloadLimits,
     download_cutouts,
-    estimate_download,
     list_cutouts_in_store,
 )
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts

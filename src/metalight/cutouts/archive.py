@@ -12,21 +12,21 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO
 
 import numpy as np
 import pandas as pd
 
-from metalight.atomic import remove_leftovers
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, find_picture_flaw
+from metalight.cutouts.galaxy_files import find_name_flaw
 from metalight.cutouts.report import DownloadReport, report_store
 from metalight.errors import ImageError, quote_flaw
-from metalight.locks import hold_lock
 from metalight.progress import Progress, no_progress
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
 
@@ -71,11 +71,8 @@ def import_archive(
         InUseError: Another process writes to the folder.
         ImageError: The archive cannot be read, or a part in the folder is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = _list_wanted(object_ids, pictures)
-    with hold_lock(folder / "download.lock", place=folder, way_out="wait until it has ended"):
-        remove_leftovers(folder)
-        store = CutoutStore(folder)
+    wanted, store = _list_wanted(object_ids, pictures), CutoutStore(folder)
+    with store.hold():
         is_left = np.ones(len(wanted), dtype=bool)
         is_left[store.find_files(wanted)["place"].to_numpy(dtype=np.intp)] = False
         num_there = int((~is_left).sum())
@@ -128,36 +125,21 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
     store.add_refused(refused)
 
 
-class _Member(Protocol):
+@dataclass(frozen=True)
+class _Member:
     """A file of an archive."""
 
-    @property
-    def name(self) -> str:
-        """Its path in the archive."""
+    name: str
+    """Its path in the archive."""
+
+    open: Callable[[], IO[bytes] | None]
 
     def read(self, num_bytes: int) -> bytes:
         """At most so many bytes from its beginning."""
-
-
-@dataclass(frozen=True)
-class _TarMember:
-    name: str
-    file: tarfile.TarFile
-    entry: tarfile.TarInfo
-
-    def read(self, num_bytes: int) -> bytes:
-        stream: IO[bytes] | None = self.file.extractfile(self.entry)
-        return stream.read(num_bytes) if stream is not None else b""
-
-
-@dataclass(frozen=True)
-class _ZipMember:
-    name: str
-    file: zipfile.ZipFile
-    entry: zipfile.ZipInfo
-
-    def read(self, num_bytes: int) -> bytes:
-        with self.file.open(self.entry) as stream:
+        stream = self.open()
+        if stream is None:
+            return b""
+        with stream:
             return stream.read(num_bytes)
 
 
@@ -166,10 +148,12 @@ def _open(archive: Path) -> Iterator[Iterator[_Member]]:
     """The files of an archive in order, each to be read before the next one is asked for."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
-            yield (_ZipMember(entry.filename, file, entry) for entry in file.infolist() if not entry.is_dir())
+            yield (
+                _Member(entry.filename, partial(file.open, entry)) for entry in file.infolist() if not entry.is_dir()
+            )
     else:
         with tarfile.open(archive, "r|*") as stream:
-            yield (_TarMember(entry.name, stream, entry) for entry in stream if entry.isfile())
+            yield (_Member(entry.name, partial(stream.extractfile, entry)) for entry in stream if entry.isfile())
 
 
 @contextmanager
@@ -184,10 +168,9 @@ def _explaining(archive: Path) -> Iterator[None]:
 
 def _find_id(name: str) -> int | None:
     path = PurePosixPath(name)
-    stem = path.stem
-    # Hidden files are what some systems leave beside the real ones.
-    is_id = stem.isascii() and stem.isdigit() and len(stem) <= 19 and (stem == "0" or not stem.startswith("0"))
-    return int(stem) if is_id and path.suffix.lower() in _SUFFIXES else None
+    # Hidden files, which some systems leave beside the real ones, are named by no identifier either.
+    is_picture = path.suffix.lower() in _SUFFIXES and not find_name_flaw(path.stem)
+    return int(path.stem) if is_picture else None
 
 
 def _list_wanted(object_ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", pictures: PicturesOfArchive) -> pd.DataFrame:

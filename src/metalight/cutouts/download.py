@@ -21,21 +21,16 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from metalight.atomic import remove_leftovers
 from metalight.cutouts.checks import ImageVerdict
 from metalight.cutouts.report import DownloadReport, report_store
 from metalight.cutouts.services import CutoutService
 from metalight.cutouts.wanted import list_wanted
 from metalight.errors import ServiceError
-from metalight.locks import hold_lock
 from metalight.progress import Progress, no_progress, show_note
 from metalight.recipe import NetworkSettings
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
 from metalight.web import Outcome, WebClient
 
-_LOCK = "download.lock"
-_ANSWER_S = 0.3
-_BYTES_A_ROW = 300
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_NOTICE = 0.2
 _FAILURES_OF_THE_ABSENT = 8
@@ -93,11 +88,8 @@ def download_cutouts(
         KeyboardInterrupt: Ctrl-C, after what was in hand is written.
     """
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    way_out = "wait until it has ended"
-    with hold_lock(folder / _LOCK, place=folder, way_out=way_out):
-        remove_leftovers(folder)
-        store = CutoutStore(folder)
+    store = CutoutStore(folder)
+    with store.hold():
         wanted = list_wanted(galaxies, service)
         left, num_there = _find_left(wanted, store, service, retry_refused=retry_refused)
         num_requests = 0
@@ -113,21 +105,6 @@ def download_cutouts(
 def list_cutouts_in_store(galaxies: pd.DataFrame, service: CutoutService, folder: Path) -> DownloadReport:
     """What a folder has of galaxies, without asking a service; arguments and errors as of `download_cutouts`."""
     return report_store(list_wanted(galaxies, service), CutoutStore(folder), service.bands)
-
-
-def estimate_download(num_galaxies: int, settings: NetworkSettings, service: CutoutService) -> tuple[float, int]:
-    """About how many seconds and bytes the images of so many galaxies take.
-
-    Args:
-        num_galaxies: How many are to be fetched.
-        settings: How they are asked for; an answer is taken to need 0.3 s.
-        service: Where they are asked for.
-    """
-    rate = settings.connections / _ANSWER_S
-    if settings.requests_per_second:
-        rate = min(rate, settings.requests_per_second)
-    num_bytes = len(service.bands) * _BYTES_A_ROW + service.bytes_a_pixel * service.side**2
-    return num_galaxies * len(service.bands) / rate, round(num_galaxies * num_bytes)
 
 
 def _find_left(

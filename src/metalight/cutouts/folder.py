@@ -22,6 +22,7 @@ from metalight.cutouts.galaxy_files import (
     Candidate,
     choose_bands,
     choose_files,
+    find_name_flaw,
     group_by_name,
 )
 from metalight.cutouts.scan import ImageFile, as_text, find_path_flaw, scan_files
@@ -31,7 +32,6 @@ from metalight.recipe import CutoutsSettings
 
 _DEFAULT_BANDS = CutoutsSettings().bands
 _ANY_BAND = "{band}"
-_LARGEST_OBJECT_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> Foun
     files = scan_files(folder)
     groups = group_by_name(files, bands)
     sorted_out = _SortedOut(folder)
-    flaws = {name: _name_flaw(name) for name in groups}
+    flaws = {name: find_name_flaw(name) for name in groups}
     for name, flaw in flaws.items():
         if flaw:
             sorted_out.refused += [(None, file.path, flaw) for file in groups[name].list_all()]
@@ -209,17 +209,6 @@ def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands:
         return choose_bands({band: [file] for band, file in found.items() if file is not None}, bands)
     file = find(str(path))
     return Candidate((file,)) if file else Candidate(reason=NO_IMAGE_FILE, named=named)
-
-
-def _name_flaw(stem: str) -> str:
-    """Why a file's name is not an `object_id`; empty if it is."""
-    if not (stem.isascii() and stem.isdigit()):
-        return "is not named by an integer identifier"
-    if stem != "0" and stem.startswith("0"):
-        return "has an identifier with leading zeros"
-    if len(stem) > 19 or int(stem) > _LARGEST_OBJECT_ID:
-        return "has an identifier that is larger than 64 bits hold"
-    return ""
 
 
 def _explain_none_listed(

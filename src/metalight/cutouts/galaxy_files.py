@@ -17,6 +17,7 @@ from metalight.image_files import cut_suffix, has_marks
 NO_IMAGE_FILE = "no image file"
 """Why a galaxy without a file is refused."""
 
+_LARGEST_OBJECT_ID = 2**63 - 1
 _ID_AND_BAND = re.compile(r"([0-9]+)[_.-](.+)")
 
 
@@ -96,3 +97,14 @@ def _read_name(file: ImageFile, bands: Sequence[str]) -> tuple[str, str]:
         return both[1], both[2]
     # In the folder of a galaxy, a file of a band that is not asked for.
     return (folder, stem) if folder.isdigit() and not stem.isdigit() else (stem, "")
+
+
+def find_name_flaw(stem: str) -> str:
+    """Why a file's name is not an `object_id`; empty if it is."""
+    if not (stem.isascii() and stem.isdigit()):
+        return "is not named by an integer identifier"
+    if stem != "0" and stem.startswith("0"):
+        return "has an identifier with leading zeros"
+    if len(stem) > 19 or int(stem) > _LARGEST_OBJECT_ID:
+        return "has an identifier that is larger than 64 bits hold"
+    return ""

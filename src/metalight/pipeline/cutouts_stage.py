@@ -14,18 +14,19 @@ from metalight.catalog import list_file_names
 from metalight.cutouts import (
     ORIGIN_FILE,
     REFUSED_BY_SERVICES,
+    CutoutService,
     DownloadReport,
     PicturesOfArchive,
     build_service,
     check_origin,
     compute_folder_digest,
     compute_frame_arcsec,
-    download_cutouts,
     find_cutouts,
     import_archive,
 )
 from metalight.errors import ImageError, RecipeError, explain_absence
-from metalight.pipeline.galaxy_sizes import foretell_download, measure_radii
+from metalight.pipeline.downloads import fetch_cutouts
+from metalight.pipeline.galaxy_sizes import measure_radii
 from metalight.pipeline.reddening import add_reddening, load_reddening
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
@@ -51,7 +52,8 @@ def _perform_cutouts(job: Job) -> str:
     if settings.service == "archive":
         report, origin = _read_archive(job, galaxies), "the archive"
     else:
-        report, origin = _fetch_from_service(job, galaxies), build_service(settings).name
+        service = build_service(settings)
+        report, origin = _fetch_from_service(job, galaxies, service), service.name
     if report.fetched.empty:
         first = report.refused.iloc[0]
         raise ImageError(
@@ -102,19 +104,9 @@ def _read_archive(job: Job, galaxies: Table) -> DownloadReport:
     )
 
 
-def _fetch_from_service(job: Job, galaxies: Table) -> DownloadReport:
-    settings = job.recipe.cutouts
-    service = build_service(settings)
+def _fetch_from_service(job: Job, galaxies: Table, service: CutoutService) -> DownloadReport:
     places, flaws = list_places(job, galaxies)
-    report = download_cutouts(
-        places,
-        service,
-        job.run.fetched,
-        job.recipe.network,
-        retry_refused=settings.retry_refused,
-        foretell=lambda num_left: foretell_download(job, num_left, service),
-        progress=job.progress,
-    )
+    report = fetch_cutouts(job, places, service, job.run.fetched)
     return replace(report, refused=_explain_sizes(report.refused, flaws))
 
 

@@ -6,7 +6,6 @@ that an interrupted run goes on from there, and nobody is looked at twice.
 """
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,17 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.cutouts import (
-    SDSS_PIXEL_ARCSEC,
-    CutoutService,
-    DownloadReport,
-    build_service,
-    download_cutouts,
-    estimate_download,
-)
-from metalight.errors import ImageError, RecipeError, RunError
+from metalight.cutouts import SDSS_PIXEL_ARCSEC, DownloadReport, build_service
+from metalight.errors import ImageError, RecipeError
 from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, measure_petrosian
-from metalight.pipeline.estimate import format_bytes, format_seconds
+from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.stage import Job
 from metalight.store import FileReader
 from metalight.tables import Table, save_table
@@ -72,37 +64,9 @@ def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float6
     return in_order, {object_id: flaws[object_id] for object_id in lacking.tolist()}
 
 
-def foretell_download(job: Job, num_left: int, service: CutoutService) -> None:
-    """Tell how long so many cutouts take.
-
-    Raises:
-        RunError: The disk is too full for them.
-    """
-    seconds, num_bytes = estimate_download(num_left, job.recipe.network, service)
-    free = shutil.disk_usage(job.run.path).free
-    job.tell(
-        f"Ahead: {num_left:,} cutouts from {service.name}, about {format_seconds(seconds)} and "
-        f"{format_bytes(num_bytes)} of disk ({format_bytes(free)} free)."
-    )
-    if num_bytes > free:
-        raise RunError(
-            f"{num_left:,} cutouts need about {format_bytes(num_bytes)} in {job.run.path}, where {format_bytes(free)} "
-            "are free; make room, or choose another --run-dir."
-        )
-
-
 def _fetch_first_looks(job: Job, places: pd.DataFrame, side: int) -> DownloadReport:
-    settings = job.recipe.cutouts
-    service = build_service(settings.model_copy(update={"side": side}))
-    return download_cutouts(
-        places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC),
-        service,
-        job.run.first_looks,
-        job.recipe.network,
-        retry_refused=settings.retry_refused,
-        foretell=lambda num_left: foretell_download(job, num_left, service),
-        progress=job.progress,
-    )
+    service = build_service(job.recipe.cutouts.model_copy(update={"side": side}))
+    return fetch_cutouts(job, places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC), service, job.run.first_looks)
 
 
 def _measure_all(job: Job, fetched: pd.DataFrame) -> pd.DataFrame:
