@@ -12,6 +12,7 @@ from metalight.recipe.data import (
     PixelsSettings,
     Side,
     SplitsSettings,
+    name_source,
 )
 from metalight.recipe.learning import (
     WORDS_FOR_WEIGHTS,
@@ -71,6 +72,7 @@ __all__ = [
     "is_address",
     "list_presets",
     "load_recipe",
+    "name_source",
     "parse_value",
     "show_preset",
     "validate_recipe",

@@ -124,6 +124,11 @@ class LuptonSettings(Settings):
         return self
 
 
+def name_source(service: str, survey: str) -> str:
+    """What images of a survey from a service are called, where the user does not say otherwise."""
+    return f"{service}-{survey}"
+
+
 class CutoutsSettings(Settings):
     """Where the images are, how they frame their galaxies, and what their values become."""
 
@@ -233,7 +238,7 @@ class CutoutsSettings(Settings):
             place = "layer"
         elif service == "fits":
             values = {"hips": _HIPS_BY_BAND, **values}
-        source = f"{service}-{values.get(place, cls.model_fields[place].default)}"
+        source = name_source(service, str(values.get(place, cls.model_fields[place].default)))
         given = str(values.get("source", source))
         if given.startswith(f"{service}-") and given != source:
             raise ValueError(f"source says '{given[:80]}', but what is fetched is '{source[:80]}'; leave source out")

@@ -1,6 +1,7 @@
 """What a method can and cannot do on a simulated survey."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from metalight.simulate import relations
@@ -39,12 +40,12 @@ def compute_limits(population: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "rmse_dex"])
 
 
-def _predict_by_forest(population: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _predict_by_forest(population: pd.DataFrame) -> npt.NDArray[np.float64]:
     """What the trees say together of galaxies that they did not learn from."""
     # scikit-learn is slow to import, and needed only here.
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(300, min_samples_leaf=10, oob_score=True, random_state=0)
     forest.fit(population[list(VISIBLE_PARAMETERS)].to_numpy(), population["measured_metallicity"].to_numpy())
-    predicted: np.ndarray[tuple[int], np.dtype[np.float64]] = forest.oob_prediction_
+    predicted: npt.NDArray[np.float64] = forest.oob_prediction_
     return predicted

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 
 from metalight.cutouts.checks import ImageVerdict
 from metalight.cutouts.fits_checks import judge_fits
-from metalight.cutouts.services.hips import HIPS_URL, build_hips_parameters
-from metalight.cutouts.services.legacy import LEGACY_URL, build_legacy_parameters
+from metalight.cutouts.services.hips import HIPS_NAME, HIPS_SCALE_LIMITS_ARCSEC, HIPS_URL, build_hips_parameters
+from metalight.cutouts.services.legacy import (
+    LEGACY_NAME,
+    LEGACY_SCALE_LIMITS_ARCSEC,
+    LEGACY_URL,
+    build_legacy_parameters,
+)
 from metalight.cutouts.services.protocol import CutoutRequest
+from metalight.recipe import name_source
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -35,13 +41,13 @@ class HipsFits:
     base_url: str = HIPS_URL
     """The whole address."""
 
-    name: str = "hips2fits"
-    scale_limits_arcsec: tuple[float, float] = (0.001, 600.0)
+    name: str = HIPS_NAME
+    scale_limits_arcsec: tuple[float, float] = HIPS_SCALE_LIMITS_ARCSEC
 
     @property
     def usual_source(self) -> str:
         """As the recipe names it."""
-        return f"fits-{self.hips}"
+        return name_source("fits", self.hips)
 
     @property
     def max_bytes(self) -> int:
@@ -80,13 +86,13 @@ class LegacyFits:
     base_url: str = LEGACY_URL
     """Where `/cutout.fits` is."""
 
-    name: str = "the Legacy Surveys' viewer"
-    scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
+    name: str = LEGACY_NAME
+    scale_limits_arcsec: tuple[float, float] = LEGACY_SCALE_LIMITS_ARCSEC
 
     @property
     def usual_source(self) -> str:
         """As the recipe names it."""
-        return f"fits-{self.layer}"
+        return name_source("fits", self.layer)
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_survey_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_degrees
+from metalight.recipe import name_source
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
 HIPS_URL = "https://alasky.cds.unistra.fr/hips-image-services/hips2fits"
+HIPS_NAME = "hips2fits"
+HIPS_SCALE_LIMITS_ARCSEC = (0.001, 600.0)
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,16 @@ class HipsPictures:
     base_url: str = HIPS_URL
     """The whole address."""
 
-    name: str = "hips2fits"
+    name: str = HIPS_NAME
     bands: tuple[str, ...] = ("",)
-    scale_limits_arcsec: tuple[float, float] = (0.001, 600.0)
+    scale_limits_arcsec: tuple[float, float] = HIPS_SCALE_LIMITS_ARCSEC
     max_bytes: int = MAX_PICTURE_BYTES
     bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
     @property
     def usual_source(self) -> str:
         """As the recipe names it."""
-        return f"hips-{self.hips}"
+        return name_source("hips", self.hips)
 
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""

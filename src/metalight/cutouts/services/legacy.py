@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_survey_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
+from metalight.recipe import name_source
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
 LEGACY_URL = "https://www.legacysurvey.org/viewer"
+LEGACY_NAME = "the Legacy Surveys' viewer"
+LEGACY_SCALE_LIMITS_ARCSEC = (0.01, 60.0)
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,16 @@ class LegacyViewer:
     base_url: str = LEGACY_URL
     """Where `/cutout.jpg` is."""
 
-    name: str = "the Legacy Surveys' viewer"
+    name: str = LEGACY_NAME
     bands: tuple[str, ...] = ("",)
-    scale_limits_arcsec: tuple[float, float] = (0.01, 60.0)
+    scale_limits_arcsec: tuple[float, float] = LEGACY_SCALE_LIMITS_ARCSEC
     max_bytes: int = MAX_PICTURE_BYTES
     bytes_a_pixel: float = PICTURE_BYTES_A_PIXEL
 
     @property
     def usual_source(self) -> str:
         """As the recipe names it."""
-        return f"legacy-{self.layer}"
+        return name_source("legacy", self.layer)
 
     def build_requests(self, asked: AskedCutout) -> list[CutoutRequest]:
         """One request for the picture."""
