@@ -7,6 +7,7 @@ from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
 from metalight.images.petrosian_radius import PICTURE_CURVES, PetrosianRadius, measure_petrosian
 from metalight.images.pixels import (
     CONTENT_FILE,
+    INDEX_FILE,
     Pixels,
     PixelsReport,
     build_pixels,
@@ -29,6 +30,7 @@ from metalight.images.stretch import stretch_lupton, unstretch_lupton
 __all__ = [
     "CONTENT_FILE",
     "DECODING_VERSION",
+    "INDEX_FILE",
     "PICTURE_CURVES",
     "SMALLEST_SIDE_TO_COMPARE",
     "ImageKind",

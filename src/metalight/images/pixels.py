@@ -39,7 +39,10 @@ from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 CONTENT_FILE = "content.json"
 """Name of the file of a cache that changes if, and only if, what it holds does."""
 
-_ARRAY, _INDEX, _REFUSED, _FINGERPRINT = "pixels.npy", "index.parquet", "refused.parquet", "fingerprint.json"
+INDEX_FILE = "index.parquet"
+"""Name of the file of a cache that has one row a galaxy."""
+
+_ARRAY, _REFUSED, _FINGERPRINT = "pixels.npy", "refused.parquet", "fingerprint.json"
 _ALL = "all.npy"
 _ROWS_A_COPY = 256
 _OF_FILES = ["sha256", "height", "width", "is_grey", "pixel_scale_arcsec", "num_filled"]
@@ -168,7 +171,7 @@ def _build_cache(
     kept = np.flatnonzero(outcomes["reason"] == "")
     with replace_folder(cache) as building:
         index = outcomes.iloc[kept][["object_id", *_OF_FILES]]
-        index.reset_index(drop=True).to_parquet(building / _INDEX)
+        index.reset_index(drop=True).to_parquet(building / INDEX_FILE)
         refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
         refused.reset_index(drop=True).to_parquet(building / _REFUSED)
         # What could not be read may be readable next time without looking changed: the folder is then read again.
@@ -186,7 +189,7 @@ def load_pixels(cache: Path) -> Pixels:
         ImageError: The cache is not there or not whole.
     """
     try:
-        index = pd.read_parquet(cache / _INDEX)
+        index = pd.read_parquet(cache / INDEX_FILE)
         array = np.load(cache / _ARRAY, mmap_mode="r", allow_pickle=False)
         object_ids = index["object_id"].to_numpy(dtype=np.int64)
     except Exception as error:  # numpy and pyarrow have errors of many types for damaged files
@@ -201,7 +204,7 @@ def load_pixels(cache: Path) -> Pixels:
 
 def list_cache_files(cache: Path) -> list[Path]:
     """The files of a cache, whether or not they are there."""
-    return [cache / name for name in (_ARRAY, _INDEX, _REFUSED, CONTENT_FILE, _FINGERPRINT)]
+    return [cache / name for name in (_ARRAY, INDEX_FILE, _REFUSED, CONTENT_FILE, _FINGERPRINT)]
 
 
 def is_whole(cache: Path) -> bool:
@@ -231,7 +234,7 @@ def _is_readable(reader: FileReader, path: str) -> bool:
 
 def _hash_content(cache: Path) -> dict[str, str]:
     digests = {}
-    for name in (_ARRAY, _INDEX, _REFUSED):
+    for name in (_ARRAY, INDEX_FILE, _REFUSED):
         with (cache / name).open("rb") as file:
             digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
@@ -277,7 +280,7 @@ def _load_json(path: Path) -> object:
 
 
 def _report(cache: Path, *, is_fresh: bool = False, was_altered: bool = False) -> PixelsReport:
-    index = pd.read_parquet(cache / _INDEX)
+    index = pd.read_parquet(cache / INDEX_FILE)
     shapes = Counter(zip(index["height"].tolist(), index["width"].tolist(), strict=True))
     return PixelsReport(
         num_galaxies=len(index),

@@ -16,11 +16,12 @@ from metalight.catalog import describe_column
 from metalight.catalog.galspec import LabelNoise, compute_label_noise
 from metalight.errors import MetalightError, RunError, explain_absence, explain_system
 from metalight.evaluation import choose_galaxies, summarize_columns
+from metalight.images import INDEX_FILE
 from metalight.pipeline.pictures import list_refused, load_pictures, load_refused_pictures
 from metalight.pipeline.refusals import count_kinds
 from metalight.recipe import Recipe, load_recipe
 from metalight.run import RunFolder
-from metalight.tables import ColumnInfo, Table, load_table
+from metalight.tables import ColumnInfo, Table, load_table, match_columns
 
 _REDSHIFT_NAMES, _SIZE_NAMES = ("redshift", "z"), ("petro_r90", "petroR90_r")
 _REDSHIFT, _SIZE = ColumnInfo("", "Redshift"), ColumnInfo("arcsec", "Radius of 90 % of the Petrosian light")
@@ -109,10 +110,9 @@ def _find_columns(
     """Redshift, size and labels of the catalogue, as far as it has them, and what they mean."""
     if catalog is None:
         return {}, {}
-    spelt = {str(name).casefold(): str(name) for name in catalog.frame.columns}
 
     def find(names: tuple[str, ...], what: str) -> list[str]:
-        found = next((spelt[name.casefold()] for name in names if name.casefold() in spelt), None)
+        found = next((match for name in names for match in match_columns(catalog, name)), None)
         if found is None:
             absent.append(f"The catalogue has no {what} under a name that is known ({', '.join(filter(None, names))}).")
         return [] if found is None else [found]
@@ -144,7 +144,7 @@ def _count_galaxies(run: RunFolder, catalog: Table | None) -> list[tuple[str, in
         counts.append(("in the catalogue", len(catalog.frame), ""))
     if run.cutouts.is_file():
         counts.append(("has an image", len(load_table(run.cutouts, missing_values=()).frame), "there must be one"))
-    index = run.pixels / "index.parquet"
+    index = run.pixels / INDEX_FILE
     if index.is_file():
         counts.append(("has a usable image", len(pd.read_parquet(index)), "it decodes, and shows something"))
     if run.splits.is_file():
@@ -168,7 +168,7 @@ def _describe_columns(columns: Mapping[str, npt.NDArray[np.float64]], info: Mapp
 
 
 def _measure_label_noise(run: RunFolder, recipe: Recipe, absent: list[str]) -> dict[str, LabelNoise]:
-    path = run.path / "repeats.parquet"
+    path = run.repeats
     if not path.is_file():
         absent.append(f"There is no {path.name}, a table of galaxies measured again, to tell the label noise by.")
         return {}
