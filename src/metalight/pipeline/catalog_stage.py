@@ -14,6 +14,7 @@ from metalight.catalog import (
     Selection,
     build_catalog,
     build_page_query,
+    compute_properties,
     list_cuts,
     load_catalog,
     name_service,
@@ -56,6 +57,8 @@ def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
     catalog, notes = (_load_table(job), ()) if settings.is_table else _select(job)
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
+    # Columns that the recipe names of properties must be there, before the work that ends with them.
+    compute_properties(catalog.table, settings.properties, path=_name_origin(job.recipe))
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))

@@ -36,10 +36,11 @@ from metalight.recipe.load import (
 )
 from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
-from metalight.recipe.selection import KNOWN_CUTS, SkyServerRelease, SkyServerSettings
+from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES, SkyServerRelease, SkyServerSettings
 
 __all__ = [
     "KNOWN_CUTS",
+    "KNOWN_PROPERTIES",
     "MAX_BANDS",
     "SDSS_EXTINCTION",
     "SETTINGS_OF_FILES",

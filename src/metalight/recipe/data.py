@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
 from metalight.recipe.base import Settings
-from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
+from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts, check_properties
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -71,6 +71,10 @@ class CatalogSettings(Settings):
     """Named cuts that galaxies must pass, on columns as SDSS spells them. `paper` stands for those of the paper; `auto`
     for the same where the galaxies are selected from SDSS, and for none where they are those of the user's table."""
 
+    properties: dict[str, str] = Field(default_factory=dict)
+    """Columns of properties of the galaxies that figures, baselines and studies use, by the property's name, such as
+    `properties.log_mass = "MSTAR"`, where they are called otherwise than in SDSS: see docs/columns.md."""
+
     limit: Annotated[int, Field(ge=0)] = 0
     """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
     or the first rows of a table; 0 takes all."""
@@ -88,6 +92,7 @@ class CatalogSettings(Settings):
         if not self.targets or not all(self.targets):
             raise ValueError("name at least one column to predict")
         check_cuts(self.cuts)
+        check_properties(self.properties)
         if self.source == "galspec" and not self.photometry:
             raise ValueError(
                 'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places'
