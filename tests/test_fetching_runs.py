@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import QUICK, list_performed, refuse_run, run, succeed
+from call import QUICK, list_performed, refuse, refuse_run, run, succeed
 from cutout_server import FAULTS, CutoutServer, Handler, picture_of, serve_cutouts
 from metalight.pipeline.cutouts_stage import CUTOUTS_STAGE
 from metalight.recipe import load_recipe
@@ -95,6 +95,41 @@ def test_a_finished_download_is_not_begun_again(sky: Path, service: CutoutServer
     # Done anew, it finds all that is there.
     assert "40 of 40" in run(sky, "--only", "cutouts", *moved)
     assert len(service.requests) == num_requests
+
+
+def test_images_that_a_run_has_fetched_are_predicted_decoded_or_not(sky: Path) -> None:
+    run(sky)
+
+    def predict(images: Path, *arguments: object) -> pd.DataFrame:
+        succeed("predict", sky / "run", "--images", images, "-o", sky / "out.csv", "--views", "none", *arguments)
+        return pd.read_csv(sky / "out.csv")
+
+    of_pixels = predict(sky / "run")
+    pd.testing.assert_frame_equal(predict(sky / "run/cutouts"), of_pixels)
+    # Nor need the images of a run be decoded, nor at the side of the model.
+    fresh = ["run", sky / "recipe.toml", "--run-dir", sky / "fetched", "--set", "pixels.side=8", "--only"]
+    for stage in ("catalog", "cutouts"):
+        succeed(*fresh, stage)
+    pd.testing.assert_frame_equal(predict(sky / "fetched"), of_pixels)
+    some = of_pixels["object_id"].iloc[[7, 3]].tolist()
+    pd.DataFrame({"object_id": [some[0], 5, some[1]]}).to_csv(sky / "some.csv", index=False)
+    chosen = predict(sky / "fetched/cutouts", "--catalog", sky / "some.csv")
+    pd.testing.assert_frame_equal(chosen, of_pixels.set_index("object_id").loc[some].reset_index(), rtol=1e-5)
+    refused = pd.read_csv(sky / "out_refused.csv")
+    assert refused[["object_id", "reason"]].to_numpy().tolist() == [[5, "is none of the run's galaxies"]]
+
+
+def test_images_that_a_run_has_fetched_are_refused_as_those_of_a_folder_are(sky: Path) -> None:
+    run(sky)
+    fresh = ["run", sky / "recipe.toml", "--run-dir", sky / "other", "--set", "cutouts.framing=fixed", "--only"]
+    for stage in ("catalog", "cutouts"):
+        succeed(*fresh, stage)
+    arguments = ["predict", sky / "run", "-o", sky / "out.csv", "--images"]
+    for images in (sky / "other", sky / "other/cutouts"):
+        assert "the framing 'fixed', but the model was trained on 'petrosian'" in refuse(*arguments, images)
+    pd.DataFrame({"object_id": [5]}).to_csv(sky / "some.csv", index=False)
+    message = refuse(*arguments, sky / "run/cutouts", "--catalog", sky / "some.csv")
+    assert "None of the 1 galaxies to predict has an image in the run" in message
 
 
 def test_images_are_decoded_anew_from_what_was_fetched(sky: Path, service: CutoutServer) -> None:
