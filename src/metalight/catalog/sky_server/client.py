@@ -13,7 +13,6 @@ import json
 import math
 import re
 import time
-from http import HTTPStatus
 from typing import Literal
 
 from metalight.errors import ServiceError, shorten
@@ -26,6 +25,9 @@ _LONGEST_QUOTE = 200
 
 _OF_TIME = re.compile(r"\btimed?[ -]?out\b", re.IGNORECASE)
 """What services say of a query that took too long."""
+
+_GATEWAY_TIMEOUT = 504
+"""A status: what stands before the service waited for it in vain."""
 
 _OF_THE_QUERY = re.compile(
     r"incorrect syntax|syntax error|invalid (column|object)|no such (column|table)|could not be bound|ambiguous column",
@@ -133,7 +135,7 @@ def _tells_of_time(outcome: Outcome) -> bool:
     answer = outcome.answer
     if answer is None or answer.body.startswith(_FIRST_LINE):
         return False
-    return answer.status == HTTPStatus.GATEWAY_TIMEOUT or _OF_TIME.search(_read_words(answer)) is not None
+    return answer.status == _GATEWAY_TIMEOUT or _OF_TIME.search(_read_words(answer)) is not None
 
 
 def _explain(outcome: Outcome, url: str) -> str:
