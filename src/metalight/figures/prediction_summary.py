@@ -19,7 +19,13 @@ from metalight.evaluation import (
     find_scorable,
     is_metallicity_like,
 )
-from metalight.figures.galaxies import MIN_GALAXIES_FOR_HISTOGRAM, MIN_GALAXIES_IN_BIN, count_galaxies, draw_galaxies
+from metalight.figures.galaxies import (
+    MIN_GALAXIES_FOR_HISTOGRAM,
+    MIN_GALAXIES_IN_BIN,
+    compute_marker_areas,
+    count_galaxies,
+    draw_galaxies,
+)
 from metalight.figures.style import (
     BLACK,
     NMAD_BLUE,
@@ -289,19 +295,6 @@ def _format_scatter(value: float) -> str:
     if not 1e-4 <= value < 1e5:
         return f"{value:.3g}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
-
-
-def compute_marker_areas(nums: FloatArray) -> FloatArray:
-    """Areas of the markers of bins with `nums` galaxies, in square points: N / 25 for samples like the paper's.
-
-    Of any other sample the fullest bin gets the 200 square points that it has in the paper. None is too small to see.
-    """
-    if len(nums) == 0:
-        return nums
-    areas = nums / 25
-    if not 100 <= areas.max() <= 400:
-        areas = 200 * nums / nums.max()
-    return np.maximum(areas, 14.0)
 
 
 def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:

@@ -10,7 +10,14 @@ import pandas as pd
 
 from metalight.atomic import replace_file
 from metalight.devices import check_device_name
-from metalight.evaluation import Scores, evaluate_predictions, save_scores
+from metalight.evaluation import (
+    Scores,
+    TablePlaces,
+    compute_score_tables,
+    evaluate_predictions,
+    save_score_tables,
+    save_scores,
+)
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
 from metalight.model_files import (
@@ -28,7 +35,7 @@ from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
-from metalight.run import describe_file, name_predicted
+from metalight.run import RunFolder, describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 from metalight.unfinished import go_on_with, name_unfinished
 
@@ -198,7 +205,21 @@ def _perform_evaluation(job: Job) -> str:
             for target in list_scorable(predictions, job.recipe.catalog.targets)
         }
         save_scores(scores, job.run.metrics(split))
+        tables = {
+            target: compute_score_tables(
+                predictions[target],
+                predictions[name_predicted(target)],
+                num_bootstrap=settings.bootstrap_samples,
+                seed=settings.seed,
+            )
+            for target in scores
+        }
+        save_score_tables(tables, TablePlaces(*_list_score_tables(job.run, split)))
     return _describe_scores(scores)  # of the last set, the test galaxies
+
+
+def _list_score_tables(run: RunFolder, split: str) -> list[Path]:
+    return [run.metrics_by_truth(split), run.metrics_by_prediction(split), run.selection(split)]
 
 
 def _describe_scores(scores: Mapping[str, Scores]) -> str:
@@ -247,7 +268,9 @@ LEARNING_STAGES = (
         after=("catalog", "splits", "prediction"),
         perform=_perform_evaluation,
         settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
-        outputs=lambda run: [run.metrics(split) for split in SCORED_SETS],
+        outputs=lambda run: [
+            path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))
+        ],
     ),
     FIGURES_STAGE,
 )
