@@ -12,7 +12,8 @@ RUN/
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
-├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs
+├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs;
+│                            first_filters.npy: what images meet first, before and after the training
 ├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
 ├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
 ├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
@@ -113,6 +114,11 @@ class RunFolder:
     def history(self) -> Path:
         """CSV."""
         return self.path / "training" / "history.csv"
+
+    @property
+    def first_filters(self) -> Path:
+        """numpy: (2, filter, channel, side, side), before and after the training."""
+        return self.path / "training" / "first_filters.npy"
 
     @property
     def checkpoints(self) -> Path:

@@ -104,8 +104,8 @@ _PROPERTIES = (
         )
         for blue, red in (("u", "g"), ("g", "r"), ("r", "i"), ("i", "z"))
     ),
-    Property("petro_r50_arcsec", "arcsec", "Radius of half of the light", ("petroR50_r",), limits=(1e-3, 600)),
-    Property("petro_r90_arcsec", "arcsec", "Radius of 90 % of the light", ("petroR90_r",), limits=(1e-3, 600)),
+    Property("petro_r50_arcsec", "arcsec", "$R_{50}$", ("petroR50_r",), limits=(1e-3, 600)),
+    Property("petro_r90_arcsec", "arcsec", "$R_{90}$", ("petroR90_r",), limits=(1e-3, 600)),
     Property(
         "concentration",
         "",

@@ -25,6 +25,7 @@ from metalight.evaluation.scores import (
     load_scores,
     save_scores,
 )
+from metalight.evaluation.trends import compute_trends, correlate_ranks
 
 __all__ = [
     "Comparison",
@@ -40,6 +41,8 @@ __all__ = [
     "compute_binned_differences",
     "compute_binned_statistics",
     "compute_histograms",
+    "compute_trends",
+    "correlate_ranks",
     "describe_verdict",
     "evaluate_predictions",
     "find_scorable",
