@@ -3,6 +3,7 @@
 from metalight.figures.contact_sheet import draw_contact_sheet
 from metalight.figures.example_grid import draw_example_grid
 from metalight.figures.first_filters import draw_first_filters
+from metalight.figures.mass_metallicity import draw_mass_metallicity
 from metalight.figures.paired_difference import draw_paired_difference
 from metalight.figures.prediction_summary import draw_prediction_summary
 from metalight.figures.residual_trends import draw_residual_trends
@@ -15,6 +16,7 @@ __all__ = [
     "draw_contact_sheet",
     "draw_example_grid",
     "draw_first_filters",
+    "draw_mass_metallicity",
     "draw_paired_difference",
     "draw_prediction_summary",
     "draw_residual_trends",
