@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,15 @@ FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 _DRAWN_AT_ONCE = 2**21
+
+
+class Draws(TypedDict):
+    """How intervals are found; as keywords."""
+
+    num_bootstrap: int
+    """Samples."""
+    seed: int
+    """Of the samples."""
 
 
 @dataclasses.dataclass(frozen=True)
