@@ -1,6 +1,6 @@
 """The stage that makes the catalogue: from the user's own table, or selected from SDSS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,8 +179,14 @@ def _describe(job: Job, catalog: Catalog) -> str:
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
     passed = "pass the cuts and " if _list_cuts(job.recipe) else ""
     place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
-    had = ", ".join(job.recipe.catalog.targets) + place
+    had = _count_labels(catalog, job.recipe.catalog.targets) + place
     return f"{num_left:,} of {num_all:,} galaxies {passed}have {had}{format_refused(catalog.refused)}"
+
+
+def _count_labels(catalog: Catalog, targets: Sequence[str]) -> str:
+    if len(targets) == 1:
+        return targets[0]
+    return " or ".join(f"{target} ({catalog.table.frame[target].count():,})" for target in targets)
 
 
 def _list_cuts(recipe: Recipe) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,10 +191,15 @@ def _perform_evaluation(job: Job) -> str:
                 num_bootstrap=settings.bootstrap_samples,
                 seed=settings.seed,
             )
-            for target in (job.recipe.catalog.targets if len(predictions) > 1 else ())
+            for target in _list_scorable(predictions, job.recipe.catalog.targets)
         }
         save_scores(scores, job.run.metrics(split))
     return _describe_scores(scores)  # of the last set, the test galaxies
+
+
+def _list_scorable(predictions: pd.DataFrame, targets: Sequence[str]) -> list[str]:
+    """Targets of which at least two galaxies have a true value: fewer are no sample."""
+    return [target for target in targets if predictions[target].count() > 1]
 
 
 def _describe_scores(scores: Mapping[str, Scores]) -> str:
@@ -220,7 +225,7 @@ def _perform_figures(job: Job) -> str:
             unit=test.info.get(names[0], ColumnInfo()).unit,
         )
     ]
-    for target in names if len(test.frame) > 1 else ():
+    for target in _list_scorable(test.frame, names):
         suffix = f"_{target}" if len(names) > 1 else ""
         true, predicted = test.frame[target].to_numpy(), test.frame[name_predicted(target)].to_numpy()
         known = test.info.get(target, ColumnInfo())

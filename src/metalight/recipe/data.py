@@ -49,7 +49,8 @@ class CatalogSettings(Settings):
     """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
 
     targets: tuple[str, ...] = ("metallicity",)
-    """Columns to learn to predict. Galaxies that lack one are refused, listed and counted."""
+    """Columns to learn to predict. Galaxies that lack it, or all of several, are refused, listed and counted; one that
+    lacks some of several is learnt from by those that it has."""
 
     file_name: str = ""
     """Column of image file names, relative to the folder of cutouts; empty: files are named by the identifier."""

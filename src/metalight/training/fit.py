@@ -37,7 +37,7 @@ class TrainingData:
     """(galaxy,)"""
 
     targets: npt.NDArray[np.float64]
-    """(galaxy, target) in physical units, finite."""
+    """(galaxy, target) in physical units; NaN where a label is missing."""
 
     pixels: npt.NDArray[Any]
     """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others; uint8 levels, or
