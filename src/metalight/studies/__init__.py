@@ -1,0 +1,1 @@
+"""Studies: what one run, or several composed, say of a question."""
