@@ -1,5 +1,13 @@
 """Evaluation: predictions become numbers, and numbers tables to read; the figures draw them."""
 
+from metalight.evaluation.beside import (
+    BaselineFacts,
+    BesideScores,
+    format_beside,
+    load_beside,
+    save_beside,
+    score_beside,
+)
 from metalight.evaluation.binned import (
     choose_bin_centres,
     compute_binned_differences,
@@ -27,6 +35,8 @@ from metalight.evaluation.scores import (
 )
 
 __all__ = [
+    "BaselineFacts",
+    "BesideScores",
     "Comparison",
     "KnownTruth",
     "PairedGalaxies",
@@ -43,12 +53,16 @@ __all__ = [
     "describe_verdict",
     "evaluate_predictions",
     "find_scorable",
+    "format_beside",
     "format_comparison",
     "format_scores",
     "is_metallicity_like",
+    "load_beside",
     "load_scores",
     "pair_predictions",
+    "save_beside",
     "save_scores",
+    "score_beside",
     "select_examples",
     "summarize_columns",
 ]

@@ -1,4 +1,4 @@
-"""A few numbers of each image that any regression can learn from: brightness and colours of rings, and the light's shape.
+"""A few numbers of each image that any regression can learn from: brightness and colours of rings, and shape.
 
 For catalogues without photometry: what they say of a galaxy is measured on the very images that a network sees. All
 lengths are parts of the image's side, so that images of another size have the same numbers. Rings share a pixel by its
@@ -9,6 +9,7 @@ a pixel down by the same factor. Their brightness is that of the stretched pictu
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,7 @@ def name_apertures(bands: Sequence[str]) -> list[str]:
     - `outskirts`: light beyond the rings over that within.
     """
     rings = range(1, len(_RINGS))
-    colours = [f"{one}_{next_one}" for one, next_one in zip(bands, bands[1:], strict=False)]
+    colours = [f"{one}_{next_one}" for one, next_one in itertools.pairwise(bands)]
     ringed = [f"{what}_{ring}" for what in ("brightness", *colours) for ring in rings]
     return [*ringed, *_SHAPES]
 
@@ -148,8 +149,8 @@ def _make_masks(side: int) -> _Masks:
     sky = cover(_SKY, np.inf)
     return _Masks(
         side=side,
-        rings=np.stack([weigh(low, high) for low, high in zip(_RINGS, _RINGS[1:], strict=False)], axis=1),
-        growth=np.stack([cover(low, high) for low, high in zip(edges, edges[1:], strict=False)], 1).astype(np.float32),
+        rings=np.stack([weigh(low, high) for low, high in itertools.pairwise(_RINGS)], axis=1),
+        growth=np.stack([cover(low, high) for low, high in itertools.pairwise(edges)], 1).astype(np.float32),
         moments=(light * np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)).astype(np.float32),
         inner=weigh(0, _CLUMPY[1]),
         clumpy=weigh(*_CLUMPY),
@@ -199,7 +200,7 @@ def _bring_bands_first(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _measure_moments(grey: npt.NDArray[Any], masks: _Masks) -> tuple[FloatArray, FloatArray]:
-    """ln of the root-mean-square radius, and the axis ratio of the light above the sky."""
+    """Ln of the root-mean-square radius, and the axis ratio of the light above the sky."""
     total, x, y, xx, yy, xy = (np.maximum(grey, 0) @ masks.moments).astype(np.float64).T
     total = total + _TINY
     x, y = x / total, y / total
@@ -210,7 +211,7 @@ def _measure_moments(grey: npt.NDArray[Any], masks: _Masks) -> tuple[FloatArray,
 
 
 def _measure_concentration(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
-    """ln of the radius of 80 % of the light over that of 20 %; 0 where there is no light."""
+    """Ln of the radius of 80 % of the light over that of 20 %; 0 where there is no light."""
     growth = np.maximum.accumulate(np.cumsum(grey @ masks.growth, axis=1, dtype=np.float64), axis=1)
     edges = np.linspace(0, 1, _NUM_GROWTH_RINGS + 1)
     concentrations = np.zeros(len(grey))

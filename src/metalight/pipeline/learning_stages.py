@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metalight.devices import check_device_name
-from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
+from metalight.evaluation import Scores, evaluate_predictions, save_beside, save_scores, select_examples
 from metalight.image_files import has_fits
 from metalight.images import load_pixels, make_display
 from metalight.model_files import (
@@ -22,6 +22,7 @@ from metalight.model_files import (
     check_backbone_name,
     check_starting_weights,
 )
+from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
@@ -194,6 +195,7 @@ def _perform_evaluation(job: Job) -> str:
             for target in _list_scorable(predictions, job.recipe.catalog.targets)
         }
         save_scores(scores, job.run.metrics(split))
+    save_beside(score_baselines(job), job.run.baselines)
     return _describe_scores(scores)  # of the last set, the test galaxies
 
 
@@ -281,10 +283,10 @@ LEARNING_STAGES = (
     ),
     Stage(
         "evaluation",
-        after=("catalog", "splits", "prediction"),
+        after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
         settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
-        outputs=lambda run: [run.metrics(split) for split in SCORED_SETS],
+        outputs=lambda run: [*(run.metrics(split) for split in SCORED_SETS), run.baselines],
     ),
     Stage(
         "figures",

@@ -2,6 +2,7 @@
 
 from metalight.recipe.bands import MAX_BANDS, SDSS_EXTINCTION, Stretch, check_bands, check_extinction
 from metalight.recipe.base import Settings
+from metalight.recipe.baselines import KNOWN_BASELINES, BaselinesSettings
 from metalight.recipe.data import (
     WORDS_ON_FETCHING,
     CatalogSettings,
@@ -39,6 +40,7 @@ from metalight.recipe.recipe import Recipe
 from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES, SkyServerRelease, SkyServerSettings
 
 __all__ = [
+    "KNOWN_BASELINES",
     "KNOWN_CUTS",
     "KNOWN_PROPERTIES",
     "MAX_BANDS",
@@ -47,6 +49,7 @@ __all__ = [
     "WORDS_FOR_WEIGHTS",
     "WORDS_ON_FETCHING",
     "AugmentationSettings",
+    "BaselinesSettings",
     "CatalogSettings",
     "CutoutsSettings",
     "EvaluationSettings",

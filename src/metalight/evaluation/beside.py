@@ -1,0 +1,223 @@
+"""Baselines beside the network: each scored on the galaxies that both predict, and how much better the network is."""
+
+import dataclasses
+import json
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metalight.atomic import save_json
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
+from metalight.evaluation.scores import replace_nan
+from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
+
+_LINE_WIDTH = 120
+_SCORES = ("rmse", "nmad")
+_NONE = Interval(math.nan, math.nan, math.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class BaselineFacts:
+    """What is known of a baseline beside its predictions."""
+
+    name: str
+    sees: str
+    """What it sees of a galaxy, in words."""
+    num_numbers: int
+    """How many numbers that is."""
+    num_training: int
+    """Galaxies that it learnt from."""
+    left_out: str = ""
+    """Why there are no predictions, to be read after its name; empty if there are."""
+    note: str = ""
+    """What was chosen or simplified on the way."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BesideScores:
+    """How a baseline does beside the network, on galaxies with a true value and both predictions."""
+
+    facts: BaselineFacts
+    num_galaxies: int
+    """Galaxies that were scored."""
+    num_without: int
+    """Galaxies that the network could be scored on, and the baseline did not predict."""
+    rmse: Interval
+    nmad: Interval
+    network_rmse: Interval
+    """Of the network, on the same galaxies."""
+    network_nmad: Interval
+    network_better_by: dict[str, Interval]
+    """By `rmse` and `nmad`: the baseline's less the network's, with the 68 % interval of the paired differences."""
+    network_better_by_95: dict[str, Interval]
+    """The same, with the 95 % interval."""
+
+
+def score_beside(
+    truth: npt.ArrayLike,
+    network: npt.ArrayLike,
+    baselines: Sequence[tuple[BaselineFacts, npt.ArrayLike]],
+    *,
+    num_bootstrap: int = 1000,
+    seed: int = 0,
+) -> list[BesideScores]:
+    """Each baseline on the galaxies that it and the network predict, in the order given.
+
+    Args:
+        truth: True values (galaxy,), NaN where missing.
+        network: Predictions of the network, NaN where missing.
+        baselines: What is known of each, and its predictions, NaN where missing.
+        num_bootstrap: Bootstrap samples behind the intervals, in which both have the same galaxies; 0 leaves them out.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+    truth, network = np.asarray(truth, dtype=np.float64), np.asarray(network, dtype=np.float64)
+    scored = []
+    for facts, given in baselines:
+        predicted = np.asarray(given, dtype=np.float64)
+        if not truth.shape == network.shape == predicted.shape:
+            raise ValueError(f"{facts.name} has {len(predicted)} predictions of {len(truth)} galaxies")
+        scored.append(_score_one(facts, truth, network, predicted, num_bootstrap, seed))
+    return scored
+
+
+def _score_one(
+    facts: BaselineFacts,
+    truth: npt.NDArray[np.float64],
+    network: npt.NDArray[np.float64],
+    predicted: npt.NDArray[np.float64],
+    num_bootstrap: int,
+    seed: int,
+) -> BesideScores:
+    is_networks = np.isfinite(truth) & np.isfinite(network)
+    is_scored = is_networks & np.isfinite(predicted)
+    num_scored = int(is_scored.sum())
+    num_without = int(is_networks.sum()) - num_scored
+    if num_scored < 2:
+        why = facts.left_out or f"{num_scored} of the galaxies could be scored"
+        told = dataclasses.replace(facts, left_out=why)
+        return BesideScores(told, num_scored, num_without, _NONE, _NONE, _NONE, _NONE, {}, {})
+    of_both = (truth[is_scored], network[is_scored], predicted[is_scored])
+    own, networks, better, better_95 = _compare(*of_both, num_bootstrap, seed)
+    scores = (own["rmse"], own["nmad"], networks["rmse"], networks["nmad"])
+    return BesideScores(facts, num_scored, num_without, *scores, better, better_95)
+
+
+def _compare(
+    truth: npt.NDArray[np.float64],
+    network: npt.NDArray[np.float64],
+    predicted: npt.NDArray[np.float64],
+    num_bootstrap: int,
+    seed: int,
+) -> tuple[dict[str, Interval], dict[str, Interval], dict[str, Interval], dict[str, Interval]]:
+    """By metric: of the baseline, of the network, and their difference with its 68 and its 95 % interval."""
+    if num_bootstrap:
+        paired = compute_paired_metrics(truth, network, predicted, num_bootstrap=num_bootstrap, seed=seed)
+        chosen = {name: paired[name] for name in _SCORES}
+        return (
+            {name: metric.b for name, metric in chosen.items()},
+            {name: metric.a for name, metric in chosen.items()},
+            {name: metric.difference for name, metric in chosen.items()},
+            {name: metric.difference_95 for name, metric in chosen.items()},
+        )
+    own, networks = (compute_metrics(truth, values, num_bootstrap=0) for values in (predicted, network))
+    better = {name: Interval(own[name].value - networks[name].value, math.nan, math.nan) for name in _SCORES}
+    return own, networks, better, dict(better)
+
+
+def save_beside(scores: Mapping[str, Sequence[BesideScores]], path: Path) -> None:
+    """Write the baselines of each target as JSON, by target and name; a number that is not defined is null."""
+    stored = {target: {each.facts.name: _record(each) for each in of_target} for target, of_target in scores.items()}
+    save_json(replace_nan(stored), path)
+
+
+def _record(scores: BesideScores) -> dict[str, Any]:
+    record = dataclasses.asdict(scores)
+    facts = record.pop("facts")
+    del facts["name"]
+    return {**facts, **record}
+
+
+def load_beside(path: Path) -> dict[str, list[BesideScores]]:
+    """What `save_beside` wrote; nothing if the file is lacking or of another version: it comes anew with the scores."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {target: [_read(name, each) for name, each in rows.items()] for target, rows in stored.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _read(name: str, stored: dict[str, Any]) -> BesideScores:
+    known = [field.name for field in dataclasses.fields(BaselineFacts) if field.name != "name"]
+    facts = BaselineFacts(name, **{key: stored[key] for key in known})
+    rest: dict[str, Any] = {key: value for key, value in stored.items() if key not in known}
+    for key, value in rest.items():
+        if key.startswith("network_better"):
+            rest[key] = {metric: _read_interval(interval) for metric, interval in value.items()}
+        elif isinstance(value, dict):
+            rest[key] = _read_interval(value)
+    return BesideScores(facts, **rest)
+
+
+def _read_interval(stored: dict[str, float | None]) -> Interval:
+    return Interval(**{key: math.nan if value is None else value for key, value in stored.items()})
+
+
+def format_beside(
+    scores: Sequence[BesideScores], unit: str, *, network: Mapping[str, Interval], network_sees: str, num_seen: int
+) -> str:
+    """A plain-text table: the network, then a row a baseline; below it those that were left out, and why.
+
+    Args:
+        scores: Of one target; at least one.
+        unit: Unit of the target, such as `dex`; empty if it has none.
+        network: The network's metrics of all galaxies, by name.
+        network_sees: What it sees of a galaxy, in words.
+        num_seen: How many numbers that is.
+    """
+    decimals = choose_decimals(network["rmse"].value)
+    rmse = f"RMSE ({unit})" if unit else "RMSE"
+    header = ("", "sees", "numbers", rmse, "68 % interval", "NMAD", "network better by", "68 % interval")
+    rows: list[tuple[str, ...]] = [header]
+    rows.append(
+        ("network", network_sees, f"{num_seen:,}", *_format_scores(network["rmse"], network["nmad"], decimals), "", "")
+    )
+    present = [each for each in scores if each.network_better_by]
+    for each in present:
+        better = each.network_better_by["rmse"]
+        rows.append(
+            (
+                each.facts.name,
+                each.facts.sees,
+                f"{each.facts.num_numbers:,}",
+                *_format_scores(each.rmse, each.nmad, decimals),
+                format_number(better.value, decimals, sign="+"),
+                format_interval(better, decimals, sign="+"),
+            )
+        )
+    return "\n".join([*align_rows(rows, num_left=2), "", *_format_notes(scores, present)])
+
+
+def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, str, str]:
+    return (format_number(rmse.value, decimals), format_interval(rmse, decimals), format_number(nmad.value, decimals))
+
+
+def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores]) -> list[str]:
+    notes = ["Network better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
+    for num_without in sorted({each.num_without for each in present if each.num_without}):
+        names = [each.facts.name for each in present if each.num_without == num_without]
+        lack = "lacks" if num_without == 1 else "lack"
+        notes.append(f"{num_without:,} {lack} what they need and were not predicted by {', '.join(names)}.")
+    reasons: dict[str, list[str]] = {}
+    for each in scores:
+        if each not in present:
+            reasons.setdefault(each.facts.left_out, []).append(each.facts.name)
+    notes += [f"Left out: {', '.join(names)}: {why}." for why, names in reasons.items()]
+    return [line for note in notes for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")]
