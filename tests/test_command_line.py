@@ -60,7 +60,7 @@ def test_a_run_leaves_every_artefact_and_shows_its_scores(finished: Path) -> Non
     assert scores["baseline_mean"] == pytest.approx(float(truth.loc[train].mean()))
 
 
-FIGURES = ("prediction_summary", "example_grid", "training_history")
+FIGURES = ("prediction_summary", "value_distributions", "example_grid", "training_history")
 
 
 def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -> None:

@@ -137,7 +137,7 @@ def describe_selection(recipe: Recipe) -> dict[str, Any]:
 
 
 def _name_sky_server(recipe: Recipe) -> str:
-    return name_service(recipe.catalog.skyserver)
+    return name_service(recipe.skyserver)
 
 
 def _describe_sky_server(recipe: Recipe) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _select_sky_server(job: Job) -> Selection:
         asked = _describe_sky_server(job.recipe)
         temporary.write_text(f"-- {asked['service']}, in pages\n{asked['query']}\n", encoding="utf-8")
     return select_sky_server(
-        settings.skyserver,
+        job.recipe.skyserver,
         job.recipe.network,
         cuts=_list_cuts(job.recipe),
         folder=job.run.queries,
@@ -199,7 +199,7 @@ def _name_split_column(recipe: Recipe) -> str:
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver", "photometry"}
+    left_out = {"path", "source", "ra", "dec", "petro_r90", "photometry"}
     settings = recipe.catalog.model_dump(mode="json", exclude=left_out)
     settings["cuts"] = list(_list_cuts(recipe))
     settings["split_column"] = _name_split_column(recipe)

@@ -37,7 +37,8 @@ from metalight.recipe.load import (
 )
 from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
-from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES, SkyServerRelease, SkyServerSettings
+from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
+from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
 
 __all__ = [
     "KNOWN_BASELINES",
@@ -46,6 +47,7 @@ __all__ = [
     "MAX_BANDS",
     "SDSS_EXTINCTION",
     "SETTINGS_OF_FILES",
+    "SKYSERVER_URL",
     "WORDS_FOR_WEIGHTS",
     "WORDS_ON_FETCHING",
     "AugmentationSettings",
@@ -76,6 +78,7 @@ __all__ = [
     "is_address",
     "list_presets",
     "load_recipe",
+    "locate_services",
     "name_source",
     "parse_value",
     "show_preset",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
 from metalight.recipe.base import Settings
-from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts, check_properties
+from metalight.recipe.selection import check_cuts, check_properties
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -23,7 +23,7 @@ SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
     (
-        *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
+        *("folder", "service", "side", "frame_arcsec", "base_url", "layer", "hips", "retry_refused"),
         *("fits_from", "archive", "archive_checksum", "size", "radius_column", "radius_factor"),
     )
 )
@@ -79,9 +79,6 @@ class CatalogSettings(Settings):
     limit: Annotated[int, Field(ge=0)] = 0
     """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
     or the first rows of a table; 0 takes all."""
-
-    skyserver: SkyServerSettings = SkyServerSettings()
-    """How SkyServer is asked."""
 
     @property
     def is_table(self) -> bool:
@@ -166,10 +163,8 @@ class CutoutsSettings(Settings):
     docs/framing.md."""
 
     base_url: str = ""
-    """Where the service is; empty: at its usual place."""
-
-    release: SkyServerRelease = "dr18"
-    """Data release, of `skyserver`; the pictures are the same in all of them."""
+    """Where the service is, of `legacy`, `hips` and `fits`; empty: at its usual place. Of `skyserver`, [skyserver] says
+    it."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
     """Of `legacy`, and of `fits` from there: `sdss`, `ls-dr9`, `ls-dr10`, …"""
@@ -280,6 +275,8 @@ class CutoutsSettings(Settings):
         self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
+        if self.base_url and self.service == "skyserver":
+            raise ValueError("the address of SkyServer is [skyserver] base_url; leave base_url out here")
         return self
 
     def _check_fits(self) -> None:

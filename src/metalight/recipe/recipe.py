@@ -5,6 +5,7 @@ from metalight.recipe.baselines import BaselinesSettings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, PixelsSettings, SplitsSettings
 from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
 from metalight.recipe.network import NetworkSettings
+from metalight.recipe.sky_server import SkyServerSettings
 
 
 class Recipe(Settings):
@@ -18,6 +19,9 @@ class Recipe(Settings):
 
     cutouts: CutoutsSettings = CutoutsSettings()
     """Where their images are."""
+
+    skyserver: SkyServerSettings = SkyServerSettings()
+    """Where galaxies or images come from SkyServer."""
 
     network: NetworkSettings = NetworkSettings()
     """How services are asked."""

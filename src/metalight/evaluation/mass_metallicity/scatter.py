@@ -107,25 +107,35 @@ def put_residuals_back(predicted: FloatArray, truth: FloatArray, seed: int) -> F
         seed: Of the exchange.
     """
     generator = np.random.default_rng(seed)
-    order = np.argsort(predicted, kind="stable")
     residuals = truth - predicted
     drawn = np.empty_like(predicted)
-    num_groups = max(1, len(order) // _GALAXIES_PER_GROUP)
-    for rows in np.array_split(order, num_groups):
+    for rows in _group(predicted):
         drawn[rows] = predicted[rows] + residuals[generator.permutation(rows)]
     return drawn
 
 
-def draw_from_uncertainty(predicted: FloatArray, uncertainty: FloatArray, seed: int) -> FloatArray:
-    """A draw from each predictive distribution, taken as Gaussian.
+def exchange_predictions(predicted: FloatArray, truth: FloatArray, seed: int) -> FloatArray:
+    """Predictions exchanged at random among galaxies of nearly the same truth: shrinkage alone.
+
+    Just as accurate, just as narrow, and knowing of nothing but the truth: neither mass nor anything that goes with it.
 
     Args:
-        predicted: Shape (galaxies,).
-        uncertainty: Standard deviations, likewise; a missing or negative one counts as 0.
-        seed: Of the draws.
+        predicted: Finite, shape (galaxies,).
+        truth: What is predicted, likewise.
+        seed: Of the exchange.
     """
-    known = np.where(np.isfinite(uncertainty) & (uncertainty > 0), uncertainty, 0.0)
-    return predicted + known * np.random.default_rng(seed).standard_normal(len(predicted))
+    generator = np.random.default_rng(seed)
+    exchanged = np.empty_like(predicted)
+    for rows in _group(truth):
+        exchanged[rows] = predicted[generator.permutation(rows)]
+    return exchanged
+
+
+def _group(values: FloatArray) -> list[npt.NDArray[np.intp]]:
+    """Rows of nearly the same value, about a hundred together; at least five groups, where there are the galaxies."""
+    order = np.argsort(values, kind="stable")
+    num_groups = max(1, len(order) // _GALAXIES_PER_GROUP, min(5, len(order) // 5))
+    return np.array_split(order, num_groups)
 
 
 def _list_ratios(
