@@ -1,5 +1,13 @@
 """Evaluation: predictions become numbers, and numbers tables to read; the figures draw them."""
 
+from metalight.evaluation.beside import (
+    BaselineFacts,
+    BesideScores,
+    format_beside,
+    load_beside,
+    save_beside,
+    score_beside,
+)
 from metalight.evaluation.binned import (
     choose_bin_centres,
     compute_binned_differences,
@@ -44,6 +52,8 @@ from metalight.evaluation.trends import compute_trends, correlate_ranks
 from metalight.evaluation.trusted import TrustedRange, count_outside, find_trusted_range, find_unbiased_range
 
 __all__ = [
+    "BaselineFacts",
+    "BesideScores",
     "Breakdown",
     "Comparison",
     "End",
@@ -84,14 +94,18 @@ __all__ = [
     "find_scorable",
     "find_trusted_range",
     "find_unbiased_range",
+    "format_beside",
     "format_comparison",
     "format_scores",
     "is_metallicity_like",
+    "load_beside",
     "load_scores",
     "pair_predictions",
     "rank_predictions",
+    "save_beside",
     "save_score_tables",
     "save_scores",
+    "score_beside",
     "select_examples",
     "summarize_columns",
 ]

@@ -15,6 +15,7 @@ from metalight.evaluation import (
     TablePlaces,
     compute_score_tables,
     evaluate_predictions,
+    save_beside,
     save_score_tables,
     save_scores,
 )
@@ -30,6 +31,7 @@ from metalight.model_files import (
     check_backbone_name,
     check_starting_weights,
 )
+from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.splits_stage import load_set
@@ -215,6 +217,7 @@ def _perform_evaluation(job: Job) -> str:
             for target in scores
         }
         save_score_tables(tables, TablePlaces(*_list_score_tables(job.run, split)))
+    save_beside(score_baselines(job), job.run.baselines)
     return _describe_scores(scores)  # of the last set, the test galaxies
 
 
@@ -265,11 +268,12 @@ LEARNING_STAGES = (
     ),
     Stage(
         "evaluation",
-        after=("catalog", "splits", "prediction"),
+        after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
         settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
         outputs=lambda run: [
-            path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))
+            *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
+            run.baselines,
         ],
     ),
     FIGURES_STAGE,
