@@ -5,7 +5,7 @@ from metalight.training.checkpoints import list_checkpoints, load_last_checkpoin
 from metalight.training.cost import TrainingCost, measure_training_cost
 from metalight.training.fit import CheckpointPlace, FittedModel, TrainingData, fit_network
 from metalight.training.loss import compute_loss
-from metalight.training.schedule import compute_rate_factor
+from metalight.training.schedule import compute_plateau_factor, compute_rate_factor
 
 __all__ = [
     "CheckpointPlace",
@@ -14,6 +14,7 @@ __all__ = [
     "TrainingCost",
     "TrainingData",
     "compute_loss",
+    "compute_plateau_factor",
     "compute_rate_factor",
     "divide_into_batches",
     "fit_network",
