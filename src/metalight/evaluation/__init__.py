@@ -7,7 +7,7 @@ from metalight.evaluation.binned import (
     is_metallicity_like,
 )
 from metalight.evaluation.examples import select_examples
-from metalight.evaluation.metric_text import align_rows
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
 from metalight.evaluation.paired import (
     Comparison,
     build_record,
@@ -35,6 +35,7 @@ __all__ = [
     "align_rows",
     "build_record",
     "choose_bin_centres",
+    "choose_decimals",
     "choose_galaxies",
     "compare_predictions",
     "compute_binned_differences",
@@ -44,6 +45,8 @@ __all__ = [
     "evaluate_predictions",
     "find_scorable",
     "format_comparison",
+    "format_interval",
+    "format_number",
     "format_scores",
     "is_metallicity_like",
     "load_scores",

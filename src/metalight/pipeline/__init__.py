@@ -1,5 +1,6 @@
 """The whole job: the stages in order, each from artefacts to artefacts; prediction, evaluation and comparison."""
 
+from metalight.pipeline.adopt_stages import adopt_stages, list_ahead
 from metalight.pipeline.compare import (
     CompareReport,
     TruthTable,
@@ -8,7 +9,7 @@ from metalight.pipeline.compare import (
     describe_overlap,
     save_comparison,
 )
-from metalight.pipeline.estimate import Cost, Estimate, format_seconds
+from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_seconds
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
@@ -29,12 +30,15 @@ __all__ = [
     "RunReport",
     "SideColumns",
     "TruthTable",
+    "adopt_stages",
     "compare",
+    "describe_costs",
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
     "format_seconds",
     "inspect_run",
+    "list_ahead",
     "predict_images",
     "run_recipe",
     "save_comparison",

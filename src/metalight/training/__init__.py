@@ -5,6 +5,7 @@ from metalight.training.checkpoints import list_checkpoints, load_last_checkpoin
 from metalight.training.cost import TrainingCost, measure_training_cost
 from metalight.training.fit import CheckpointPlace, FittedModel, TrainingData, fit_network
 from metalight.training.loss import compute_loss
+from metalight.training.part import choose_part, count_part
 from metalight.training.schedule import compute_plateau_factor, compute_rate_factor
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "FittedModel",
     "TrainingCost",
     "TrainingData",
+    "choose_part",
     "compute_loss",
     "compute_plateau_factor",
     "compute_rate_factor",
+    "count_part",
     "divide_into_batches",
     "fit_network",
     "list_checkpoints",
