@@ -95,3 +95,52 @@ def perform(
     typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
     if report.flaws:
         raise typer.Exit(1)
+
+
+@app.command("learning-rate")
+def learning_rate(
+    recipe: Annotated[str, typer.Argument(help="A preset (see `metalight recipe list`) or a TOML file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder of the study.",
+            show_default="studies/learning-rate-RECIPE",
+            callback=resolve_detour,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting.")
+    ] = None,
+    lowest: Annotated[float, typer.Option(help="First rate of the head.")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="Last rate.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=10, max=10_000, help="Mini-batches.")] = 100,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Let the head learn alone, as in the frozen epochs.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many galaxies, to try things out.", show_default=False)
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Try growing learning rates at the start of a training: where it learns, and where it breaks."""
+    from metalight.recipe import load_recipe
+
+    wanted = load_recipe(recipe, [*(settings or []), *([] if limit is None else [f"catalog.limit={limit}"])])
+    from metalight.progress import bar_progress
+    from metalight.studies import study_learning_rate
+
+    report = study_learning_rate(
+        wanted,
+        output or Path("studies") / f"learning-rate-{wanted.name}",
+        lowest=lowest,
+        highest=highest,
+        num_steps=steps,
+        is_body_frozen=frozen,
+        device=device,
+        progress=bar_progress,
+        tell=typer.echo,
+    )
+    typer.echo(f"\n{report.text}\n")
+    typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))

@@ -64,7 +64,10 @@ def build_figure(sizes: pd.DataFrame, unit: str) -> Figure:
     _label_sizes(axes, network["side"].astype(int).tolist())
     axes.set_ylabel(f"Scatter of the residuals [{unit}]" if unit else "Scatter of the residuals")
     axes.set_xlabel("Image size [pixels]")
-    axes.legend(loc="upper right", bbox_to_anchor=(0.93, 1.0), fontsize=10.5, labelspacing=0.35)
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda place: labels[place].startswith("predict"))
+    handles, labels = [handles[place] for place in order], [labels[place] for place in order]
+    axes.legend(handles, labels, loc="upper right", bbox_to_anchor=(0.93, 1.0), fontsize=10.5, labelspacing=0.35)
     return figure
 
 

@@ -141,7 +141,15 @@ def _draw_metrics(
         errors = np.abs(bounds.T - values)
         is_there = np.isfinite(values)
         errors = np.where(np.isfinite(errors), errors, 0.0)[:, is_there]
-        style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 8, "lw": 1.6, "capsize": 3, "label": label, "zorder": 3}
+        style: dict[str, Any] = {
+            "fmt": marker,
+            "color": colour,
+            "ms": 8,
+            "lw": 1.6,
+            "capsize": 3,
+            "label": label,
+            "zorder": 3,
+        }
         if is_vertical:
             axes.errorbar(places[is_there], values[is_there], yerr=errors, **style)
         else:

@@ -17,6 +17,7 @@ from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
 from metalight.pipeline.stages import STAGES
+from metalight.pipeline.try_rates import try_rates
 
 __all__ = [
     "STAGES",
@@ -42,4 +43,5 @@ __all__ = [
     "predict_images",
     "run_recipe",
     "save_comparison",
+    "try_rates",
 ]
