@@ -236,7 +236,7 @@ def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, 
 
 
 def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
-    """What must be known to read the table: what is subtracted, galaxies not predicted, baselines that were left out."""
+    """What must be known to read the table: what is subtracted, galaxies without predictions, baselines left out."""
     present = [each for each in scores if each.network_better_by]
     notes = ["Network better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
     for num_without in sorted({each.num_without for each in present if each.num_without}):

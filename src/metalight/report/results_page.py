@@ -18,9 +18,9 @@ _LEFT = ("", "where", "sees")
 """Columns of words."""
 
 _HOW_TO_READ = (
-    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's. Intervals "
-    "are of 68 %, of these predictions for other galaxies of the same kind; what another training would change is not in "
-    "them. Residual = predicted − true. Of samples that spread differently compare RMSE / σ."
+    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's. "
+    "Intervals are of 68 %, of these predictions for other galaxies of the same kind; what another training would "
+    "change is not in them. Residual = predicted − true. Of samples that spread differently compare RMSE / σ."
 )
 
 
@@ -49,13 +49,9 @@ def build_page(page: Page) -> str:
 
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
-    lines = [
-        f"# Results of {page.name}",
-        "",
-        *textwrap.wrap(page.model, _WIDTH),
-        "",
-        *textwrap.wrap(_HOW_TO_READ, _WIDTH),
-    ]
+    lines = [f"# Results of {page.name}"]
+    for text in (page.model, _HOW_TO_READ):
+        lines += ["", *textwrap.wrap(text, _WIDTH)]
     for target, scores in page.scores.items():
         quoted = textwrap.wrap(quote_scores(target, scores, page.units.get(target, "")), _WIDTH - 2)
         lines += ["", *(f"> {line}" for line in quoted)]
@@ -63,7 +59,13 @@ def build_page(page: Page) -> str:
         rows = [result for result in page.results if result.section == section]
         lines += ["", f"## {section}", "", *_format_table(rows)]
     for target, baselines in page.baselines.items():
-        lines += ["", f"## {target}: baselines beside the network", "", *_format_baselines(baselines), ""]
+        lines += [
+            "",
+            f"## {target}: baselines beside the network",
+            "",
+            *_format_baselines(baselines, is_metallicity=target in page.bins),
+            "",
+        ]
         lines += [f"- {note}" for note in list_beside_notes(baselines)]
     for target, bins in page.bins.items():
         lines += ["", f"## {target} in bins of the true value", "", *_format_bins(bins)]
@@ -122,20 +124,20 @@ def _format_bins(bins: pd.DataFrame) -> list[str]:
     rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
     for _, row in bins.iterrows():
         theirs = published.BINS_OF_TRUTH.get(round(float(row["centre"]), 1), (math.nan,) * 3)
-        cells = [f"{row['centre']:g}", f"{int(row['num']):,}"]
+        cells = [f"{row['centre']:.1f}", f"{int(row['num']):,}"]
         for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
             cells += [_format(float(row[name]), 4), _format(value, 4)]
         rows.append(tuple(cells))
     return _align(rows)
 
 
-def _format_baselines(baselines: Sequence[BesideScores]) -> list[str]:
+def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool) -> list[str]:
     names = ("", "sees", "numbers", "RMSE", "68 % interval", "the paper", "NMAD", "the paper")
     rows: list[tuple[str, ...]] = [(*names, "network better by", "68 % interval")]
     for each in baselines:
         if not each.network_better_by:
             continue
-        theirs = find_published_baseline(each.facts.name)
+        theirs = find_published_baseline(each.facts.name if is_metallicity else "")
         better = each.network_better_by["rmse"]
         numbers = [_format(each.rmse.value, 4), _format_interval(each.rmse, 4), _format(theirs.rmse, 4)]
         numbers += [_format(each.nmad.value, 4), _format(theirs.nmad, 4)]
@@ -166,8 +168,6 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
         ]
         return f"| {' | '.join(padded)} |"
 
-    rule = "|".join(
-        f":{'-' * (width + 1)}" if left else f"{'-' * (width + 1)}:"
-        for width, left in zip(widths, is_left, strict=True)
-    )
+    dashes = ["-" * (width + 1) for width in widths]
+    rule = "|".join(f":{dash}" if left else f"{dash}:" for dash, left in zip(dashes, is_left, strict=True))
     return [join(rows[0]), f"|{rule}|", *(join(row) for row in rows[1:])]
