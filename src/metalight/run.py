@@ -12,8 +12,12 @@ RUN/
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
-├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs
-├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
+├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs;
+│                            first_filters.npy: what images meet first, before and after the training
+├── aperture_numbers.parquet numbers of each image that baselines learn from, if any do
+├── predictions/             test.parquet and validation.parquet: object_id, true and predicted; by baselines
+│                            baselines_test.parquet, …; baselines_fits.json: what these learnt from
+├── baselines.json           scores of the baselines beside the network's, of the test galaxies
 ├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
 ├── metrics_by_truth.csv     bin by bin, with errors; metrics_by_prediction.csv; selection.csv: purity and completeness;
 │                            each also with _validation
@@ -117,6 +121,11 @@ class RunFolder:
         return self.path / "training" / "history.csv"
 
     @property
+    def first_filters(self) -> Path:
+        """numpy: (2, filter, channel, side, side), before and after the training."""
+        return self.path / "training" / "first_filters.npy"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder, from which an interrupted training goes on."""
         return self.path / "training" / "checkpoints"
@@ -130,6 +139,21 @@ class RunFolder:
     def provenance(self) -> Path:
         """JSON."""
         return self.path / "provenance.json"
+
+    @property
+    def aperture_numbers(self) -> Path:
+        """Parquet: object_id, and the numbers that are measured on each image, if baselines learn from them."""
+        return self.path / "aperture_numbers.parquet"
+
+    @property
+    def baseline_fits(self) -> Path:
+        """JSON: of each target and baseline what it sees and learnt from, or why there is none."""
+        return self.path / "predictions" / "baselines_fits.json"
+
+    @property
+    def baselines(self) -> Path:
+        """JSON: the scores of the baselines of each target beside the network's, of the test galaxies."""
+        return self.path / "baselines.json"
 
     def predictions(self, split: str) -> Path:
         """Parquet: object_id, and each target true and predicted."""
@@ -206,6 +230,8 @@ class RunFolder:
         files += [self.provenance, self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
         scored = (self.predictions, self.metrics, self.metrics_by_truth, self.metrics_by_prediction, self.selection)
         files += [place(split) for place in scored for split in ("test", "validation")]
+        files += [self.aperture_numbers, self.baseline_fits, self.baselines]
+        files += [self.predictions(f"baselines_{split}") for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]
         for file in files:

@@ -1,5 +1,13 @@
 """Evaluation: predictions become numbers, and numbers tables to read; the figures draw them."""
 
+from metalight.evaluation.beside import (
+    BaselineFacts,
+    BesideScores,
+    format_beside,
+    load_beside,
+    save_beside,
+    score_beside,
+)
 from metalight.evaluation.binned import (
     choose_bin_centres,
     compute_binned_differences,
@@ -11,7 +19,7 @@ from metalight.evaluation.binned import (
 )
 from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
 from metalight.evaluation.examples import select_examples
-from metalight.evaluation.metric_text import align_rows
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
 from metalight.evaluation.paired import (
     Comparison,
     build_record,
@@ -40,9 +48,12 @@ from metalight.evaluation.scores import (
     load_scores,
     save_scores,
 )
+from metalight.evaluation.trends import compute_trends, correlate_ranks
 from metalight.evaluation.trusted import TrustedRange, count_outside, find_trusted_range, find_unbiased_range
 
 __all__ = [
+    "BaselineFacts",
+    "BesideScores",
     "Breakdown",
     "Comparison",
     "End",
@@ -57,6 +68,7 @@ __all__ = [
     "align_rows",
     "build_record",
     "choose_bin_centres",
+    "choose_decimals",
     "choose_galaxies",
     "choose_num_wanted",
     "compare_predictions",
@@ -72,6 +84,8 @@ __all__ = [
     "compute_score_tables",
     "compute_selection",
     "compute_selection_curve",
+    "compute_trends",
+    "correlate_ranks",
     "count_outside",
     "describe_breakdown",
     "describe_selection",
@@ -81,14 +95,20 @@ __all__ = [
     "find_scorable",
     "find_trusted_range",
     "find_unbiased_range",
+    "format_beside",
     "format_comparison",
+    "format_interval",
+    "format_number",
     "format_scores",
     "is_metallicity_like",
+    "load_beside",
     "load_scores",
     "pair_predictions",
     "rank_predictions",
+    "save_beside",
     "save_score_tables",
     "save_scores",
+    "score_beside",
     "select_examples",
     "summarize_columns",
 ]
