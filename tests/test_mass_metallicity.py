@@ -374,6 +374,18 @@ def test_bins_of_mass_are_those_of_the_paper_and_empty_ones_are_empty() -> None:
     assert bins.loc[11.2].drop("num").isna().all()
 
 
+@pytest.mark.parametrize("num", [500, 20_000])
+def test_intervals_hold_the_true_value_as_often_as_they_say(num: int) -> None:
+    def is_held(seed: int) -> tuple[bool, bool]:
+        generator = np.random.default_rng(seed)
+        x = generator.normal(size=num)
+        found = compute_slope(x, 0.3 * x + generator.standard_t(5, num), num_bootstrap=200, seed=seed)
+        return found.low < 0.3 < found.high, found.low_95 < 0.3 < found.high_95
+
+    held = np.mean([is_held(seed) for seed in range(100)], axis=0)
+    np.testing.assert_allclose(held, [0.68, 0.95], atol=[0.14, 0.07])
+
+
 # Labels exchanged.
 
 

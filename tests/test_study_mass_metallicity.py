@@ -25,7 +25,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def seen() -> SeenUniverse:
-    return see_universe("default", 1200, 5)
+    return see_universe("default", 1000, 5)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_study_leaves_every_table_and_its_numbers(studied: Path) -> None:
     assert {path.stem for path in folder.glob("*.csv")} == TABLES
     results = json.loads((folder / "results.json").read_text())
     galaxies = pd.read_csv(folder / "galaxies.csv")
-    assert len(galaxies) == results["num_galaxies"] == 480
+    assert len(galaxies) == results["num_galaxies"] == 400
     truth = load_table(RunFolder(studied).predictions("test"), missing_values=()).frame.set_index("object_id")
     matched = truth.loc[galaxies["object_id"]]
     np.testing.assert_allclose(galaxies["metallicity_predicted"], matched["oh_p50_predicted"])
@@ -85,7 +85,7 @@ def test_the_command_prints_the_routes_the_findings_and_where_they_lie(copy: Run
     app.command()(mass_metallicity)
     result = CliRunner().invoke(app, [str(copy.path), "--bootstrap", "100"])
     assert result.exit_code == 0, result.output
-    assert "480 test galaxies" in result.output
+    assert "400 test galaxies" in result.output
     for word in ("direct", "0.0851", "see more of metallicity than mass tells", "results.json", "concentration"):
         assert word in result.output
 
@@ -96,7 +96,7 @@ def test_masses_may_be_predicted_by_another_run(seen: SeenUniverse, copy: RunFol
     assert "No predicted masses" in report.notes[0]
     assert not report.study.tables["routes"]["route"].str.contains("predicted mass").any()
     report = study_mass_metallicity(alone, mass_run=copy.path, num_bootstrap=100)
-    assert "predicts the masses of 480 of the 480 test galaxies." in report.notes[0]
+    assert "predicts the masses of 400 of the 400 test galaxies." in report.notes[0]
     both = study_mass_metallicity(copy.path, num_bootstrap=100)
     pd.testing.assert_frame_equal(report.study.tables["routes"], both.study.tables["routes"])
 
@@ -162,7 +162,7 @@ def test_missing_predictions_and_infinities_are_left_out_and_counted(copy: RunFo
     change(copy.predictions("test"), oh_p50_predicted=predicted)
     report = study_mass_metallicity(copy.path, num_bootstrap=100)
     assert report.num_left_out == 9
-    assert report.study.results["num_galaxies"] == 471
+    assert report.study.results["num_galaxies"] == 391
 
 
 @pytest.mark.parametrize(
