@@ -2,7 +2,7 @@
 
 from metalight.catalog.galaxies import Catalog, Count, build_catalog, list_file_names
 from metalight.catalog.known_columns import describe_column
-from metalight.catalog.properties import PROPERTIES, Property, compute_kpc_per_arcsec, compute_properties
+from metalight.catalog.properties import PROPERTIES, Property, compute_kpc_per_arcsec, compute_properties, name_property
 from metalight.catalog.sdss_cuts import PAPER_CUTS, SDSS_CUTS, NamedCut, find_named_cuts, list_cuts
 from metalight.catalog.sky_columns import SkyColumns
 from metalight.catalog.sky_server import (
@@ -34,6 +34,7 @@ __all__ = [
     "list_cuts",
     "list_file_names",
     "load_catalog",
+    "name_property",
     "name_service",
     "select_sky_server",
 ]

@@ -184,6 +184,22 @@ def compute_properties(table: Table, columns: Mapping[str, str], *, path: Path |
     return Table(pd.DataFrame(values, index=table.frame.index), info)
 
 
+def name_property(column: str, columns: Mapping[str, str]) -> str:
+    """Which property a column of a catalogue holds, by its name alone; empty if none is known of that name.
+
+    Args:
+        column: In any case.
+        columns: As of `compute_properties`.
+    """
+    folded = column.strip().casefold()
+    for name, known in PROPERTIES.items():
+        given = columns.get(name)
+        called = (given,) if given else known.columns
+        if folded in (each.strip().casefold() for each in called):
+            return name
+    return ""
+
+
 def _find_values(
     table: Table, known: Property, given: str, values: Mapping[str, FloatArray], path: Path | str
 ) -> FloatArray | None:

@@ -1,4 +1,4 @@
-"""The whole job: the stages in order, each from artefacts to artefacts; prediction, evaluation and comparison."""
+"""The whole job: the stages in order, each from artefacts to artefacts; and predictions judged alone."""
 
 from metalight.pipeline.compare import (
     CompareReport,
@@ -12,6 +12,7 @@ from metalight.pipeline.estimate import Cost, Estimate, format_seconds
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
@@ -20,11 +21,13 @@ from metalight.pipeline.stages import STAGES
 __all__ = [
     "STAGES",
     "CatalogOfImages",
+    "CatalogOfPlaces",
     "CompareReport",
     "Cost",
     "Estimate",
     "Inspection",
     "PredictReport",
+    "RankReport",
     "RunDifference",
     "RunReport",
     "SideColumns",
@@ -36,6 +39,8 @@ __all__ = [
     "format_seconds",
     "inspect_run",
     "predict_images",
+    "rank",
     "run_recipe",
     "save_comparison",
+    "save_ranks",
 ]
