@@ -257,8 +257,8 @@ def test_star_formation_at_fixed_mass_is_found_where_it_was_put_in_and_only_ther
             mass_error_dex=0.09,
             sfr_error_dex=0.2,
             num_bootstrap=200,
-        ).set_index("window")
-        row = found.loc["all"]
+        )
+        row = {name: float(found[name].iloc[0]) for name in found.columns if name != "window"}  # of all masses
         error = (row["slope_corrected_high"] - row["slope_corrected_low"]) / 2
         if is_put_in:
             assert row["slope_corrected"] + 3 * error < -0.1
@@ -368,10 +368,10 @@ def test_bins_of_mass_are_those_of_the_paper_and_empty_ones_are_empty() -> None:
     bins = compute_relation(mass, metallicity).set_index("centre")
     assert bins.index.tolist() == pytest.approx(np.arange(8.4, 11.21, 0.2).tolist())
     assert bins["num"].sum() == 4  # 8.5 is on an edge, 12 in no bin
-    assert bins.loc[8.4, "median"] == 8.3
-    assert np.isnan(bins.loc[8.4, ["rms", "nmad"]].to_numpy(dtype=float)).all()  # of one galaxy
-    assert bins.loc[9.0, "median"] == pytest.approx(8.7)
-    assert bins.loc[11.2].drop("num").isna().all()
+    assert bins["median"].iloc[0] == 8.3
+    assert bins[["rms", "nmad"]].iloc[0].isna().all()  # of one galaxy
+    assert bins["median"].iloc[3] == pytest.approx(8.7)
+    assert bins.iloc[-1].drop("num").isna().all()
 
 
 @pytest.mark.parametrize("num", [500, 20_000])
