@@ -124,7 +124,9 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     is_left = [column in (0, len(widths) - 1) and rows[0][column] in ("", "where") for column in range(len(widths))]
     lines = [
-        "| " + " | ".join(cell.ljust(w) if left else cell.rjust(w) for cell, w, left in zip(row, widths, is_left)) + " |"
+        "| "
+        + " | ".join(cell.ljust(w) if left else cell.rjust(w) for cell, w, left in zip(row, widths, is_left))
+        + " |"
         for row in rows
     ]
     rule = "|" + "|".join(f":{'-' * w}-" if left else f"-{'-' * w}:" for w, left in zip(widths, is_left)) + "|"
