@@ -33,6 +33,7 @@ from metalight.evaluation.mass_metallicity import (
     select_galaxies,
     shuffle_within_mass,
 )
+from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import Table, load_table, save_table
@@ -85,6 +86,7 @@ def study_mass_metallicity(
     mass: str = "",
     num_bootstrap: int = 1000,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> MassMetallicityReport:
     """Study the mass–metallicity relation of a finished run, and write what comes out into it.
 
@@ -96,6 +98,7 @@ def study_mass_metallicity(
         mass: The target that is the mass; empty: known by its name.
         num_bootstrap: Samples behind the intervals.
         seed: Of every draw.
+        progress: Shows how far the study is.
 
     Raises:
         RunError: A folder is no finished run, or cannot be written to.
@@ -119,7 +122,7 @@ def study_mass_metallicity(
     reference, _ = _select(run, others, truth, log_mass, None, None, "the training and validation sets")
     known = _select_known(run, truth, log_mass, predicted_mass)
     everyone, _ = select_galaxies(truth, log_mass, None, properties=run.properties, whose="the catalogue")
-    study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed)
+    study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed, progress=progress)
     if null_run is not None:
         result, sentence = _study_null_run(run, null_run, test, target, num_bootstrap, seed)
         study.results["null_run"] = result
