@@ -153,7 +153,7 @@ def test_what_cannot_be_had_is_told_and_nothing_is_predicted() -> None:
     poor = replace(galaxies, properties=properties, images={}, why_not={"apertures": "images of 4 px have no rings"})
     for name, why in (
         ("forest_ugriz", "the catalogue has no magnitude_u"),
-        ("boosting_colours", "the catalogue has no u_g"),
+        ("boosting_colours", "the catalogue has no magnitude_u"),
         ("gaussian_process", "images of 4 px have no rings"),
         ("forest_pixel", "not measured"),
     ):
@@ -161,6 +161,9 @@ def test_what_cannot_be_had_is_told_and_nothing_is_predicted() -> None:
         assert fitted.left_out == why
         assert np.isnan(fitted.predicted).all()
     assert fit("forest_gri", poor, target).left_out == ""
+    without_z = {name: values for name, values in galaxies.properties.items() if name not in ("i_z", "u_g")}
+    lacking = fit("forest_colours", replace(galaxies, properties=without_z), target).left_out
+    assert lacking == "the catalogue has no u_g, i_z"  # whose magnitudes are there, but not of the same galaxies
 
 
 def test_too_few_training_galaxies_are_told() -> None:

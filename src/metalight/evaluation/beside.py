@@ -19,6 +19,7 @@ from metalight.metrics import compute_nmads
 
 _LINE_WIDTH = 120
 _SCORES = ("rmse", "nmad")
+_LACKS = "the catalogue has no "
 _NONE = Interval(math.nan, math.nan, math.nan)
 
 FloatArray = npt.NDArray[np.float64]
@@ -243,4 +244,6 @@ def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores
         if each not in present:
             reasons.setdefault(each.facts.left_out, []).append(each.facts.name)
     notes += [f"Left out: {', '.join(names)}: {why}." for why, names in reasons.items()]
+    if any(why.startswith(_LACKS) for why in reasons):
+        notes.append("Columns that it has under other names are named by [catalog] properties: see docs/baselines.md.")
     return [line for note in notes for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")]

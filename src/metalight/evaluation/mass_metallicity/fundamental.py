@@ -193,9 +193,7 @@ def _compute_left_over(metallicity: FloatArray, mu: FloatArray) -> float:
     return float(np.mean((metallicity - design @ coefficients) ** 2))
 
 
-def _fit(
-    name: str, terms: dict[str, FloatArray], target: FloatArray, published: tuple[float, ...]
-) -> FittedRelation:
+def _fit(name: str, terms: dict[str, FloatArray], target: FloatArray, published: tuple[float, ...]) -> FittedRelation:
     design = np.stack(list(terms.values()), axis=1)
     inverse = np.linalg.pinv(design.T @ design)
     coefficients = inverse @ design.T @ target

@@ -204,8 +204,4 @@ def _predict_tremonti(log_mass: FloatArray) -> FloatArray:
 
 
 def _compute_nmad(residual: FloatArray, *, num_bootstrap: int, seed: int) -> Estimate:
-    return bootstrap(
-        lambda rows: compute_nmad(residual[rows]), len(residual), num_samples=num_bootstrap, seed=seed
-    )
-
-
+    return bootstrap(lambda rows: compute_nmad(residual[rows]), len(residual), num_samples=num_bootstrap, seed=seed)

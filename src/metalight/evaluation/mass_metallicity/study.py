@@ -226,9 +226,7 @@ def _study_routes(
         "error_budget_by_mass": compute_budget_by_mass(routes),
     }
     by_name = scores.set_index("route")
-    direct, through = (
-        by_name.loc[name, "rmse"] for name in ("direct", "measured mass through the relation refitted")
-    )
+    direct, through = (by_name.loc[name, "rmse"] for name in ("direct", "measured mass through the relation refitted"))
     sentences = [
         f"The RMSE of metallicity is {direct:.4f} direct and {through:.4f} through the measured mass and this sample's own "
         f"relation, of the same {len(routes.galaxies):,} galaxies"
