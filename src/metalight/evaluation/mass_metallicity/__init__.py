@@ -52,8 +52,8 @@ from metalight.evaluation.mass_metallicity.slopes import (
     explain_slopes,
     list_relations,
 )
-from metalight.evaluation.mass_metallicity.study import MassMetallicityStudy, compute_study
 from metalight.evaluation.mass_metallicity.smooth import SmoothRelation, fit_smooth
+from metalight.evaluation.mass_metallicity.study import MassMetallicityStudy, compute_study
 
 __all__ = [
     "GROUP_WIDTH_DEX",

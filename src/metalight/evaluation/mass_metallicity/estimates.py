@@ -2,16 +2,26 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from metalight.metrics import INTERVAL_PERCENTILES, PERCENTILES_95
+from metalight.intervals import PERCENTILES_68, PERCENTILES_95
 
 FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 _DRAWN_AT_ONCE = 2**21
+
+
+class Draws(TypedDict):
+    """How intervals are found; as keywords."""
+
+    num_bootstrap: int
+    """Samples."""
+    seed: int
+    """Of the samples."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +47,7 @@ def estimate(value: float, drawn: npt.ArrayLike) -> Estimate:
     samples = samples[np.isfinite(samples)]
     if len(samples) == 0 or not np.isfinite(value):
         return Estimate(float(value))
-    bounds = np.percentile(samples, [*INTERVAL_PERCENTILES, *PERCENTILES_95])
+    bounds = np.percentile(samples, [*PERCENTILES_68, *PERCENTILES_95])
     return Estimate(float(value), *(float(bound) for bound in bounds))
 
 

@@ -1,7 +1,7 @@
 """A fourth parameter: do the relations tighten when it is known, more than errors of mass and SFR make it seem?
 
-The draft, section 5: "If there existed a fourth parameter, perhaps morphological in nature, then the marginalized MMR or
-FMR over particular values of this fourth parameter should be an even tighter relationship."
+The draft, section 5: "If there existed a fourth parameter, perhaps morphological in nature, then the marginalized MMR
+or FMR over particular values of this fourth parameter should be an even tighter relationship."
 """
 
 from collections.abc import Mapping, Sequence

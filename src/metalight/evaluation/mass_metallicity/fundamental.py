@@ -1,8 +1,8 @@
 """Metallicity, mass and star formation: residuals at fixed mass, and fundamental relations refitted to the sample.
 
-Published relations of the three are on other scales of metallicity, so their forms are fitted anew. Errors are robust to
-scatter that changes with mass (White 1980, Econometrica 48, 817), and know nothing of errors in mass and star formation,
-which make every coefficient a little too small.
+Published relations of the three are on other scales of metallicity, so their forms are fitted anew. Errors are robust
+to scatter that changes with mass (White 1980, Econometrica 48, 817). They know nothing of errors in mass and star
+formation, which draw coefficients towards 0.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.evaluation.mass_metallicity.estimates import Estimate, bootstrap_means, estimate
+from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate, bootstrap_means, estimate
 from metalight.evaluation.mass_metallicity.folds import assign_folds
 from metalight.evaluation.mass_metallicity.galaxies import LEAST_GALAXIES
 from metalight.evaluation.mass_metallicity.partial import compute_leak, fix_controls
@@ -44,10 +44,10 @@ class FittedRelation:
     """Residual, by cross-validation, dex."""
     nmad: float
 
-    def get(self, term: str) -> tuple[float, float]:
+    def get(self, term: str) -> tuple[float, ...]:
         """A coefficient and its error."""
-        row = self.coefficients.set_index("term").loc[term]
-        return float(row["value"]), float(row["error"])
+        is_it = (self.coefficients["term"] == term).to_numpy()
+        return tuple(float(self.coefficients[name].to_numpy()[is_it][0]) for name in ("value", "error"))
 
 
 def compute_sfr_residuals(
@@ -97,10 +97,10 @@ def compute_sfr_residuals(
     rows = []
     for window, (low, high) in WINDOWS.items():
         inside = (mass >= low) & (mass < high)
-        how = {"num_bootstrap": num_bootstrap, "seed": seed}
+        how: Draws = {"num_bootstrap": num_bootstrap, "seed": seed}
         residuals, known = fixed.residuals[inside], inside & np.isfinite(offset)
         row: dict[str, float | str] = {"window": window, "num": int(inside.sum())}
-        row |= name_bounds("slope", compute_slope(*residuals.T, **how))
+        row |= name_bounds("slope", compute_slope(residuals[:, 0], residuals[:, 1], **how))
         row |= name_bounds("slope_corrected", _compute_corrected_slope(residuals, of_errors[inside], **how))
         row["mannucci"] = compute_slope(fixed.residuals[known, 0], offset[known]).value
         rows.append(row)

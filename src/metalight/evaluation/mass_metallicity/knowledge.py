@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from metalight.evaluation.mass_metallicity.estimates import Estimate
+from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate
 from metalight.evaluation.mass_metallicity.folds import compute_left_over
 from metalight.evaluation.mass_metallicity.fourth_parameter import ParameterGain, compute_gain
 from metalight.evaluation.mass_metallicity.galaxies import LEAST_GALAXIES, MeasurementError, StudyGalaxies
@@ -85,7 +85,7 @@ def judge_knowledge(
     truth, mass, predicted = galaxies.metallicity, galaxies.log_mass, galaxies.predicted
     if predicted is None:
         raise ValueError("knowledge is of predictions, and there are none")
-    how = {"num_bootstrap": num_bootstrap, "seed": seed}
+    how: Draws = {"num_bootstrap": num_bootstrap, "seed": seed}
     gain = compute_gain(truth, [mass], [mass_error.dex], predicted, **how)
     sfr = galaxies.properties.get("log_sfr")
     with_sfr = None
@@ -128,9 +128,10 @@ def _judge(partial: PartialCorrelation, null: Null) -> Verdict:
     if partial.is_beyond_controls and partial.corrected.value > 0 and is_over_null:
         return "more than mass"
     corrected = partial.corrected
+    is_known_well = corrected.high_95 - corrected.low_95 < 2 * SMALL_CORRELATION
     is_small = corrected.high_95 < SMALL_CORRELATION
     is_within_errors = partial.corrected_for_larger_errors.low_95 < 0 and corrected.high_95 < 2 * SMALL_CORRELATION
-    return "mass alone" if is_small or is_within_errors else "not to be told"
+    return "mass alone" if is_known_well and (is_small or is_within_errors) else "not to be told"
 
 
 def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, verdict: Verdict) -> str:
@@ -138,7 +139,7 @@ def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, ver
     start = {
         "more than mass": "The predictions see more of metallicity than mass tells",
         "mass alone": "The predictions show nothing of metallicity beyond what mass tells",
-        "not to be told": f"Whether the predictions see more than mass, these {gain.num_galaxies:,} galaxies cannot tell",
+        "not to be told": f"Whether they see more than mass, these {gain.num_galaxies:,} galaxies cannot tell",
     }[verdict]
     needed = (
         f"errors {partial.factor_needed:.1f} times as large would explain all of it"
@@ -149,11 +150,11 @@ def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, ver
         f"{start}: at fixed measured mass they go with the measured metallicity by a correlation of "
         f"{_tell(partial.raw)}, of which errors of mass of {mass_error.dex:.2f} dex ({mass_error.source}) make "
         f"{partial.from_errors:.2f}, so that {_tell(partial.corrected)} is left; {needed}, and at "
-        f"{LARGEST_ERROR_FACTORS[0]} times these errors {_tell(partial.corrected_for_larger_errors)} would be left. With "
-        f"labels exchanged within {GROUP_WIDTH_DEX} dex of mass it is {null.correlation_mean:.2f} (below "
+        f"{LARGEST_ERROR_FACTORS[0]} times these errors {_tell(partial.corrected_for_larger_errors)} would be left. "
+        f"With labels exchanged within {GROUP_WIDTH_DEX} dex of mass it is {null.correlation_mean:.2f} (below "
         f"{null.correlation_high:.2f} in 97.5 % of {null.num_shuffles}). Known beside mass, they lower the RMSE from "
-        f"{gain.rms_without:.4f} to {gain.rms_with:.4f}, by {gain.gain.value:.4f} (95 % interval {gain.gain.low_95:.4f} "
-        f"to {gain.gain.high_95:.4f}; {null.gain_mean:.4f} with exchanged labels)."
+        f"{gain.rms_without:.4f} to {gain.rms_with:.4f}, by {gain.gain.value:.4f} (95 % interval "
+        f"{gain.gain.low_95:.4f} to {gain.gain.high_95:.4f}; {null.gain_mean:.4f} with exchanged labels)."
     )
 
 

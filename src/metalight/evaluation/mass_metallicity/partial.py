@@ -1,10 +1,11 @@
 """How two quantities go together at fixed mass (and star formation), when those are measured with errors.
 
 Two quantities that both follow mass and nothing else go together also at fixed *measured* mass: a galaxy more massive
-than measured is richer than others of its measured mass, and is predicted richer. The covariance that errors of the
-controls alone bring about, with Gaussian errors of covariance Σₑ in controls of covariance Σ and slopes s of the two
-quantities on the measured controls, is sₐ · Σₑ Λ⁻ᵀ · s_b, Λ = (Σ − Σₑ) Σ⁻¹ being the reliability of the controls (Fuller
-1987, Measurement Error Models, section 2.2). It is taken away here, galaxy by galaxy, as slopes change with mass.
+than measured is richer than others of its measured mass, and is predicted richer. For Gaussian errors of covariance Σₑ
+in controls whose measured values have the covariance Σ, the true controls at given measured ones have the covariance
+Λ Σₑ, Λ = (Σ − Σₑ) Σ⁻¹ being the reliability of the controls; and slopes on true controls are Λ⁻ᵀ times those on
+measured ones. So two quantities with the slopes s_a and s_b on the measured controls have, by errors of these alone,
+the covariance s_a · Σₑ Λ⁻ᵀ s_b. It is taken away here, galaxy by galaxy, as slopes change with mass.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from metalight.evaluation.mass_metallicity.smooth import fit_smooth
 FloatArray = npt.NDArray[np.float64]
 
 LARGEST_ERROR_FACTORS = (1.5, 1.2)
-"""Errors of masses, and of star formation rates, may be so many times the stated ones before a finding is doubted. Errors
-of star formation rates are most of their spread at one mass, so that they cannot be much larger."""
+"""Errors of masses, and of star formation rates, may be so many times the stated ones before a finding is doubted.
+Errors of star formation rates are most of their spread at one mass, so that they cannot be much larger."""
 
 _MOST_FACTOR = 20.0
 

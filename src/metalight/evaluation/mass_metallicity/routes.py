@@ -3,7 +3,9 @@
 All ways are judged by the same galaxies and by the same measures: RMSE beside RMSE, NMAD beside NMAD.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +82,8 @@ def compute_routes(galaxies: StudyGalaxies, reference: StudyGalaxies, known: Stu
 def score_routes(routes: Routes, *, num_bootstrap: int = 0, seed: int = 0) -> pd.DataFrame:
     """One row a way: route, num, rmse and nmad with 68 % intervals, the paper's rmse and nmad.
 
-    The last row is no way to a metallicity, but the scatter of predicted metallicities about the relation of Tremonti et
-    al. at measured mass, which the paper's abstract quotes.
+    The last row is no way to a metallicity, but the scatter of predicted metallicities about the relation of Tremonti
+    et al. at measured mass, which the paper's abstract quotes.
     """
     residuals = {name: values - routes.galaxies.metallicity for name, values in routes.by_name.items()}
     if routes.galaxies.predicted is not None:
@@ -111,7 +113,7 @@ def compute_budget(routes: Routes, *, num_bootstrap: int = 0, seed: int = 0) -> 
     first and the last.
     """
     terms = _list_terms(routes)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, residual in terms.items():
         rms = compute_rms(residual, num_bootstrap=num_bootstrap, seed=seed)
         nmad = compute_nmad(residual) if len(residual) else float("nan")
@@ -121,8 +123,8 @@ def compute_budget(routes: Routes, *, num_bootstrap: int = 0, seed: int = 0) -> 
             rows.append(
                 {
                     "what": "expected through predicted mass, if the two are independent",
-                    "rms": float(np.hypot(*(part["rms"] for part in parts))),
-                    "nmad": float(np.hypot(*(part["nmad"] for part in parts))),
+                    "rms": math.hypot(*(float(part["rms"]) for part in parts)),
+                    "nmad": math.hypot(*(float(part["nmad"]) for part in parts)),
                 }
             )
     return pd.DataFrame(rows, columns=["what", "rms", "rms_low", "rms_high", "nmad"])

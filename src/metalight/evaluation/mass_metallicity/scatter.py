@@ -23,7 +23,11 @@ LEAST_FOR_RATIO = 10
 HARD_CUT = (8.25, 9.15)
 """Measured metallicities of the authors' other definition of the ratio."""
 
-_GALAXIES_PER_GROUP = 100
+_GROUPS, _GALAXIES_PER_GROUP = 100, (5, 100)
+"""Galaxies that exchange something: a hundredth of all, if that is between these."""
+
+_ROUNDING = 1e-9
+"""Masses have few decimals: without this, one on an edge would be in two bins, by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +136,10 @@ def exchange_predictions(predicted: FloatArray, truth: FloatArray, seed: int) ->
 
 
 def _group(values: FloatArray) -> list[npt.NDArray[np.intp]]:
-    """Rows of nearly the same value, about a hundred together; at least five groups, where there are the galaxies."""
+    """Rows of nearly the same value together."""
     order = np.argsort(values, kind="stable")
-    num_groups = max(1, len(order) // _GALAXIES_PER_GROUP, min(5, len(order) // 5))
-    return np.array_split(order, num_groups)
+    size = int(np.clip(len(order) // _GROUPS, *_GALAXIES_PER_GROUP))
+    return np.array_split(order, max(1, len(order) // size))
 
 
 def _list_ratios(
@@ -163,5 +167,5 @@ def _average(bins: pd.DataFrame) -> tuple[float, float]:
 
 
 def _is_in_bin(log_mass: FloatArray, centre: float) -> npt.NDArray[np.bool_]:
-    # Both sides of an edge are left out, as in the bins of metallicity.
-    return np.abs(log_mass - centre) < MASS_HALF_WIDTH
+    # A mass on an edge is in neither bin, as in the authors' bins of metallicity.
+    return np.abs(log_mass - centre) < MASS_HALF_WIDTH - _ROUNDING

@@ -1,4 +1,7 @@
-"""Slopes of the mass–metallicity relation from measured and predicted values, and why they differ; the draft, section 5."""
+"""Slopes of the mass–metallicity relation from measured and predicted values, and why they differ.
+
+The draft, section 5: with predicted metallicities the relation is too shallow, with predicted masses too steep.
+"""
 
 from collections.abc import Mapping
 
@@ -6,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.evaluation.mass_metallicity.estimates import Estimate, bootstrap_means, estimate
+from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate, bootstrap_means, estimate
 from metalight.evaluation.mass_metallicity.galaxies import LEAST_GALAXIES, StudyGalaxies
 from metalight.evaluation.mass_metallicity.smooth import fit_smooth
 
@@ -79,7 +82,7 @@ def explain_slopes(galaxies: StudyGalaxies, *, num_bootstrap: int = 0, seed: int
     low, high = WINDOWS["all"]
     is_inside = (galaxies.log_mass >= low) & (galaxies.log_mass <= high)
     inside = galaxies.select(is_inside)
-    how = {"num_bootstrap": num_bootstrap, "seed": seed}
+    how: Draws = {"num_bootstrap": num_bootstrap, "seed": seed}
     found = {"measured": compute_slope(inside.log_mass, inside.metallicity, **how)}
     if inside.predicted is not None and len(inside):
         found["predicted_metallicity"] = compute_slope(inside.log_mass, inside.predicted, **how)
@@ -107,14 +110,15 @@ def describe_slopes(found: Mapping[str, Estimate]) -> list[str]:
         )
         lines.append(
             f"Predicted metallicities rise with measured mass {kind} measured ones, by {_tell(seen)} a dex where these "
-            f"rise by {measured:.3f}; predictions that shrink towards their mean whatever the mass would rise by {alone:.3f}."
+            f"rise by {measured:.3f}; predictions that shrink towards their mean whatever the mass would rise by "
+            f"{alone:.3f}."
         )
     if "predicted_mass" in found and np.isfinite(measured):
         seen, through = found["predicted_mass"], found["through_mass"]
         kind = "steeper" if seen.low_95 > measured else "shallower" if seen.high_95 < measured else "no steeper"
         lines.append(
-            f"At predicted masses, whose range is {found['mass_range'].value:.2f} of the measured, the relation is {kind} "
-            f"({_tell(seen)} a dex); of that, {through.value:.3f} is what the masses' own errors do."
+            f"At predicted masses, whose range is {found['mass_range'].value:.2f} of the measured, the relation is "
+            f"{kind} ({_tell(seen)} a dex); of that, {through.value:.3f} is what the masses' own errors do."
         )
     return lines
 

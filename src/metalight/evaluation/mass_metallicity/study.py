@@ -1,7 +1,7 @@
 """The draft's section 5 in one go: every table and number of the study, from arrays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.evaluation.mass_metallicity.estimates import Estimate
+from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate
 from metalight.evaluation.mass_metallicity.fourth_parameter import (
     PARAMETERS,
     ParameterGain,
@@ -104,7 +104,7 @@ def compute_study(
     """
     if test.predicted is None:
         raise ValueError("the study is of predictions, and there are none")
-    how = {"num_bootstrap": num_bootstrap, "seed": seed}
+    how: Draws = {"num_bootstrap": num_bootstrap, "seed": seed}
     errors = {
         name: find_error(everyone.properties, name, default)
         for name, default in (("log_mass", MASS_ERROR_DEX), ("log_sfr", SFR_ERROR_DEX))
@@ -147,29 +147,24 @@ def _build_relation_table(test: StudyGalaxies) -> pd.DataFrame:
     return table
 
 
-def _study_scatter(test: StudyGalaxies, how: Mapping[str, int]) -> MassMetallicityStudy:
+def _study_scatter(test: StudyGalaxies, how: Draws) -> MassMetallicityStudy:
     """How much narrower the relation is with predictions, and whether shrinkage is all of it."""
     seed, truth, mass = how["seed"], test.metallicity, test.log_mass
     assert test.predicted is not None
-    alone, back = exchange_predictions(test.predicted, truth, seed), put_residuals_back(test.predicted, truth, seed)
-    found = {"predicted metallicity": _compare_scatters(lambda z: (mass, z), test.predicted, alone, back, test, how)}
+    sets = _shrink(test.predicted, truth, seed)
+    found = {"predicted metallicity": _compare_scatters(lambda z: (mass, z), sets, test, how)}
     low, high = HARD_CUT
     is_cut = (truth > low) & (truth < high)
     cut = test.select(is_cut)
     if len(cut) >= LEAST_GALAXIES:
         name = "predicted metallicity, measured one from 8.25 to 9.15"
-        sets = [each[is_cut] for each in (test.predicted, alone, back)]
-        found[name] = _compare_scatters(lambda z: (cut.log_mass, z), *sets, cut, how)
+        found[name] = _compare_scatters(lambda z: (cut.log_mass, z), [each[is_cut] for each in sets], cut, how)
     if test.log_mass_predicted is not None and test.has_predicted_mass:
         some = test.select(np.isfinite(test.log_mass_predicted))
         predicted = some.log_mass_predicted
         assert predicted is not None
-        sets = [
-            predicted,
-            exchange_predictions(predicted, some.log_mass, seed),
-            put_residuals_back(predicted, some.log_mass, seed),
-        ]
-        found["predicted mass"] = _compare_scatters(lambda m: (m, some.metallicity), *sets, some, how)
+        sets = _shrink(predicted, some.log_mass, seed)
+        found["predicted mass"] = _compare_scatters(lambda m: (m, some.metallicity), sets, some, how)
     bins = []
     for name, (seen, *_) in found.items():
         part = seen.bins.copy()
@@ -187,31 +182,38 @@ def _study_scatter(test: StudyGalaxies, how: Mapping[str, int]) -> MassMetallici
     }
     seen, alone_too, put_back = found["predicted metallicity"]
     sentence = (
-        f"At a mass, predicted metallicities scatter {seen.mean.value:.2f} times as much as measured ones (68 % interval "
-        f"{seen.mean.low:.2f} to {seen.mean.high:.2f}; {seen.spread_over_bins:.2f} over the bins; the paper 0.82 ± 0.08). "
-        f"Predictions as accurate that know of nothing but metallicity would scatter {alone_too:.2f} times as much, and "
-        f"with their residuals put back they scatter {put_back:.2f} times as much."
+        f"At a mass, predicted metallicities scatter {seen.mean.value:.2f} times as much as measured ones (68 % "
+        f"interval {seen.mean.low:.2f} to {seen.mean.high:.2f}; {seen.spread_over_bins:.2f} over the bins; the paper "
+        f"0.82 ± 0.08). Predictions as accurate that know of nothing but metallicity would scatter {alone_too:.2f} "
+        f"times as much, and with their residuals put back they scatter {put_back:.2f} times as much."
     )
     return MassMetallicityStudy({"scatter_ratios": results}, {"scatter_ratios": pd.concat(bins)}, [sentence])
 
 
+def _shrink(predicted: FloatArray, truth: FloatArray, seed: int) -> list[FloatArray]:
+    """The predictions, those that are shrinkage alone, and those with residuals put back."""
+    others = [change(predicted, truth, seed) for change in (exchange_predictions, put_residuals_back)]
+    return [predicted, *others]
+
+
 def _compare_scatters(
     place: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
-    predicted: FloatArray,
-    alone: FloatArray,
-    back: FloatArray,
+    sets: Sequence[FloatArray],
     galaxies: StudyGalaxies,
-    how: Mapping[str, int],
+    how: Draws,
 ) -> tuple[ScatterRatio, float, float]:
-    """The ratio seen, and the means of those that shrinkage alone gives and that residuals put back leave."""
+    """The ratio seen, and the means of those that shrinkage alone gives and that residuals put back leave.
+
+    `sets` are the predictions for each, in this order; `place` makes masses and metallicities of one.
+    """
     measured = (galaxies.log_mass, galaxies.metallicity)
-    seen = compute_scatter_ratio(*place(predicted), *measured, **how)
-    others = [compute_scatter_ratio(*place(each), *measured).mean.value for each in (alone, back)]
+    seen = compute_scatter_ratio(*place(sets[0]), *measured, **how)
+    others = [compute_scatter_ratio(*place(each), *measured).mean.value for each in sets[1:]]
     return seen, others[0], others[1]
 
 
 def _study_routes(
-    test: StudyGalaxies, reference: StudyGalaxies, known: StudyGalaxies | None, how: Mapping[str, int]
+    test: StudyGalaxies, reference: StudyGalaxies, known: StudyGalaxies | None, how: Draws
 ) -> MassMetallicityStudy:
     """Direct, through measured mass, through predicted mass; and the error budget."""
     routes = compute_routes(test, reference, known)
@@ -225,19 +227,19 @@ def _study_routes(
         "error_budget": compute_budget(routes, **how),
         "error_budget_by_mass": compute_budget_by_mass(routes),
     }
-    by_name = scores.set_index("route")
-    direct, through = (by_name.loc[name, "rmse"] for name in ("direct", "measured mass through the relation refitted"))
+    rmse = dict(zip(scores["route"], scores["rmse"].to_numpy(dtype=np.float64).tolist(), strict=True))
+    direct, through = rmse["direct"], rmse["measured mass through the relation refitted"]
     sentences = [
-        f"The RMSE of metallicity is {direct:.4f} direct and {through:.4f} through the measured mass and this sample's own "
-        f"relation, of the same {len(routes.galaxies):,} galaxies"
+        f"The RMSE of metallicity is {direct:.4f} direct and {through:.4f} through the measured mass and this sample's "
+        f"own relation, of the same {len(routes.galaxies):,} galaxies"
     ]
     seen = "predicted mass through the relation refitted"
-    if seen in by_name.index:
+    if seen in rmse:
         budget = tables["error_budget"].set_index("what")["rms"]
         expected = float(budget.loc["expected through predicted mass, if the two are independent"])
         sentences[0] += (
-            f"; through the predicted mass it is {by_name.loc[seen, 'rmse']:.4f}, where the scatter of the relation and "
-            f"the errors of mass would make {expected:.4f} together: the two have a correlation of "
+            f"; through the predicted mass it is {rmse[seen]:.4f}, where the scatter of the relation and the "
+            f"errors of mass would make {expected:.4f} together: the two have a correlation of "
             f"{correlation.value:.2f} (95 % interval {correlation.low_95:.2f} to {correlation.high_95:.2f})"
         )
     sentences[0] += "."
@@ -246,7 +248,7 @@ def _study_routes(
 
 
 def _study_star_formation(
-    test: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Mapping[str, int]
+    test: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Draws
 ) -> MassMetallicityStudy:
     """Residuals against star formation at fixed mass, and refitted fundamental relations."""
     residuals, fits, results = [], [], {}
@@ -283,22 +285,21 @@ def _study_star_formation(
     if fits:
         tables["fundamental_relations"] = _put_first(pd.concat(fits), ["relation", "sfr", "metallicity"])
     sentences = []
-    for (kind, of_metallicity), part in tables["sfr_residuals"].groupby(["sfr", "metallicity"], sort=False):
-        whole = part[part["window"] == "all"]
-        if of_metallicity == "measured" and len(whole) and np.isfinite(whole["slope_corrected"].iloc[0]):
-            row = whole.iloc[0]
+    whole = tables["sfr_residuals"]
+    whole = whole[(whole["window"] == "all") & (whole["metallicity"] == "measured")]
+    for row in whole.to_dict("records"):
+        if np.isfinite(row["slope_corrected"]):
             sentences.append(
                 f"At fixed mass, metallicity changes by {row['slope']:+.3f} ({row['slope_low']:+.3f} to "
-                f"{row['slope_high']:+.3f}) for a dex of star formation ({kind}), and by {row['slope_corrected']:+.3f} "
-                f"({row['slope_corrected_low']:+.3f} to {row['slope_corrected_high']:+.3f}) after allowing for errors; "
+                f"{row['slope_high']:+.3f}) for a dex of star formation ({row['sfr']}), and by "
+                f"{row['slope_corrected']:+.3f} ({row['slope_corrected_low']:+.3f} to "
+                f"{row['slope_corrected_high']:+.3f}) after allowing for errors; "
                 f"differences of Mannucci et al. 2010 would have {row['mannucci']:+.3f}."
             )
     return MassMetallicityStudy({"star_formation": results}, tables, sentences)
 
 
-def _study_knowledge(
-    test: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Mapping[str, int]
-) -> MassMetallicityStudy:
+def _study_knowledge(test: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Draws) -> MassMetallicityStudy:
     """Metallicity, or mass through the relation?"""
     found = judge_knowledge(test, errors["log_mass"], errors["log_sfr"], num_shuffles=100, **how)
     return MassMetallicityStudy({"knowledge": describe_knowledge(found)}, {}, [found.sentence])
@@ -317,7 +318,7 @@ def describe_knowledge(found: Knowledge) -> dict[str, Any]:
 
 
 def _study_fourth_parameter(
-    everyone: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Mapping[str, int]
+    everyone: StudyGalaxies, errors: Mapping[str, MeasurementError], how: Draws
 ) -> MassMetallicityStudy:
     """Whether the relations tighten when something else is known."""
     found = search_fourth_parameters(everyone, {name: error.dex for name, error in errors.items()}, **how)
