@@ -22,7 +22,7 @@ from metalight.figures import example_grid as grid_module
 from metalight.figures import prediction_summary as summary_module
 from metalight.figures import stellar_mass as stellar_mass_module
 from metalight.figures import training_history as history_module
-from metalight.figures.galaxies import make_greys
+from metalight.figures.galaxies import compute_marker_areas, make_greys
 from metalight.figures.style import NMAD_BLUE, RMSE_RED, use_style
 
 FloatArray = npt.NDArray[np.float64]
@@ -180,7 +180,7 @@ def test_every_galaxy_of_a_small_sample_is_a_point_within_the_frame() -> None:
 
 
 def test_marker_areas_are_those_of_the_paper_or_scaled_to_the_fullest_bin() -> None:
-    areas = summary_module.compute_marker_areas
+    areas = compute_marker_areas
     np.testing.assert_array_equal(areas(np.array([500.0, 5000.0])), [20, 200])
     np.testing.assert_array_equal(areas(np.array([10.0, 40.0])), [50, 200])
     np.testing.assert_array_equal(areas(np.array([1e5, 1e6])), [20, 200])

@@ -1,5 +1,7 @@
 """Promises of the published relations: their sources' own numbers, their ranges, and nothing converted in silence."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -112,8 +114,8 @@ def test_two_calibrations_by_one_line_ratio_meet_on_the_scale_of_tremonti_et_al(
 @pytest.mark.parametrize("relation", list(RELATIONS.values()), ids=list(RELATIONS))
 def test_a_relation_is_silent_outside_its_range_and_where_an_input_is_missing(relation: object) -> None:
     assert isinstance(relation, type(TREMONTI_2004))
-    middle = [np.mean(relation.ranges[name]) for name in relation.inputs]
-    how = {"imf": relation.imf, "scale": relation.scale, "accept_unverified": True}
+    middle: list[Any] = [np.mean(relation.ranges[name]) for name in relation.inputs]
+    how: dict[str, Any] = {"imf": relation.imf, "scale": relation.scale, "accept_unverified": True}
     assert np.isfinite(relation.predict(*middle, **how))
     for index, name in enumerate(relation.inputs):
         low, high = relation.ranges[name]
@@ -142,7 +144,7 @@ def test_the_table_is_silent_outside_its_rows_and_knows_three_percentiles() -> N
 
 
 def test_another_imf_or_scale_needs_a_conversion_by_name() -> None:
-    how = {"scale": "Maiolino 2008", "accept_unverified": True}
+    how: dict[str, Any] = {"scale": "Maiolino 2008", "accept_unverified": True}
     with pytest.raises(ValueError, match="'Kroupa 2001' and 'Chabrier 2003'; name the conversion 'Kroupa to Chabrier'"):
         MANNUCCI_2010.predict(10.0, 0.0, imf=KROUPA, **how)
     converted = MANNUCCI_2010.predict(10.0, 0.0, imf=KROUPA, conversions=[KROUPA_TO_CHABRIER], **how)
@@ -154,7 +156,7 @@ def test_another_imf_or_scale_needs_a_conversion_by_name() -> None:
 
 
 def test_metallicities_that_a_relation_takes_are_brought_to_its_scale_first() -> None:
-    how = {"imf": KROUPA, "accept_unverified": True}
+    how: dict[str, Any] = {"imf": KROUPA, "accept_unverified": True}
     scale = PP04_N2_TO_TREMONTI.origin
     converted = LARA_LOPEZ_2010.predict(8.6, 0.0, scale=scale, conversions=[PP04_N2_TO_TREMONTI], **how)
     assert converted == LARA_LOPEZ_2010.predict(PP04_N2_TO_TREMONTI.convert(8.6), 0.0, scale=T04, **how)

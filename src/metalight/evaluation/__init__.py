@@ -19,7 +19,7 @@ from metalight.evaluation.binned import (
 )
 from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
 from metalight.evaluation.examples import select_examples
-from metalight.evaluation.metric_text import align_rows
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
 from metalight.evaluation.paired import (
     Comparison,
     build_record,
@@ -68,6 +68,7 @@ __all__ = [
     "align_rows",
     "build_record",
     "choose_bin_centres",
+    "choose_decimals",
     "choose_galaxies",
     "choose_num_wanted",
     "compare_predictions",
@@ -96,6 +97,8 @@ __all__ = [
     "find_unbiased_range",
     "format_beside",
     "format_comparison",
+    "format_interval",
+    "format_number",
     "format_scores",
     "is_metallicity_like",
     "load_beside",

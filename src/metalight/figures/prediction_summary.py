@@ -237,8 +237,8 @@ def _label_axes(axes: Axes, summary: PredictionSummary, labels: tuple[str, str],
     axes.set(xlim=summary.frame, ylim=summary.frame)
     # Logarithms have no unit of their own; dex is the unit of their differences.
     unit = "" if unit == "dex" else unit
-    for axis, label in zip((axes.xaxis, axes.yaxis), labels, strict=True):
-        _label_axis(axis, label, unit, summary.frame)
+    _label_axis(axes.xaxis, labels[0], unit, summary.frame)
+    _label_axis(axes.yaxis, labels[1], unit, summary.frame)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS))
     # Without the lowest label, which would meet that of the other axis in the corner.
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS, prune="lower"))

@@ -62,7 +62,8 @@ def compute_metallicity_by_mass(log_mass: npt.ArrayLike) -> npt.NDArray[np.float
 def build_figure(masses: PredictionSummary, metallicities: PredictionSummary) -> Figure:
     """The figure of two panels of 8 × 8 inches."""
     figure = make_figure(16, 8)
-    left, right = figure.subfigures(1, 2)
+    grid = figure.add_gridspec(1, 2, wspace=0)
+    left, right = (figure.add_subfigure(grid[column]) for column in range(2))
     draw_summary(left, masses, (f"True {MASS_NAME}", f"Predicted {MASS_NAME}"), "dex")
     by_mass = f"{METALLICITY_NAME}, Tremonti et al., of predicted mass"
     draw_summary(right, metallicities, (f"True {METALLICITY_NAME}", by_mass), "dex")

@@ -17,6 +17,8 @@ from metalight.errors import RunError
 from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, measure_apertures, read_images
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
+from metalight.recipe import Recipe
+from metalight.run import RunFolder
 from metalight.splits import SPLITS
 from metalight.tables import load_table
 
@@ -120,6 +122,18 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     return estimate
 
 
+def describe_costs(recipe: Recipe, run_dir: Path, stages: Collection[str], device: str = "auto") -> tuple[Cost, ...]:
+    """What the stages would cost by a recipe, tried on the images of a run that has them; errors as of `estimate_run`.
+
+    Args:
+        recipe: What is wanted.
+        run_dir: A run folder with catalogue and cutouts, whatever its own recipe is.
+        stages: Those that are to be done; with `splits` the sets are taken to be as large as the recipe asks for.
+        device: Name of the processor, or `auto`.
+    """
+    return estimate_run(Job(RunFolder(run_dir), recipe, device), stages).costs
+
+
 def estimate_prediction(model: "SavedModel", how: HowToPredict, num_galaxies: int) -> Cost:
     """Try a few images with a saved model, and tell what the prediction of so many galaxies will cost."""
     from metalight.model import NUM_TEST_VIEWS
@@ -177,7 +191,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
 
     from metalight.model import NUM_TEST_VIEWS, build_network, choose_device, choose_precision
     from metalight.prediction import measure_prediction_cost
-    from metalight.training import measure_training_cost
+    from metalight.training import count_part, measure_training_cost
 
     recipe, device = job.recipe, choose_device(job.device)
     num_targets = len(recipe.catalog.targets)
@@ -189,6 +203,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
     if "training" in stages:
         settings = recipe.training
         epochs_done = _count_epochs_done(job)
+        num_training = count_part(sizes["train"], settings.fraction)
         cost = measure_training_cost(
             recipe.model,
             settings,
@@ -199,10 +214,10 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         )
         costs.append(
             Cost(
-                f"{settings.epochs - epochs_done} epochs of {_count_views(sizes['train'], settings.num_views)}",
+                f"{settings.epochs - epochs_done} epochs of {_count_views(num_training, settings.num_views)}",
                 cost.estimate_seconds(
                     settings,
-                    num_training=sizes["train"],
+                    num_training=num_training,
                     num_validation=sizes["validation"],
                     epochs_done=epochs_done,
                 ),

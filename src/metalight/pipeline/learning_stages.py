@@ -84,7 +84,7 @@ def _perform_training(job: Job) -> str:
     from metalight.model import SavedModel, choose_device, save_model
     from metalight.training import CheckpointPlace, fit_network
 
-    training, validation = _load_training_data(job, "train"), _load_training_data(job, "validation")
+    training, validation = load_training_data(job, "train"), load_training_data(job, "validation")
     fitted = fit_network(
         training,
         validation if len(validation.object_ids) else None,
@@ -107,10 +107,15 @@ def _perform_training(job: Job) -> str:
     return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
-def _load_training_data(job: Job, split: str) -> "TrainingData":
-    from metalight.training import TrainingData
+def load_training_data(job: Job, split: str) -> "TrainingData":
+    """The galaxies of a set as a fit takes them; of the training set the part that the recipe asks for."""
+    from metalight.training import TrainingData, choose_part
 
     galaxies, pixels = load_set(job, split).frame, load_pixels(job.run.pixels)
+    if split == "train":
+        settings = job.recipe.training
+        chosen = choose_part(galaxies["object_id"].to_numpy(), settings.fraction, seed=settings.seed)
+        galaxies = galaxies[chosen].reset_index(drop=True)
     object_ids = galaxies["object_id"].to_numpy()
     targets = galaxies[list(job.recipe.catalog.targets)].to_numpy(dtype=np.float64)
     return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))

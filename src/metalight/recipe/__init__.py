@@ -1,6 +1,13 @@
 """Recipes: TOML files of settings, one section a stage, checked before anything runs."""
 
-from metalight.recipe.bands import MAX_BANDS, SDSS_EXTINCTION, Stretch, check_bands, check_extinction
+from metalight.recipe.bands import (
+    MAX_BANDS,
+    SDSS_EXTINCTION,
+    Stretch,
+    check_bands,
+    check_extinction,
+    check_picture_bands,
+)
 from metalight.recipe.base import Settings
 from metalight.recipe.baselines import KNOWN_BASELINES, BaselinesSettings
 from metalight.recipe.data import (
@@ -74,6 +81,7 @@ __all__ = [
     "TrainingSettings",
     "check_bands",
     "check_extinction",
+    "check_picture_bands",
     "dump_recipe",
     "is_address",
     "list_presets",

@@ -1,7 +1,7 @@
 """Named conversions between scales of metallicity, and of masses between initial mass functions.
 
-Scales of metallicity differ by up to 0.7 dex, and conversions between them agree to 0.03 dex (Kewley & Ellison 2008, ApJ
-681, 1183): none is ever made unless it is asked for by name.
+Scales of metallicity differ by up to 0.7 dex, and conversions between them agree to 0.03 dex (Kewley & Ellison 2008,
+ApJ 681, 1183): none is ever made unless it is asked for by name.
 """
 
 from collections.abc import Callable

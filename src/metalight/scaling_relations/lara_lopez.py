@@ -25,4 +25,5 @@ LARA_LOPEZ_2010 = ScalingRelation(
     scatter_dex=0.16,
     unverified="its coefficients, scatter and range are from memory",
 )
-"""Of masses, metallicities and star formation rates of MPA-JHU, with 0.04 < redshift < 0.1, 14.5 < r < 17.77 (abstract)."""
+"""Of masses, metallicities and star formation rates of MPA-JHU, with 0.04 < redshift < 0.1 and 14.5 < r < 17.77 (their
+abstract)."""

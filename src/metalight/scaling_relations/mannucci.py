@@ -1,8 +1,8 @@
 """The fundamental metallicity relation of Mannucci et al. 2010 (MNRAS 408, 2115): eq. 2, and its projection, eq. 4.
 
-Its metallicities are on another scale than those of Tremonti et al. 2004: on the main sequence the two differ by 0.19 dex
-at a mass of 8.5, 0.05 at 10 and 0.13 at 11.5. A residual of MPA-JHU metallicities about it is therefore mostly one of
-calibration. Use it differentially (`predict_sfr_offset`), or refit its coefficients.
+Its metallicities are on another scale than those of Tremonti et al. 2004: on the main sequence the two differ by 0.19
+dex at a mass of 8.5, 0.05 at 10 and 0.13 at 11.5. A residual of MPA-JHU metallicities about it is therefore mostly one
+of calibration. Use it differentially (`predict_sfr_offset`), or refit its coefficients.
 """
 
 from collections.abc import Sequence

@@ -113,6 +113,11 @@ def fit_network(
         TrainingError: The loss became infinite or undefined, a target is constant, memory ran out, or a checkpoint
             cannot be written.
     """
+    if settings.schedule == "plateau" and validation is None:
+        raise TrainingError(
+            'schedule = "plateau" follows the validation RMSE, and there are no validation galaxies; set [splits] '
+            "fractions, or take another schedule."
+        )
     scaling = _fit_scaling(training, model_settings)
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
