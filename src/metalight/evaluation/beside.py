@@ -19,6 +19,7 @@ from metalight.metrics import compute_nmads
 
 _LINE_WIDTH = 120
 _SCORES = ("rmse", "nmad")
+_LACKS = "the catalogue has no "
 _NONE = Interval(math.nan, math.nan, math.nan)
 
 FloatArray = npt.NDArray[np.float64]
@@ -248,4 +249,6 @@ def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
         if each not in present:
             reasons.setdefault(each.facts.left_out, []).append(each.facts.name)
     notes += [f"Left out: {', '.join(names)}: {why}." for why, names in reasons.items()]
+    if any(why.startswith(_LACKS) for why in reasons):
+        notes.append("Columns that it has under other names are named by [catalog] properties: see docs/baselines.md.")
     return notes
