@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from metalight.errors import ServiceError
 from metalight.progress import Progress, no_progress
 from metalight.recipe import NetworkSettings
-from metalight.web.client import STATUSES_THAT_PASS, draw_wait_s, name_agent
+from metalight.web.answer import STATUSES_THAT_PASS
+from metalight.web.client import draw_wait_s
 
 if TYPE_CHECKING:
     import httpx2
@@ -50,6 +51,8 @@ def fetch_file(
         ServiceError: It cannot be fetched, or is not what the checksum says.
     """
     import httpx2
+
+    from metalight.web.connections import name_agent
 
     if path.is_file():
         return
