@@ -34,6 +34,7 @@ from metalight.web import Errand, Request, Verdict, WebClient, join_query
 
 _SECONDS_TO_STOP = 5.0
 _FAILURES_OF_THE_ABSENT = 8
+_ROWS_A_PIECE = 4096
 REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
 
@@ -140,9 +141,11 @@ _NUMBERS = ("object_id", "ra_deg", "dec_deg", "pixel_scale_arcsec", "width", "he
 
 
 def _list_asked(wanted: pd.DataFrame) -> Iterator[AskedCutout]:
-    names = list(AskedCutout.__slots__)
-    for row in wanted[names].itertuples(index=False, name=None):
-        yield AskedCutout(*row)
+    # Piece by piece, so that memory stays flat; as lists, which are the fastest to go through.
+    for first in range(0, len(wanted), _ROWS_A_PIECE):
+        piece = wanted.iloc[first : first + _ROWS_A_PIECE]
+        for row in zip(*(piece[name].to_numpy().tolist() for name in AskedCutout.__slots__), strict=True):
+            yield AskedCutout(*row)
 
 
 @dataclass(slots=True)
