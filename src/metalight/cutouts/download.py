@@ -34,6 +34,7 @@ from metalight.web import Errand, Request, Verdict, WebClient, join_query
 
 _SECONDS_TO_STOP = 5.0
 _FAILURES_OF_THE_ABSENT = 8
+_SECONDS_TO_SHOW = 0.1
 _ROWS_A_PIECE = 4096
 REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
@@ -177,6 +178,7 @@ class _Download:
     are is not known yet."""
 
     num_done: int = 0
+    num_shown: int = 0
     num_refused: int = 0
     num_bytes: int = 0
     num_fetched: int = 0
@@ -184,6 +186,7 @@ class _Download:
     started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
+    last_shown: float = 0.0
 
     def fetch_all(self, wanted: pd.DataFrame, settings: NetworkSettings, progress: Progress) -> int:
         """Fetch all, and give the number of requests."""
@@ -198,10 +201,10 @@ class _Download:
             try:
                 for ended in coming:
                     self._take(ended, client, settings)
-                    advance(len(ended))
-                    show_note(advance, self._describe())
+                    self._show(advance)
                     if ctrl_c.is_set():
                         raise KeyboardInterrupt
+                self._show(advance, is_last=True)
                 self._judge_last_failures(settings)
                 self._write()
             except KeyboardInterrupt:
@@ -304,9 +307,14 @@ class _Download:
         finally:
             self._write()
 
-    def _describe(self) -> str:
-        rate = self.num_done / max(1e-3, time.monotonic() - self.started)
-        return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
+    def _show(self, advance: Callable[[int], None], *, is_last: bool = False) -> None:
+        """Show how far it is, but no oftener than a person can see."""
+        now = time.monotonic()
+        if is_last or now - self.last_shown >= _SECONDS_TO_SHOW:
+            advance(self.num_done - self.num_shown)
+            rate = self.num_done / max(1e-3, now - self.started)
+            show_note(advance, f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else ""))
+            self.num_shown, self.last_shown = self.num_done, now
 
     def _give_up(self) -> ServiceError:
         (_, last), name = self.doubtful[-1], self.service.name

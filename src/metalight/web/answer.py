@@ -94,4 +94,4 @@ def join_query(url: str, parameters: Mapping[str, str] | None) -> str:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
-"""What stands in a query as it is; most of what we ask is no more than that, and is asked thousands of times a second."""
+"""What stands in a query as it is. Most of what we ask is no more than that, and is put together at once."""

@@ -136,7 +136,10 @@ class WebClient:
         """Errands that end by what has come; the others are asked for again, or for what is next."""
         ended = []
         for arrival in arrived:
-            task, answer = arrival.errand, arrival.answer
+            task, answer = arrival.about, arrival.answer
+            if arrival.num_repeats:
+                self.num_requests += arrival.num_repeats
+                self._pace.skip_turns(arrival.num_repeats)
             verdict = arrival.flaw or _judge(answer, task.request)
             num_tries = task.outcome.num_tries + 1
             task.outcome = Outcome(answer, verdict, num_tries)

@@ -1,87 +1,77 @@
 """Connections to services, kept open and driven by one thread: libcurl does the work.
 
-    connections = Connections(8, settings, accept="image/jpeg")
-    connections.begin(request, errand)
+    connections = Connections(settings, accept="image/jpeg")
+    connections.begin(request, about)
     for arrival in connections.wait(0.2): ...
 
-Everything that can come of a request is an `Arrival`. HTTP is spoken in version 1.1 only: later ones have no words
+What comes of a request is an `Arrival`, whatever it is. HTTP is spoken in version 1.1 only: later ones have no words
 beside the status, by which services tell what is wrong.
 """
 
 import contextlib
 import email.utils
-import os
-import ssl
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import pycurl
 
-from metalight import __version__
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import STATUSES_THAT_PASS, Answer, Request, Verdict
+from metalight.web.options import MOST_REDIRECTS, Option, find_http_proxy, list_options
 
-MOST_REDIRECTS = 5
 _LARGEST_CHUNK = 16_384
 """Bytes: libcurl hands out no larger ones."""
 
 _SECONDS_TO_LOOK = 0.05
 _SECONDS_WITHOUT_SOCKETS = 0.005
 _FINE = b"HTTP/1.1 200 OK\r\n"
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Where systems keep the certificates that they trust, for a Python that looks elsewhere."""
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival(Generic[T]):
     """What came of a request."""
 
-    errand: T
+    about: T
     """What it was made for."""
 
     answer: Answer | None
     """None if there was none."""
 
-    flaw: Verdict | None
-    """What the answer is worth where nobody needs to look at it: the request failed, or the answer is too long."""
+    flaw: Verdict | None = None
+    """What it is worth where nobody needs to look at it: the request failed, or the answer is too long."""
 
-    asked_wait_s: float
+    asked_wait_s: float = 0.0
     """What the service asks to wait; 0 if it does not, or has answered for good."""
 
+    num_repeats: int = 0
+    """How often libcurl has sent it again by itself: a service may close a connection as the next request is sent."""
 
-class _Line(Generic[T]):
+
+class Line:
     """One connection's request, and what has come of it so far.
 
-    What comes is taken by `append` of lists: code of our own there would run within libcurl, where Ctrl-C is lost.
+    What comes is taken by `append` of lists: where code of Python runs within libcurl, Ctrl-C is lost.
     """
 
-    def __init__(self, options: list[tuple[int, object]]) -> None:
-        self.curl = pycurl.Curl()
+    def __init__(self, options: Sequence[Option]) -> None:
+        """A line by which nothing is asked yet."""
         self.headers: list[bytes] = []
         self.chunks: list[bytes] = []
-        self.curl.line = self
+        self.curl = pycurl.Curl()
         for option, value in options:
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.HEADERFUNCTION, self.headers.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
-        self.errand: T
-        self.max_bytes = 0
-        self.longest_s = 0.0
-        self.heard = self.body_begun = 0.0
-        self.num_heard = 0
+        self.curl.line = self
+        self._http_proxy = find_http_proxy()
+        self._heard = 0.0
+        self._num_heard = 0
 
-    def start(self, request: Request, errand: T) -> None:
+    def start(self, url: str) -> None:
         """Make ready to ask.
 
         Raises:
@@ -89,49 +79,70 @@ class _Line(Generic[T]):
         """
         self.headers.clear()
         self.chunks.clear()
-        self.errand, self.max_bytes, self.longest_s = errand, request.max_bytes, request.longest_s
-        self.heard, self.body_begun, self.num_heard = time.monotonic(), 0.0, 0
-        self.curl.setopt(pycurl.URL, request.url.encode())
+        self._heard, self._num_heard = time.monotonic(), 0
+        self.curl.setopt(pycurl.URL, url.encode())
+        if self._http_proxy:
+            if url.startswith("http:"):
+                self.curl.setopt(pycurl.PROXY, self._http_proxy)
+            else:
+                self.curl.unsetopt(pycurl.PROXY)
 
-    def is_too_long(self) -> bool:
-        return len(self.chunks) * _LARGEST_CHUNK > self.max_bytes and sum(map(len, self.chunks)) > self.max_bytes
-
-    def tell_delay(self, now: float, timeout_s: float) -> str:
-        """Why an answer has taken too long by now; empty if it has not."""
+    def measure_silence(self, now: float) -> float:
+        """Seconds since something was seen to have come."""
         num_heard = len(self.headers) + len(self.chunks)
-        if num_heard > self.num_heard:
-            self.num_heard, self.heard = num_heard, now
-            if self.chunks:
-                self.body_begun = self.body_begun or now
-        if self.body_begun and now - self.body_begun > self.longest_s:
-            return f"the answer was not whole after {self.longest_s:g} s"
-        return f"no answer for {timeout_s:g} s" if now - self.heard > timeout_s else ""
+        if num_heard != self._num_heard:
+            self._num_heard, self._heard = num_heard, now
+        return now - self._heard
 
-    def read(self) -> Answer:
-        """The answer, of which the body has come whole or is not wanted."""
-        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        reason = "OK" if status == 200 and self.headers[0] == _FINE else self._read_reason()
-        kind = self.curl.getinfo(pycurl.CONTENT_TYPE) or ""
-        if ";" in kind or not kind.islower():
-            kind = kind.partition(";")[0].strip().lower()
-        body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
-        return Answer(self.curl.getinfo(pycurl.EFFECTIVE_URL), status, kind, reason, body)
-
-    def _read_reason(self) -> str:
+    def read_reason(self) -> str:
+        """The words beside the status."""
         # Answers before the last one (redirects, those of proxies) have left their lines too.
         line = next((line for line in reversed(self.headers) if line.startswith(b"HTTP/")), b"")
         words = line.decode("ascii", errors="ignore").split(None, 2)
         return words[2].strip() if len(words) > 2 else ""
 
-    def read_retry_after(self) -> float:
-        """The wait in seconds that the service asks for, as a number or as a date; 0 if it does not."""
+    def read_header(self, name: str) -> str:
+        """The value of a header of the last answer, named in small letters; empty if it has none."""
         for line in reversed(self.headers):
             if line.startswith(b"HTTP/"):
                 break
-            name, _, value = line.decode("ascii", errors="ignore").partition(":")
-            if name.strip().lower() == "retry-after":
-                return _read_wait_s(value.strip())
-        return 0.0
+            key, _, value = line.decode("latin-1").partition(":")
+            if key.strip().lower() == name:
+                return value.strip()
+        return ""
+
+
+class _Asking(Line, Generic[T]):
+    """A line by which whole answers are asked for."""
+
+    about: T
+    request: Request
+    body_begun = 0.0
+
+    def is_too_long(self) -> bool:
+        if len(self.chunks) * _LARGEST_CHUNK <= self.request.max_bytes:
+            return False
+        return sum(map(len, self.chunks)) > self.request.max_bytes
+
+    def tell_delay(self, now: float, timeout_s: float) -> str:
+        """Why an answer has taken too long by now; empty if it has not."""
+        if self.measure_silence(now) > timeout_s:
+            return f"no answer for {timeout_s:g} s"
+        if self.chunks:
+            self.body_begun = self.body_begun or now
+            if now - self.body_begun > self.request.longest_s:
+                return f"the answer was not whole after {self.request.longest_s:g} s"
+        return ""
+
+    def read(self) -> Answer:
+        """The answer, of which the body has come whole or is not wanted."""
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        reason = "OK" if status == 200 and self.headers[0] == _FINE else self.read_reason()
+        kind = self.curl.getinfo(pycurl.CONTENT_TYPE) or ""
+        if ";" in kind or not kind.islower():
+            kind = kind.partition(";")[0].strip().lower()
+        body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+        return Answer(self.curl.getinfo(pycurl.EFFECTIVE_URL), status, kind, reason, body)
 
 
 class Connections(Generic[T]):
@@ -147,45 +158,45 @@ class Connections(Generic[T]):
         self._timeout_s = settings.timeout_s
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, settings.connections)
-        options = list_options(settings, accept)
-        self._free: list[_Line[T]] = [_Line(options) for _ in range(settings.connections)]
-        self._busy: set[_Line[T]] = set()
+        options = list_options(settings, [f"Accept: {accept}"])
+        self._free: list[_Asking[T]] = [_Asking(options) for _ in range(settings.connections)]
+        self._busy: set[_Asking[T]] = set()
         self._failed: list[Arrival[T]] = []
         self._looked = 0.0
+        self._head_bytes = 0
 
     @property
     def num_busy(self) -> int:
         """Requests that are not answered yet."""
         return len(self._busy)
 
-    def begin(self, request: Request, errand: T) -> None:
+    def begin(self, request: Request, about: T) -> None:
         """Ask by a connection that is free."""
         line = self._free.pop()
+        line.about, line.request, line.body_begun = about, request, 0.0
         try:
-            line.start(request, errand)
+            line.start(request.url)
         except (pycurl.error, ValueError) as error:
             self._free.append(line)
-            self._failed.append(Arrival(errand, None, _tell_unaskable(request.url, str(error)), 0.0))
+            self._failed.append(Arrival(about, None, _tell_unaskable(request.url, str(error))))
             return
         self._multi.add_handle(line.curl)
         self._busy.add(line)
 
     def wait(self, timeout_s: float) -> list[Arrival[T]]:
-        """What has come, in whatever order; nothing if that takes longer than `timeout_s`, or much less."""
+        """What has come, in whatever order; nothing if that takes longer than `timeout_s`, or not even that long."""
         arrived, self._failed = self._failed, []
         arrived += self._go_on()
         if arrived or timeout_s <= 0:
             return arrived
-        began = time.monotonic()
-        if self._multi.select(timeout_s) <= 0 and time.monotonic() - began < min(timeout_s, _SECONDS_WITHOUT_SOCKETS):
-            # While a name is looked up there may be no socket to wait for.
-            time.sleep(min(timeout_s, _SECONDS_WITHOUT_SOCKETS))
+        wait_for_any(self._multi, timeout_s)
         return self._go_on()
 
     def close(self) -> None:
         """End all requests and connections."""
         for line in self._busy:
-            self._multi.remove_handle(line.curl)
+            with contextlib.suppress(pycurl.error):  # Ctrl-C may have come as it was taken off
+                self._multi.remove_handle(line.curl)
         for line in [*self._busy, *self._free]:
             line.curl.close()
         self._busy, self._free = set(), []
@@ -197,97 +208,83 @@ class Connections(Generic[T]):
         num_left = 1
         while num_left:
             num_left, whole, broken = self._multi.info_read()
-            for curl in whole:
-                arrived.append(self._take(curl.line))
-            for curl, code, words in broken:
-                arrived.append(self._fail(curl.line, code, words))
+            arrived += [self._take(curl.line) for curl in whole]
+            arrived += [self._fail(curl.line, code, words) for curl, code, words in broken]
         now = time.monotonic()
         is_time_to_look = now - self._looked > _SECONDS_TO_LOOK
         for line in [line for line in self._busy if is_time_to_look or len(line.chunks) > 1]:
             if line.is_too_long():
                 arrived.append(self._fail(line, pycurl.E_FILESIZE_EXCEEDED, ""))
             elif delay := line.tell_delay(now, self._timeout_s):
-                self._release(line)
-                arrived.append(Arrival(line.errand, None, Verdict("again", delay), 0.0))
+                arrived.append(self._end(line, Verdict("again", delay)))
         if is_time_to_look:
             self._looked = now
         return arrived
 
-    def _release(self, line: _Line[T]) -> None:
-        self._multi.remove_handle(line.curl)
-        self._busy.discard(line)
-        self._free.append(line)
-
-    def _take(self, line: _Line[T]) -> Arrival[T]:
+    def _take(self, line: _Asking[T]) -> Arrival[T]:
         if line.is_too_long():
             return self._fail(line, pycurl.E_FILESIZE_EXCEEDED, "")
         answer = line.read()
-        asked_wait_s = line.read_retry_after() if answer.status in STATUSES_THAT_PASS else 0.0
-        self._release(line)
-        return Arrival(line.errand, answer, None, asked_wait_s)
+        asked_wait_s = _read_wait_s(line.read_header("retry-after")) if answer.status in STATUSES_THAT_PASS else 0.0
+        return self._end(line, None, answer, asked_wait_s)
 
-    def _fail(self, line: _Line[T], code: int, words: str) -> Arrival[T]:
-        answer, flaw = None, Verdict("again", "")
+    def _fail(self, line: _Asking[T], code: int, words: str) -> Arrival[T]:
         if code == pycurl.E_FILESIZE_EXCEEDED:
             line.chunks.clear()
-            answer = line.read()
-            flaw = Verdict("final", f"the answer is longer than {line.max_bytes:,} bytes")
-        elif code == pycurl.E_TOO_MANY_REDIRECTS:
-            flaw = Verdict("final", f"the service redirects more than {MOST_REDIRECTS} times")
-        elif code in (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_URL_MALFORMAT):
-            flaw = _tell_unaskable(line.curl.getinfo(pycurl.EFFECTIVE_URL), words)
-        elif code == pycurl.E_OPERATION_TIMEDOUT:
-            flaw = Verdict("again", f"no answer for {self._timeout_s:g} s")
-        else:
-            words = words.strip().rstrip(".") or line.curl.errstr() or f"error {code} of libcurl"
-            flaw = Verdict("again", f"the connection failed: {words}")
-        self._release(line)
-        return Arrival(line.errand, answer, flaw, 0.0)
+            flaw = Verdict("final", f"the answer is longer than {line.request.max_bytes:,} bytes")
+            return self._end(line, flaw, line.read())
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return self._end(line, Verdict("again", f"no answer for {self._timeout_s:g} s"))
+        return self._end(line, explain_failure(line, code, words))
+
+    def _end(
+        self, line: _Asking[T], flaw: Verdict | None, answer: Answer | None = None, asked_wait_s: float = 0.0
+    ) -> Arrival[T]:
+        """What came by a line, which is free then."""
+        arrival = Arrival(line.about, answer, flaw, asked_wait_s, self._count_repeats(line))
+        self._multi.remove_handle(line.curl)
+        self._busy.discard(line)
+        self._free.append(line)
+        return arrival
+
+    def _count_repeats(self, line: _Asking[T]) -> int:
+        """How often more than once a request was sent, which only its bytes tell; not if it was redirected."""
+        num_bytes: int = line.curl.getinfo(pycurl.REQUEST_SIZE)
+        if not num_bytes or line.curl.getinfo(pycurl.REDIRECT_COUNT):
+            return 0
+        # But for the address, all requests are alike.
+        head_bytes = num_bytes - len(line.request.url)
+        self._head_bytes = min(self._head_bytes or head_bytes, head_bytes)
+        return max(0, round(num_bytes / (self._head_bytes + len(line.request.url))) - 1)
 
 
-def name_agent(contact: str) -> str:
-    """How we introduce ourselves to services."""
-    words = " ".join(contact.split())
-    return f"metalight/{__version__}" + (f" ({words})" if words else "")
+def wait_for_any(multi: pycurl.CurlMulti, timeout_s: float) -> None:
+    """Wait until something may have come, or for so long, or less."""
+    began = time.monotonic()
+    is_idle = multi.select(timeout_s) <= 0
+    if is_idle and time.monotonic() - began < min(timeout_s, _SECONDS_WITHOUT_SOCKETS):
+        # While a name is looked up there may be no socket to wait for.
+        time.sleep(min(timeout_s, _SECONDS_WITHOUT_SOCKETS))
 
 
-def list_options(settings: NetworkSettings, accept: str) -> list[tuple[int, object]]:
-    """How libcurl is to ask, as options of it and their values."""
-    options: list[tuple[int, object]] = [
-        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
-        (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-        (pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-        (pycurl.FOLLOWLOCATION, 1),
-        (pycurl.MAXREDIRS, MOST_REDIRECTS),
-        (pycurl.NOSIGNAL, 1),  # signals are Python's
-        (pycurl.CONNECTTIMEOUT_MS, max(1, round(1000 * settings.timeout_s))),
-        (pycurl.USERAGENT, name_agent(settings.contact).encode()),
-        (pycurl.HTTPHEADER, [f"Accept: {accept}"]),
-        (pycurl.ACCEPT_ENCODING, "gzip, deflate"),
-        (pycurl.COOKIEFILE, ""),  # cookies are kept, in memory
-    ]
-    if proxy := os.environ.get("HTTP_PROXY", "") if "http_proxy" not in os.environ else "":
-        options.append((pycurl.PROXY, proxy))
-    return options + _list_certificates()
-
-
-def _list_certificates() -> list[tuple[int, object]]:
-    """Whose certificates are trusted: those that the system does, or that SSL_CERT_FILE and SSL_CERT_DIR name."""
-    if sys.platform in ("darwin", "win32") and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
-        return [(pycurl.SSL_OPTIONS, pycurl.SSLOPT_NATIVE_CA)]
-    known = ssl.get_default_verify_paths()
-    bundle = known.cafile or next((path for path in _BUNDLES if Path(path).is_file()), None)
-    found = ((pycurl.CAINFO, bundle), (pycurl.CAPATH, known.capath))
-    return [(option, str(path)) for option, path in found if path]
-
-
-def _read_wait_s(value: str) -> float:
-    if value.isdigit():
-        return float(value)
-    with contextlib.suppress(TypeError, ValueError):
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    return 0.0
+def explain_failure(line: Line, code: int, words: str) -> Verdict:
+    """What a request is worth that libcurl gave up with this code and these words."""
+    if code == pycurl.E_TOO_MANY_REDIRECTS:
+        return Verdict("final", f"the service redirects more than {MOST_REDIRECTS} times")
+    if code in (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_URL_MALFORMAT):
+        return _tell_unaskable(line.curl.getinfo(pycurl.EFFECTIVE_URL), words)
+    words = words.strip().rstrip(".") or f"error {code} of libcurl"
+    return Verdict("again", f"the connection failed: {words}")
 
 
 def _tell_unaskable(url: str, words: str) -> Verdict:
     return Verdict("final", f"{url} cannot be asked: {words}")
+
+
+def _read_wait_s(value: str) -> float:
+    """The wait in seconds that a service asks for, as a number or as a date; 0 if it does not."""
+    if value.isdecimal():
+        return float(value)
+    with contextlib.suppress(TypeError, ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return 0.0
