@@ -18,6 +18,7 @@ catalog.photometry = "photometry.parquet"
 catalog.object_id = "objID"
 catalog.targets = ["oh_p50"]
 cutouts.folder = "images"
+baselines.kinds = []
 """
 
 

@@ -3,7 +3,7 @@
 from metalight.catalog.galaxies import Catalog, build_catalog, list_file_names
 from metalight.catalog.known_columns import describe_column
 from metalight.catalog.label_noise import LabelNoise, compute_label_noise
-from metalight.catalog.properties import PROPERTIES, Property, compute_kpc_per_arcsec, compute_properties
+from metalight.catalog.properties import PROPERTIES, Property, compute_kpc_per_arcsec, compute_properties, name_property
 from metalight.catalog.repeats import gather_repeats
 from metalight.catalog.sdss_cuts import PAPER_CUTS, SDSS_CUTS, NamedCut, find_named_cuts, list_cuts
 from metalight.catalog.selection import Count, Selection
@@ -41,6 +41,7 @@ __all__ = [
     "list_cuts",
     "list_file_names",
     "load_catalog",
+    "name_property",
     "name_service",
     "name_spread",
     "select_sky_server",

@@ -104,8 +104,8 @@ _PROPERTIES = (
         )
         for blue, red in (("u", "g"), ("g", "r"), ("r", "i"), ("i", "z"))
     ),
-    Property("petro_r50_arcsec", "arcsec", "Radius of half of the light", ("petroR50_r",), limits=(1e-3, 600)),
-    Property("petro_r90_arcsec", "arcsec", "Radius of 90 % of the light", ("petroR90_r",), limits=(1e-3, 600)),
+    Property("petro_r50_arcsec", "arcsec", "$R_{50}$", ("petroR50_r",), limits=(1e-3, 600)),
+    Property("petro_r90_arcsec", "arcsec", "$R_{90}$", ("petroR90_r",), limits=(1e-3, 600)),
     Property(
         "concentration",
         "",
@@ -182,6 +182,22 @@ def compute_properties(table: Table, columns: Mapping[str, str], *, path: Path |
             values[known.name] = np.where(is_possible, found, np.nan)
     info = {name: ColumnInfo(PROPERTIES[name].unit, PROPERTIES[name].label) for name in values}
     return Table(pd.DataFrame(values, index=table.frame.index), info)
+
+
+def name_property(column: str, columns: Mapping[str, str]) -> str:
+    """Which property a column of a catalogue holds, by its name alone; empty if none is known of that name.
+
+    Args:
+        column: In any case.
+        columns: As of `compute_properties`.
+    """
+    folded = column.strip().casefold()
+    for name, known in PROPERTIES.items():
+        given = columns.get(name)
+        called = (given,) if given else known.columns
+        if folded in (each.strip().casefold() for each in called):
+            return name
+    return ""
 
 
 def _find_values(

@@ -21,9 +21,9 @@ def draw_first_filters(before: FloatArray, after: FloatArray, *, bands: Sequence
     """Draw and save filters before and after training, and what training has changed; the weights as CSV.
 
     Filters of three bands are coloured as images are, the first band red; of other numbers of bands their mean is
-    grey. Each filter has its own range of brightness, the same before and after, with 0 in the middle; what has
-    changed has that of the filter too, so that a change too faint to see is a small one. At most 64 are shown, those
-    that have changed most, from the top left; the CSV has all.
+    grey. Each filter has its own range of brightness, the same before and after, with 0 in the middle. What has changed
+    is drawn many times as large, as the title tells. At most 64 are shown, those that have changed most, from the top
+    left; the CSV has all.
 
     Args:
         before: Weights (filter, channel, side, side).
@@ -61,16 +61,20 @@ def build_figure(before: FloatArray, after: FloatArray, *, share: float, num_fil
         num_filters: How many there are in all.
     """
     num_rows = -(-len(before) // _FILTERS_A_ROW)
-    width, height = 11.0, 0.62 + 3.55 * num_rows / _FILTERS_A_ROW
+    width, height = 11.0, 0.5 + 3.55 * num_rows / _FILTERS_A_ROW
     figure = make_figure(width, height)
     ranges = np.abs(np.stack([before, after])).max(axis=(0, 2, 3, 4)).clip(min=np.finfo(np.float64).tiny)
     told = f"after ({len(before)} of {num_filters} shown)" if len(before) < num_filters else "after"
-    panels = (("before training", before), (told, after), (f"change, {100 * share:.2g} % (rms)", after - before))
+    shown = (after - before) / ranges[:, None, None, None]
+    # A round factor that brings the larger changes to the ends of the colours, and leaves a change of nothing grey.
+    factor = max(1, round(1 / max(float(np.percentile(np.abs(shown), 99)), 1e-6)))
+    change = f"change ({100 * share:.2g} % rms)" + (f" × {factor}" if factor > 1 else "")
+    panels = (("before training", before), (told, after), (change, factor * (after - before)))
     for place, (title, filters) in enumerate(panels):
-        axes = figure.add_axes((0.01 + 0.331 * place, 0.02, 0.318, 1 - 0.02 - 0.5 / height))
+        axes = figure.add_axes((0.01 + 0.331 * place, 0.02, 0.318, 1 - 0.02 - 0.4 / height))
         axes.imshow(_arrange(filters, ranges), interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(title, fontsize=15)
+        axes.set_title(title, fontsize=13)
     return figure
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -26,6 +27,9 @@ from metalight.figures.style import (
 _PANELS_A_ROW = 3
 _MOST_POINTS = 1500
 """More galaxies are drawn as a density, which keeps the file small and the crowd readable."""
+
+_MANY_POINTS = 200
+"""Of as many the outermost per cent at either end lies beyond the frame, so that a few do not squeeze the others."""
 
 _CLEAR_CHANCE = 0.01
 _DPI = 130
@@ -79,7 +83,7 @@ def build_figure(
     """The figure, three panels a row; arguments as `compute_trends` and `correlate_ranks` give them."""
     num_columns = min(len(galaxies), _PANELS_A_ROW)
     num_rows = -(-len(galaxies) // num_columns)
-    width, height = 3.9 * num_columns + 0.6, 3.3 * num_rows + 0.2
+    width, height = 3.9 * num_columns + 0.6, 3.1 * num_rows + 0.2
     figure = make_figure(width, height)
     grid = figure.add_gridspec(
         num_rows,
@@ -89,7 +93,7 @@ def build_figure(
         bottom=0.75 / height,
         top=1 - 0.4 / height,
         wspace=0.08,
-        hspace=0.52,
+        hspace=0.47,
     )
     reach = 1.1 * float(np.nanpercentile(np.abs(residuals), 99)) or 1.0
     for place, (name, values) in enumerate(galaxies.items()):
@@ -111,7 +115,7 @@ def build_figure(
 def _draw_galaxies(axes: Axes, values: FloatArray, residuals: FloatArray, reach: float) -> None:
     is_known = np.isfinite(values) & np.isfinite(residuals)
     values, residuals = values[is_known], residuals[is_known]
-    tail = 0.5 if len(values) >= _MOST_POINTS else 0.0
+    tail = 0.5 if len(values) >= _MOST_POINTS else 1.0 if len(values) >= _MANY_POINTS else 0.0
     low, high = (float(edge) for edge in np.percentile(values, [tail, 100 - tail]))
     margin = 0.03 * (high - low)
     axes.set_xlim(low - margin, high + margin)
@@ -119,9 +123,10 @@ def _draw_galaxies(axes: Axes, values: FloatArray, residuals: FloatArray, reach:
         axes.scatter(values, residuals, s=9, color=POINT_GREY, alpha=0.4, linewidths=0, rasterized=True)
         return
     counts, columns, rows = np.histogram2d(values, residuals, bins=60, range=[axes.get_xlim(), (-reach, reach)])
-    # Each column by its own fullest cell: where galaxies are few, their residuals are to be seen as well.
-    shares = counts / np.maximum(counts.max(axis=1, keepdims=True), 1)
-    axes.pcolormesh(columns, rows, np.ma.masked_equal(shares, 0).T, cmap=make_greys(), alpha=0.7, rasterized=True)
+    norm = LogNorm(1, max(10.0, float(counts.max())))
+    axes.pcolormesh(
+        columns, rows, np.ma.masked_equal(counts, 0).T, cmap=make_greys(), norm=norm, alpha=0.8, rasterized=True
+    )
 
 
 def _draw_trend(axes: Axes, bins: pd.DataFrame) -> None:

@@ -67,7 +67,7 @@ def build_figure(histograms: pd.DataFrame, spreads: tuple[float, float], name: s
         ("num_predicted", "predicted", spreads[1], RMSE_RED, 2.8),
     ):
         # The spread is part of the figure's message: that of the predictions is the smaller one.
-        label = f"{label}, σ = {spread:.3g}{told}"
+        label = f"{label}, σ = {spread:#.3g}{told}"
         axes.stairs(histograms[column].to_numpy(), edges, color=colour, lw=width, label=label)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.25 * max(1, int(histograms[["num_true", "num_predicted"]].to_numpy().max())))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metalight.catalog import compute_properties
-from metalight.evaluation import select_examples
+from metalight.evaluation import load_scores, select_examples
 from metalight.images import load_pixels, make_display
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
@@ -84,6 +84,21 @@ def _draw_examples(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo,
     return draw_example_grid(examples, images, path_stem=stem, name=known.description or target, note=note)
 
 
+def _draw_use(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
+    """What a user of the predictions asks: in which range they can be trusted, and what a list of them is worth."""
+    from metalight.figures import draw_follow_up, draw_trusted_range
+
+    bins, curve = (
+        table[table["target"] == target].drop(columns="target").reset_index(drop=True)
+        for table in (pd.read_csv(job.run.metrics_by_prediction("test")), pd.read_csv(job.run.selection("test")))
+    )
+    trusted = load_scores(job.run.metrics("test"))[target].breakdown["trusted_range"]
+    name = known.description or target
+    stem = job.run.figures / f"trusted_range{suffix}"
+    paths = draw_trusted_range(bins, trusted, path_stem=stem, name=name, unit=known.unit)
+    return paths + draw_follow_up(curve, path_stem=job.run.figures / f"follow_up{suffix}", name=name)
+
+
 def _draw_trends(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
     from metalight.figures import draw_residual_trends
 
@@ -109,6 +124,7 @@ def _label(known: ColumnInfo) -> str:
 _DRAWN_OF_A_TARGET: tuple[Callable[[Job, pd.DataFrame, str, ColumnInfo, str], list[Path]], ...] = (
     _draw_predictions,
     _draw_examples,
+    _draw_use,
     _draw_trends,
 )
 
@@ -123,7 +139,7 @@ def _figures_settings(recipe: Recipe) -> dict[str, Any]:
 
 FIGURES_STAGE = Stage(
     "figures",
-    after=("catalog", "pixels", "training", "prediction"),
+    after=("catalog", "pixels", "training", "prediction", "evaluation"),
     perform=_perform_figures,
     settings=_figures_settings,
     outputs=lambda run: [run.figures],

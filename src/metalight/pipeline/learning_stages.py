@@ -10,7 +10,15 @@ import pandas as pd
 
 from metalight.atomic import replace_file
 from metalight.devices import check_device_name
-from metalight.evaluation import Scores, evaluate_predictions, save_scores
+from metalight.evaluation import (
+    Scores,
+    TablePlaces,
+    compute_score_tables,
+    evaluate_predictions,
+    save_beside,
+    save_score_tables,
+    save_scores,
+)
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
 from metalight.model_files import (
@@ -23,12 +31,14 @@ from metalight.model_files import (
     check_backbone_name,
     check_starting_weights,
 )
+from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
-from metalight.run import describe_file, name_predicted
+from metalight.run import RunFolder, describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 from metalight.unfinished import go_on_with, name_unfinished
 
@@ -75,7 +85,7 @@ def _perform_training(job: Job) -> str:
     from metalight.model import SavedModel, choose_device, save_model
     from metalight.training import CheckpointPlace, fit_network
 
-    training, validation = _load_training_data(job, "train"), _load_training_data(job, "validation")
+    training, validation = load_training_data(job, "train"), load_training_data(job, "validation")
     fitted = fit_network(
         training,
         validation if len(validation.object_ids) else None,
@@ -98,10 +108,15 @@ def _perform_training(job: Job) -> str:
     return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
-def _load_training_data(job: Job, split: str) -> "TrainingData":
-    from metalight.training import TrainingData
+def load_training_data(job: Job, split: str) -> "TrainingData":
+    """The galaxies of a set as a fit takes them; of the training set the part that the recipe asks for."""
+    from metalight.training import TrainingData, choose_part
 
     galaxies, pixels = load_set(job, split).frame, load_pixels(job.run.pixels)
+    if split == "train":
+        settings = job.recipe.training
+        chosen = choose_part(galaxies["object_id"].to_numpy(), settings.fraction, seed=settings.seed)
+        galaxies = galaxies[chosen].reset_index(drop=True)
     object_ids = galaxies["object_id"].to_numpy()
     targets = galaxies[list(job.recipe.catalog.targets)].to_numpy(dtype=np.float64)
     return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))
@@ -198,7 +213,22 @@ def _perform_evaluation(job: Job) -> str:
             for target in list_scorable(predictions, job.recipe.catalog.targets)
         }
         save_scores(scores, job.run.metrics(split))
+        tables = {
+            target: compute_score_tables(
+                predictions[target],
+                predictions[name_predicted(target)],
+                num_bootstrap=settings.bootstrap_samples,
+                seed=settings.seed,
+            )
+            for target in scores
+        }
+        save_score_tables(tables, TablePlaces(*_list_score_tables(job.run, split)))
+    save_beside(score_baselines(job), job.run.baselines)
     return _describe_scores(scores)  # of the last set, the test galaxies
+
+
+def _list_score_tables(run: RunFolder, split: str) -> list[Path]:
+    return [run.metrics_by_truth(split), run.metrics_by_prediction(split), run.selection(split)]
 
 
 def _describe_scores(scores: Mapping[str, Scores]) -> str:
@@ -244,11 +274,15 @@ LEARNING_STAGES = (
     ),
     Stage(
         "evaluation",
-        after=("catalog", "splits", "prediction"),
+        after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
         settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
-        outputs=lambda run: [run.metrics(split) for split in SCORED_SETS],
+        outputs=lambda run: [
+            *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
+            run.baselines,
+        ],
     ),
     FIGURES_STAGE,
+    RESULTS_STAGE,
 )
 """In order."""

@@ -1,7 +1,15 @@
 """Recipes: TOML files of settings, one section a stage, checked before anything runs."""
 
-from metalight.recipe.bands import MAX_BANDS, SDSS_EXTINCTION, Stretch, check_bands, check_extinction
+from metalight.recipe.bands import (
+    MAX_BANDS,
+    SDSS_EXTINCTION,
+    Stretch,
+    check_bands,
+    check_extinction,
+    check_picture_bands,
+)
 from metalight.recipe.base import Settings
+from metalight.recipe.baselines import KNOWN_BASELINES, BaselinesSettings
 from metalight.recipe.data import (
     WORDS_ON_FETCHING,
     CatalogSettings,
@@ -40,6 +48,7 @@ from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
 from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
 
 __all__ = [
+    "KNOWN_BASELINES",
     "KNOWN_CUTS",
     "KNOWN_PROPERTIES",
     "MAX_BANDS",
@@ -49,6 +58,7 @@ __all__ = [
     "WORDS_FOR_WEIGHTS",
     "WORDS_ON_FETCHING",
     "AugmentationSettings",
+    "BaselinesSettings",
     "CatalogSettings",
     "CutoutsSettings",
     "EvaluationSettings",
@@ -71,6 +81,7 @@ __all__ = [
     "TrainingSettings",
     "check_bands",
     "check_extinction",
+    "check_picture_bands",
     "dump_recipe",
     "is_address",
     "list_presets",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
+from metalight.recipe.bands import Stretch, check_bands, check_extinction, check_picture_bands, list_extinction
 from metalight.recipe.base import Settings
 from metalight.recipe.selection import check_cuts, check_properties
 
@@ -198,6 +198,10 @@ class CutoutsSettings(Settings):
     """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
     FITS, the bands to take, 1 to 8."""
 
+    picture_bands: tuple[str, ...] = ()
+    """What red, green and blue of colour JPEG and PNG are, where `bands` takes only some of them, or in another order;
+    empty: `bands`, in order."""
+
     file_bands: tuple[str, ...] = ()
     """The bands of a FITS file's planes in order, where its keywords do not name them."""
 
@@ -248,6 +252,7 @@ class CutoutsSettings(Settings):
     @model_validator(mode="after")
     def _bands_fit(self) -> "CutoutsSettings":
         check_bands(self.bands, self.file_bands, self.stretch)
+        check_picture_bands(self.picture_bands)
         check_extinction(self.bands, self.deredden, self.extinction)
         is_fetched_fits = self.is_fetched and self.service == "fits"
         if self.deredden and self.is_fetched and not is_fetched_fits:
@@ -301,16 +306,17 @@ class PixelsSettings(Settings):
 class SplitsSettings(Settings):
     """How the galaxies are divided into training, validation and test sets."""
 
-    method: Literal["random", "column", "sky", "ids"] = "random"
+    method: Literal["random", "column", "sky", "ids", "folds"] = "random"
     """`random` is seeded and does not depend on the order of rows; `column` takes the user's own sets; `sky` is random
     too, but keeps galaxies together that are near each other, in frames that touch, or that have identical images;
-    `ids` takes the test galaxies from a file and divides the others at random."""
+    `ids` takes the test galaxies from a file and divides the others at random; `folds` tests one part of several, which
+    together are all galaxies, for cross-validation."""
 
     column: str = ""
     """Column that says train, validation or test, for the method `column`."""
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the methods `random`, `sky` and `ids`."""
+    """Seed of the methods `random`, `sky`, `ids` and `folds`."""
 
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Parts for training, validation and test, of the methods `random` and `sky`; the paper, section 3.2: 60, 20 and
@@ -323,7 +329,14 @@ class SplitsSettings(Settings):
     """File of the test galaxies' identifiers, for the method `ids`: a table, or one integer a line in a `.txt`."""
 
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Part of the galaxies that are not in `test_ids` for validation, of the method `ids`; the authors' code: 0.2."""
+    """Part of the galaxies that are not for the test for validation, of the methods `ids` and `folds`; the authors'
+    code: 0.2."""
+
+    folds: Annotated[int, Field(ge=2, le=1000)] = 5
+    """Parts of about equal size that the galaxies are divided into, of the method `folds`."""
+
+    fold: Annotated[int, Field(ge=0)] = 0
+    """Which of them is tested, counted from 0, of the method `folds`."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SplitsSettings":
@@ -335,4 +348,6 @@ class SplitsSettings(Settings):
             raise ValueError('method = "column" needs column = "NAME"')
         if self.method == "ids" and not self.test_ids:
             raise ValueError('method = "ids" needs test_ids = "FILE"')
+        if self.fold >= self.folds:
+            raise ValueError(f"fold counts from 0: of {self.folds} folds the last is {self.folds - 1}, not {self.fold}")
         return self

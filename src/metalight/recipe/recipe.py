@@ -1,6 +1,7 @@
 """A whole recipe: the settings of every stage."""
 
 from metalight.recipe.base import Settings
+from metalight.recipe.baselines import BaselinesSettings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, PixelsSettings, SplitsSettings
 from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
 from metalight.recipe.network import NetworkSettings
@@ -30,6 +31,9 @@ class Recipe(Settings):
 
     splits: SplitsSettings = SplitsSettings()
     """Training, validation and test sets."""
+
+    baselines: BaselinesSettings = BaselinesSettings()
+    """Simple methods beside the network."""
 
     model: ModelSettings = ModelSettings()
     """The network."""

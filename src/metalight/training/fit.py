@@ -113,6 +113,11 @@ def fit_network(
         TrainingError: The loss became infinite or undefined, a target is constant, memory ran out, or a checkpoint
             cannot be written.
     """
+    if settings.schedule == "plateau" and validation is None:
+        raise TrainingError(
+            'schedule = "plateau" follows the validation RMSE, and there are no validation galaxies; set [splits] '
+            "fractions, or take another schedule."
+        )
     scaling = _fit_scaling(training, model_settings)
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
@@ -124,6 +129,7 @@ def fit_network(
         if training.pixels.dtype == np.float32:
             network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
+        network.spare_points(True)
         state = _State(network, _describe_environment(device, precision), checkpoints)
         resumed = state.restore()
         if state.history:
@@ -145,6 +151,7 @@ def fit_network(
                     f"after epoch {state.epochs_done} of {settings.epochs} of the training"
                 ) from None
         network.freeze_body(False)
+        network.spare_points(False)
         network.cpu().eval()
     if checkpoints is not None:
         keep_only(checkpoints.folder, checkpoints.identity)
