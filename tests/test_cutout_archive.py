@@ -205,9 +205,9 @@ source = "legacy-sdss"
         sent = pack(tmp_path / "new.tar.gz", make_files(35)).read_bytes()
         output = run(tmp_path, *moved, f"cutouts.archive_checksum=md5:{hashlib.md5(sent).hexdigest()}")
         assert "35 of 40 have an image" in output
-        moved = (*moved[:3], f"cutouts.archive={server.url}/other/a.tar.gz", "--only", "cutouts")
         sent = pack(tmp_path / "new.tar.gz", make_files(33)).read_bytes()
-        assert "33 of 40 have an image" in run(tmp_path, *moved)
+        elsewhere = f"cutouts.archive={server.url}/other/a.tar.gz"
+        assert "33 of 40 have an image" in run(tmp_path, *moved[:2], "--set", elsewhere, "--only", "cutouts")
 
 
 def test_an_archive_that_is_replaced_under_the_same_name_is_read_anew(tmp_path: Path) -> None:

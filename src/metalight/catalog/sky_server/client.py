@@ -41,7 +41,7 @@ class SlowQueryError(ServiceError):
 
 
 class _PatientPace(Pace):
-    """A pace at which no query is begun again when the patience with it has ended."""
+    """A pace that stops when the patience with a query has ended: what is under way may end, but is not begun again."""
 
     _ends_at = math.inf
 
@@ -49,9 +49,10 @@ class _PatientPace(Pace):
         """A new query, which may be begun again for so long."""
         self._ends_at = time.monotonic() + patience_s
 
-    def sleep(self, seconds: float) -> bool:
-        """Wait so long; False if the patience would have ended then."""
-        return time.monotonic() + seconds < self._ends_at and super().sleep(seconds)
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the patience has ended, or `stop` was called."""
+        return super().is_stopped or time.monotonic() >= self._ends_at
 
 
 class SqlSearch:
