@@ -173,7 +173,8 @@ class CutoutStore:
             kept = frame.loc[rows, ["band", "num_bytes", "sha256"]]
             kept.insert(0, "place", places[rows])
             kept["path"] = [
-                f"{name}/{row}.{'fits' if band else 'jpg'}" for row, band in zip(rows, kept["band"], strict=True)
+                f"{name}/{row}.{'fits' if band else 'jpg'}"
+                for row, band in zip(rows.tolist(), kept["band"].to_numpy().tolist(), strict=True)
             ]
             found.append(kept)
         if not found:

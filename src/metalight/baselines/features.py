@@ -59,10 +59,19 @@ def find_lack(wanted: FeatureSet, galaxies: Galaxies) -> str:
     """Why numbers cannot be had of any galaxy: words that stand after a name; empty if they can."""
     lacking = [name for name in wanted.properties if name not in galaxies.properties]
     if lacking:
-        return f"the catalogue has no {', '.join(lacking)}"
+        return f"the catalogue has no {', '.join(_name_columns(lacking, galaxies))}"
     if wanted.image and wanted.image not in galaxies.images:
         return galaxies.why_not.get(wanted.image, "not measured")
     return ""
+
+
+def _name_columns(lacking: list[str], galaxies: Galaxies) -> list[str]:
+    """What to add to a catalogue: of colours the magnitudes that they follow from, if those are not there."""
+    wanted: list[str] = []
+    for name in lacking:
+        magnitudes = [f"magnitude_{band}" for band in name.split("_")] if name in _COLOURS else []
+        wanted += [each for each in magnitudes if each not in galaxies.properties] or [name]
+    return sorted(set(wanted), key=lambda name: [*FEATURE_SETS["ugriz"].properties, *wanted].index(name))
 
 
 def build_features(wanted: FeatureSet, galaxies: Galaxies) -> FloatArray:

@@ -19,6 +19,7 @@ from metalight.metrics import compute_nmads
 
 _LINE_WIDTH = 120
 _SCORES = ("rmse", "nmad")
+_LACKS = "the catalogue has no "
 _NONE = Interval(math.nan, math.nan, math.nan)
 
 FloatArray = npt.NDArray[np.float64]
@@ -225,14 +226,19 @@ def format_beside(
                 format_interval(better, decimals, sign="+"),
             )
         )
-    return "\n".join([*align_rows(rows, num_left=2), "", *_format_notes(scores, present)])
+    wrapped = [
+        line for note in list_beside_notes(scores) for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")
+    ]
+    return "\n".join([*align_rows(rows, num_left=2), "", *wrapped])
 
 
 def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, str, str]:
     return (format_number(rmse.value, decimals), format_interval(rmse, decimals), format_number(nmad.value, decimals))
 
 
-def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores]) -> list[str]:
+def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
+    """What must be known to read the table: what is subtracted, galaxies without predictions, baselines left out."""
+    present = [each for each in scores if each.network_better_by]
     notes = ["Network better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
     for num_without in sorted({each.num_without for each in present if each.num_without}):
         names = [each.facts.name for each in present if each.num_without == num_without]
@@ -243,4 +249,6 @@ def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores
         if each not in present:
             reasons.setdefault(each.facts.left_out, []).append(each.facts.name)
     notes += [f"Left out: {', '.join(names)}: {why}." for why, names in reasons.items()]
-    return [line for note in notes for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")]
+    if any(why.startswith(_LACKS) for why in reasons):
+        notes.append("Columns that it has under other names are named by [catalog] properties: see docs/baselines.md.")
+    return notes

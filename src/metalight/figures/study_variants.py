@@ -62,7 +62,7 @@ def build_figure(
     variants: pd.DataFrame, name: str, unit: str, reference: str, axis: str, is_logarithmic: bool, is_repeated: bool
 ) -> Figure:
     """The figure: scatter and differences side by side, or above each other where there is an axis."""
-    has_differences = bool(reference) and variants["rmse_difference"].notna().any()
+    has_differences = bool(reference and variants["rmse_difference"].notna().any())
     bars = ("standard errors", "standard errors") if is_repeated else ("68 % intervals", "95 % intervals")
     in_unit = f" [{unit}]" if unit else ""
     labels = (f"Scatter of {name}{in_unit}, {bars[0]}", f"Less that of '{reference}'{in_unit}, {bars[1]}")

@@ -36,7 +36,7 @@ _FLOOR = 0.01
 
 _NUM_GROWTH_RINGS = 27
 _GROWTH_PARTS = (0.2, 0.5, 0.8)
-_PIXELS_A_BLOCK = 2**21
+_PIXELS_A_BLOCK = 2**18  # more do not stay in the processor's cache
 _TINY = 1e-12
 
 _SHAPES = ("size", "concentration", "axis_ratio", "asymmetry", "clumpiness", "noise_correlation", "outskirts")
@@ -122,8 +122,8 @@ class _Masks:
     """(pixel,)"""
     outer: _Floats
     """(pixel,): beyond the rings, up to the sky."""
-    is_sky: npt.NDArray[np.bool_]
-    """(pixel,)"""
+    sky: npt.NDArray[np.intp]
+    """Which pixels are taken for sky."""
     lag_px: int
 
 
@@ -155,7 +155,7 @@ def _make_masks(side: int) -> _Masks:
         inner=weigh(0, _CLUMPY[1]),
         clumpy=weigh(*_CLUMPY),
         outer=weigh(_LIGHT, 50.0),
-        is_sky=sky > 0.5,
+        sky=np.flatnonzero(sky > 0.5),
         lag_px=max(1, round(_LAG * unit)),
     )
 
@@ -163,13 +163,15 @@ def _make_masks(side: int) -> _Masks:
 def _measure(images: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """The numbers of a block of images (galaxy, side, side, band)."""
     bands = _bring_bands_first(images)
-    bands -= np.median(bands[:, :, masks.is_sky], axis=2)[:, :, None]
+    bands -= _find_median(np.take(bands, masks.sky, axis=2))[..., None]
     grey = bands.mean(axis=1)
-    noise = 1.4826 * np.median(np.abs(grey[:, masks.is_sky]), axis=1)
+    noise = 1.4826 * _find_median(np.abs(np.take(grey, masks.sky, axis=1)))
     # Levels have a floor of their own; fluxes are of any unit, and theirs is their noise.
     is_levels = images.dtype == np.uint8
     floor = np.full(len(grey), _FLOOR) if is_levels else np.maximum(noise, 1e-6 * np.abs(grey).max(axis=1)) + 1e-30
-    rings = (bands @ masks.rings).astype(np.float64)  # (galaxy, band, ring)
+    # One product of two matrices is five times as fast as one a galaxy.
+    rings = bands.reshape(-1, bands.shape[2]) @ masks.rings
+    rings = rings.reshape(*bands.shape[:2], -1).astype(np.float64)  # (galaxy, band, ring)
     floored = np.hypot(np.maximum(rings, 0), floor[:, None, None])
     mean = rings.mean(axis=1)
     brightness = np.log(np.maximum(mean, 0) + floor[:, None])
@@ -187,6 +189,13 @@ def _measure(images: npt.NDArray[Any], masks: _Masks) -> FloatArray:
         (grey @ masks.outer) / (np.abs(mean.mean(axis=1)) + floor),
     )
     return np.concatenate([brightness, colours, np.stack(shapes, axis=1)], axis=1)
+
+
+def _find_median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Medians along the last axis: numpy sorts floats much faster than it finds their median."""
+    ordered = np.sort(values, axis=-1)
+    num = ordered.shape[-1]
+    return np.asarray((ordered[..., (num - 1) // 2] + ordered[..., num // 2]) / 2)
 
 
 def _bring_bands_first(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -224,7 +233,7 @@ def _measure_concentration(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
 
 def _measure_asymmetry(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     differences = np.abs(grey - grey[:, ::-1])  # turned by half a turn, the pixels come in the reverse order
-    of_sky = differences[:, masks.is_sky].mean(axis=1)
+    of_sky = np.take(differences, masks.sky, axis=1).mean(axis=1)
     return np.asarray(differences @ masks.inner - of_sky, dtype=np.float64)
 
 
@@ -240,7 +249,9 @@ def _measure_scatter(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
 def _measure_noise_correlation(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """Correlation of pixels of the sky that lie `lag_px` apart along rows and columns; 0 where the sky has no noise."""
     side, lag = masks.side, masks.lag_px
-    is_sky = masks.is_sky.reshape(side, side)
+    is_sky = np.zeros(side**2, dtype=np.bool_)
+    is_sky[masks.sky] = True
+    is_sky = is_sky.reshape(side, side)
     images = np.where(is_sky, grey.reshape(-1, side, side), 0)
     along = (images[:, :, :-lag] * images[:, :, lag:]).sum(axis=(1, 2), dtype=np.float64)
     down = (images[:, :-lag] * images[:, lag:]).sum(axis=(1, 2), dtype=np.float64)

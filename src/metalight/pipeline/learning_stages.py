@@ -34,6 +34,7 @@ from metalight.model_files import (
 from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
@@ -282,5 +283,6 @@ LEARNING_STAGES = (
         ],
     ),
     FIGURES_STAGE,
+    RESULTS_STAGE,
 )
 """In order."""
