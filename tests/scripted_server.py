@@ -59,11 +59,11 @@ def serve_script(script: Script, *, certificate: str = "") -> Iterator[ScriptedS
     open_ones: list[socket.socket] = []
 
     def converse(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if context:
-                connection = context.wrap_socket(connection, server_side=True)
-            open_ones.append(connection)
-            place, heard = 0, b""
+        if context:
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        open_ones.append(connection)
+        place, heard = 0, b""
+        with contextlib.suppress(OSError), connection:
             while True:
                 while b"\r\n\r\n" not in heard:
                     more = connection.recv(65536)
@@ -77,7 +77,6 @@ def serve_script(script: Script, *, certificate: str = "") -> Iterator[ScriptedS
                 words = script(visit)
                 place += 1
                 if words is None:
-                    connection.close()
                     return
                 connection.sendall(words)
 

@@ -250,6 +250,8 @@ class Connections(Generic[T]):
 
     def _count_repeats(self, line: _Asking[T]) -> int:
         """How often more than once a request was sent, which only its bytes tell; not if it was redirected."""
+        if not line.curl.getinfo(pycurl.NUM_CONNECTS):
+            return 0  # it repeats by a new connection
         num_bytes: int = line.curl.getinfo(pycurl.REQUEST_SIZE)
         if not num_bytes or line.curl.getinfo(pycurl.REDIRECT_COUNT):
             return 0
