@@ -52,7 +52,7 @@ def test_a_limit_takes_the_first_rows_and_is_counted(sample: Path) -> None:
 SKY = """
 preset = "paper"
 catalog.source = "skyserver"
-catalog.skyserver.queries_per_minute = 0.0
+skyserver.queries_per_minute = 0.0
 network.first_wait_s = 0.01
 cutouts.folder = "images"
 model.weights = "none"
@@ -66,7 +66,7 @@ def sky(tmp_path: Path) -> Iterator[Callable[[pd.DataFrame], FakeSkyServer]]:
 
         def start(galaxies: pd.DataFrame) -> FakeSkyServer:
             server = running.enter_context(serve(galaxies))
-            (tmp_path / "recipe.toml").write_text(SKY + f'catalog.skyserver.base_url = "{server.url}"\n')
+            (tmp_path / "recipe.toml").write_text(SKY + f'skyserver.base_url = "{server.url}"\n')
             return server
 
         yield start
@@ -126,7 +126,7 @@ def test_a_selection_that_is_killed_goes_on_with_what_it_has(sky: Sky, tmp_path:
         started[0].kill()
         return reply
 
-    in_pages = ("--only", "catalog", "--set", "catalog.skyserver.page_size=10")
+    in_pages = ("--only", "catalog", "--set", "skyserver.page_size=10")
     command = ["run", str(tmp_path / "recipe.toml"), "--run-dir", str(tmp_path / "run"), *in_pages]
     server.faults = [*[None] * 10, kill]  # in the third page, after eight counts
     started.append(subprocess.Popen([sys.executable, "-c", "from metalight.cli import main; main()", *command]))

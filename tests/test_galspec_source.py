@@ -17,6 +17,7 @@ catalog.photometry = "photometry.parquet"
 catalog.object_id = "objID"
 catalog.targets = ["oh_p50"]
 cutouts.folder = "images"
+baselines.kinds = []
 """
 
 
@@ -80,7 +81,18 @@ def test_a_recipe_without_photometry_or_files_is_refused(folder: Path) -> None:
     message = refuse(*arguments, "--set", "catalog.photometry=", status=2)
     assert 'source = "galspec" needs photometry = "TABLE"' in message
     assert "lacks galSpecLine-dr8.fits" in refuse(*arguments, *_without_line(folder))
-    assert "There is no file" in refuse(*arguments, "--set", "catalog.photometry=nowhere.csv")
+
+
+def test_photometry_that_is_not_there_or_lacks_a_column_is_refused_before_the_spectra_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metalight.catalog.galspec.selection.read_spectra", lambda *_, **__: pytest.fail("were read"))
+    arguments = ("run", folder / "recipe.toml", "--run-dir", folder / "run", "--only", "catalog")
+    for name in ("nowhere.csv", "nowhere.parquet"):
+        assert "There is no file" in refuse(*arguments, "--set", f"catalog.photometry={name}")
+    photometry = pd.read_parquet(folder / "photometry.parquet").drop(columns="objID")
+    photometry.to_parquet(folder / "photometry.parquet")
+    assert "has no column 'objID'" in refuse(*arguments)
 
 
 def _without_line(folder: Path) -> tuple[str, str]:

@@ -212,7 +212,7 @@ def test_an_error_in_the_query_is_told_in_the_words_of_the_service_and_not_asked
     server.faults = [page_of("Incorrect syntax near <b>'TOP'</b> &amp; more", status)]
     message = refuse(server, tmp_path)
     assert "'Incorrect syntax near 'TOP' & more'" in message
-    assert "Check [catalog.skyserver] base_url and release." in message
+    assert "Check [skyserver] base_url and release." in message
     assert len(server.queries) == 1
 
 
@@ -265,10 +265,10 @@ def test_queries_begin_no_faster_than_the_service_allows(server: FakeSkyServer, 
 
 
 def test_the_service_of_sdss_is_never_asked_faster_than_it_allows() -> None:
-    assert load_recipe("paper").catalog.skyserver.queries_per_minute == 60
+    assert load_recipe("paper").skyserver.queries_per_minute == 60
     for given in ("61", "0"):
         with pytest.raises(RecipeError, match=r"skyserver\.sdss\.org allows up to 60 queries_per_minute"):
-            load_recipe("paper", [f"catalog.skyserver.queries_per_minute={given}"])
+            load_recipe("paper", [f"skyserver.queries_per_minute={given}"])
 
 
 def test_every_request_says_who_asks(server: FakeSkyServer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from metalight.catalog.galaxies import Catalog, Count, build_catalog, list_file_names
 from metalight.catalog.known_columns import describe_column
+from metalight.catalog.properties import PROPERTIES, Property, compute_kpc_per_arcsec, compute_properties, name_property
 from metalight.catalog.sdss_cuts import PAPER_CUTS, SDSS_CUTS, NamedCut, find_named_cuts, list_cuts
 from metalight.catalog.sky_columns import SkyColumns
 from metalight.catalog.sky_server import (
@@ -15,20 +16,25 @@ from metalight.catalog.user_table import load_catalog
 
 __all__ = [
     "PAPER_CUTS",
+    "PROPERTIES",
     "SDSS_CUTS",
     "SKY_SERVER_COLUMNS",
     "Catalog",
     "Count",
     "NamedCut",
+    "Property",
     "Selection",
     "SkyColumns",
     "build_catalog",
     "build_page_query",
+    "compute_kpc_per_arcsec",
+    "compute_properties",
     "describe_column",
     "find_named_cuts",
     "list_cuts",
     "list_file_names",
     "load_catalog",
+    "name_property",
     "name_service",
     "select_sky_server",
 ]

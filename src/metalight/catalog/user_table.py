@@ -24,7 +24,7 @@ def load_catalog(
 ) -> Catalog:
     """The galaxies of a table in any format of `load_table`.
 
-    A galaxy is refused for the first of the cuts that it fails, then for the first of `targets` that is missing or
+    A galaxy is refused for the first of the cuts that it fails, then if its target, or each of several, is missing or
     infinite, and then for the first of its places on the sky that is missing or impossible.
 
     Args:

@@ -18,6 +18,7 @@ import io
 import re
 import threading
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -75,16 +76,26 @@ def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
         raise ImageError("is damaged: it does not decode") from error
 
 
-def take_channels(pixels: npt.NDArray[np.uint8], num_channels: int) -> npt.NDArray[np.uint8]:
-    """An image (height, width, 3) as one of so many channels, as a view; one channel is kept of a grey image.
+def take_channels(
+    pixels: npt.NDArray[np.uint8], bands: Sequence[str], picture_bands: Sequence[str] = ()
+) -> npt.NDArray[np.uint8]:
+    """The channels of an image (height, width, 3) that are wanted: (height, width, band).
+
+    Args:
+        pixels: The image in colour, or grey with three equal channels.
+        bands: Those to take. Without `picture_bands` they are all that the image has: three in colour or one in grey.
+        picture_bands: What red, green and blue are; `bands` are among them.
 
     Raises:
-        ImageError: It has another number of channels; with a short reason, to be read after the file's name.
+        ImageError: It has other channels; with a short reason, to be read after the file's name.
     """
-    if num_channels == pixels.shape[2]:
+    if picture_bands:
+        # A grey one stays with its galaxy, as it does where all bands are taken, and is counted as such.
+        return pixels[:, :, [picture_bands.index(band) for band in bands]]
+    if len(bands) == pixels.shape[2]:
         return pixels
-    if num_channels != 1:
-        raise ImageError(f"has no {num_channels} channels: JPEG and PNG images have one or three")
+    if len(bands) != 1:
+        raise ImageError(f"has no {len(bands)} channels: JPEG and PNG images have one or three")
     if not is_grey(pixels):
         raise ImageError("is in colour, where one band is wanted")
     return pixels[:, :, :1]

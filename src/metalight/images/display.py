@@ -15,7 +15,7 @@ _FROM_BLUE = ("FUV", "NUV", "u", "g", "r", "i", "z", "y", "Y", "J", "H", "K", "K
 def make_display(pixels: npt.NDArray[Any], bands: Sequence[str]) -> tuple[npt.NDArray[np.uint8], str]:
     """Pictures (galaxy, side, side, 3) of some galaxies, and what was done to show them; nothing if they are pictures.
 
-    Levels are shown as they are, also of one channel, (galaxy, side, side, 1).
+    Levels are shown as they are, also of one channel, (galaxy, side, side, 1); of two, the first.
 
     Of fluxes, three bands become red, green and blue: of more than three the first, the middle and the last, reddest
     first where their names tell; of one or two the first, in grey. Each band goes from the 5th to the 99.8th percentile
@@ -25,6 +25,8 @@ def make_display(pixels: npt.NDArray[Any], bands: Sequence[str]) -> tuple[npt.ND
         pixels: (galaxy, side, side, channel), uint8 levels or float32 fluxes.
         bands: Names of the channels.
     """
+    if pixels.dtype == np.uint8 and pixels.shape[3] == 2:
+        return pixels[..., :1], f"{bands[0]} of {bands[0]} and {bands[1]} in grey"
     if pixels.dtype == np.uint8:
         return pixels, ""
     num = pixels.shape[3]

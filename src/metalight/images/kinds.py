@@ -57,10 +57,11 @@ class ImageKind:
         described: dict[str, Any] = {"decoding_version": DECODING_VERSION, "side": self.side}
         described |= {name: metadata.version(name) for name in libraries}
         if not self.is_fits:
-            return described | {"num_channels": len(self.settings.bands)}
-        return described | {
-            "settings": self.settings.model_dump(mode="json", exclude={*WORDS_ON_FETCHING, "framing", "source"})
-        }
+            described["num_channels"] = len(self.settings.bands)
+            taken = self.settings.picture_bands
+            return described | ({"channels": [taken.index(band) for band in self.settings.bands]} if taken else {})
+        of_others = {*WORDS_ON_FETCHING, "framing", "source", "picture_bands"}
+        return described | {"settings": self.settings.model_dump(mode="json", exclude=of_others)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,9 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
         flaw = "deredden is for the fluxes of FITS files"
     elif settings.field_arcsec:
         flaw = "field_arcsec needs the pixel scale of FITS files"
+    elif settings.picture_bands:
+        lacking = [band for band in settings.bands if band not in settings.picture_bands]
+        flaw = f"picture_bands lacks {lacking[0]}, which bands asks for" if lacking else ""
     elif len(settings.bands) not in (1, 3):
         flaw = f"bands names {len(settings.bands)}, and such images have 3 in colour or 1 in grey"
     if flaw:
@@ -122,7 +126,7 @@ def decode_files(files: Sequence[bytes], kind: ImageKind, *, e_bv: float = math.
         cutout = read_fits_cutout(files, kind.side, kind.settings, e_bv=e_bv)
         grey = kind.dtype == np.uint8 and is_grey(cutout.pixels)
         return DecodedImage(cutout.pixels, cutout.shape, grey, cutout.pixel_scale_arcsec, cutout.num_filled)
-    pixels = take_channels(decode_image(files[0]), len(kind.settings.bands))
+    pixels = take_channels(decode_image(files[0]), kind.settings.bands, kind.settings.picture_bands)
     # Checked before resizing, which smooths, but only in the part that is used.
     square = crop_square(pixels)
     flaw = find_flaw(square)

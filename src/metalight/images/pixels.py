@@ -2,7 +2,7 @@
 
 A folder of:
 
-- `pixels.npy`: (galaxy, side, side, channel): uint8 with 1 or 3 channels, or float32 with 1 to 8, which are fluxes.
+- `pixels.npy`: (galaxy, side, side, channel): uint8 with 1 to 3 channels, or float32 with 1 to 8, which are fluxes.
 - `index.parquet`: object_id of each row; of its file or files the sha256, height and width in pixels, pixel scale in
   arcsec (NaN where not known), number of undefined pixels filled; whether the image is grey.
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
@@ -196,7 +196,7 @@ def load_pixels(cache: Path) -> Pixels:
         raise ImageError(_explain_broken(cache)) from error
     side, num_channels = array.shape[2:] if array.ndim == 4 else (0, 0)
     is_flux = array.dtype == np.float32
-    is_known = 1 <= num_channels <= MAX_BANDS if is_flux else array.dtype == np.uint8 and num_channels in (1, 3)
+    is_known = 1 <= num_channels <= MAX_BANDS if is_flux else array.dtype == np.uint8 and 1 <= num_channels <= 3
     if not is_known or array.shape[:3] != (len(object_ids), side, side):
         raise ImageError(_explain_broken(cache))
     return Pixels(object_ids, array)

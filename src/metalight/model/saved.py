@@ -169,7 +169,7 @@ A `{config.backbone}` network with the head of Wu & Boada (2019), made by metali
 
 - **Images it takes:** {images.side} × {images.side} pixels (other sizes are resampled{enlarged}), channels
   {", ".join(images.channels)}, framing `{images.framing}`, source `{images.source}`. It refuses images of another
-  framing or source unless told otherwise.{_describe_fluxes(images)}
+  framing or source unless told otherwise.{_describe_files(images)}
 - **Training:** {training.num_galaxies} galaxies ({training.num_validation} for validation), {training.epochs} epochs,
   optimizer {training.optimizer}, loss {training.loss}, seed {training.seed}, {training.precision}, starting weights:
   {training.starting_weights}.
@@ -181,8 +181,10 @@ A prediction is only as good as the likeness of its galaxy to the training galax
 """
 
 
-def _describe_fluxes(images: ImageDescription) -> str:
-    """What a model of FITS files makes of them, as a line of the card; nothing for other models."""
+def _describe_files(images: ImageDescription) -> str:
+    """What a model makes of image files beyond their size, as a line of the card; nothing for most pictures."""
+    if images.picture_bands:
+        return f"\n- **Pictures:** red, green and blue are {', '.join(images.picture_bands)}."
     if not images.is_fits:
         return ""
     field = f"the central {images.field_arcsec:g} arcsec" if images.field_arcsec else "the whole central square"

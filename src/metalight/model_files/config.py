@@ -20,6 +20,7 @@ from metalight.recipe import (
     Stretch,
     check_bands,
     check_extinction,
+    check_picture_bands,
 )
 
 MAX_TARGETS = 1000
@@ -50,6 +51,9 @@ class ImageDescription(_Record):
     is_fits: bool = False
     """Whether they are made from FITS files, or else from JPEG and PNG."""
 
+    picture_bands: tuple[str, ...] = ()
+    """Of colour pictures: what red, green and blue are, where the channels are not these, in order."""
+
     file_bands: tuple[str, ...] = ()
     """Of FITS: the bands of a file's planes, where its keywords do not name them."""
 
@@ -76,6 +80,7 @@ class ImageDescription(_Record):
     @model_validator(mode="after")
     def _bands_fit(self) -> "ImageDescription":
         check_bands(self.channels, self.file_bands, self.stretch)
+        check_picture_bands(self.picture_bands)
         check_extinction(self.channels, self.deredden, self.extinction)
         return self
 
@@ -90,6 +95,7 @@ class ImageDescription(_Record):
             framing=self.framing,
             source=self.source,
             bands=self.channels,
+            picture_bands=self.picture_bands,
             file_bands=self.file_bands,
             field_arcsec=self.field_arcsec,
             stretch=self.stretch,
@@ -109,6 +115,7 @@ class ImageDescription(_Record):
             source=settings.source,
             channels=settings.bands,
             is_fits=is_fits,
+            picture_bands=() if is_fits else settings.picture_bands,
             file_bands=settings.file_bands,
             field_arcsec=settings.field_arcsec,
             stretch=settings.stretch,

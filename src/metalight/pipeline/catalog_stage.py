@@ -1,6 +1,6 @@
 """The stage that makes the catalogue: from the user's own table, or selected from SDSS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from metalight.catalog import (
     Selection,
     build_catalog,
     build_page_query,
+    compute_properties,
     list_cuts,
     load_catalog,
     name_service,
@@ -56,6 +57,8 @@ def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
     catalog, notes = (_load_table(job), ()) if settings.is_table else _select(job)
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
+    # Columns that the recipe names of properties must be there, before the work that ends with them.
+    compute_properties(catalog.table, settings.properties, path=_name_origin(job.recipe))
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
@@ -134,7 +137,7 @@ def describe_selection(recipe: Recipe) -> dict[str, Any]:
 
 
 def _name_sky_server(recipe: Recipe) -> str:
-    return name_service(recipe.catalog.skyserver)
+    return name_service(recipe.skyserver)
 
 
 def _describe_sky_server(recipe: Recipe) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def _select_sky_server(job: Job) -> Selection:
         asked = _describe_sky_server(job.recipe)
         temporary.write_text(f"-- {asked['service']}, in pages\n{asked['query']}\n", encoding="utf-8")
     return select_sky_server(
-        settings.skyserver,
+        job.recipe.skyserver,
         job.recipe.network,
         cuts=_list_cuts(job.recipe),
         folder=job.run.queries,
@@ -176,8 +179,14 @@ def _describe(job: Job, catalog: Catalog) -> str:
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
     passed = "pass the cuts and " if _list_cuts(job.recipe) else ""
     place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
-    had = ", ".join(job.recipe.catalog.targets) + place
+    had = _count_labels(catalog, job.recipe.catalog.targets) + place
     return f"{num_left:,} of {num_all:,} galaxies {passed}have {had}{format_refused(catalog.refused)}"
+
+
+def _count_labels(catalog: Catalog, targets: Sequence[str]) -> str:
+    if len(targets) == 1:
+        return targets[0]
+    return " or ".join(f"{target} ({catalog.table.frame[target].count():,})" for target in targets)
 
 
 def _list_cuts(recipe: Recipe) -> tuple[str, ...]:
@@ -190,7 +199,7 @@ def _name_split_column(recipe: Recipe) -> str:
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver", "photometry"}
+    left_out = {"path", "source", "ra", "dec", "petro_r90", "photometry"}
     settings = recipe.catalog.model_dump(mode="json", exclude=left_out)
     settings["cuts"] = list(_list_cuts(recipe))
     settings["split_column"] = _name_split_column(recipe)

@@ -36,7 +36,7 @@ from metalight.tables import Table, find_column, load_table, match_columns, requ
 from metalight.web import fetch_file
 
 _USUAL_R90 = "petroR90_r"
-_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "archive", "archive_checksum", "retry_refused"}
+_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "archive", "archive_checksum", "retry_refused"}
 """Of a service: its images are the same wherever it is asked, and a finished download is not begun again for them."""
 
 
@@ -52,7 +52,7 @@ def _perform_cutouts(job: Job) -> str:
     if settings.service == "archive":
         report, origin = _read_archive(job, galaxies), "the archive"
     else:
-        service = build_service(settings)
+        service = build_service(settings, job.recipe.skyserver)
         report, origin = _fetch_from_service(job, galaxies, service), service.name
     if report.fetched.empty:
         first = report.refused.iloc[0]
@@ -173,13 +173,13 @@ def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
+    if not recipe.cutouts.is_fetched:
+        folder = Path(recipe.cutouts.folder)
+        return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
     if recipe.cutouts.service == "archive":
         archive = recipe.cutouts.archive
         return {"archive": archive if is_address(archive) else describe_file(Path(archive))}
-    if recipe.cutouts.is_fetched:
-        return {}
-    folder = Path(recipe.cutouts.folder)
-    return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
+    return {}
 
 
 def _can_ask_again(run: RunFolder, recipe: Recipe) -> bool:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from metalight.baselines import BASELINES, estimate_fit_seconds
 from metalight.errors import RunError
-from metalight.images import ImageKind, find_kind, read_images
+from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, measure_apertures, read_images
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
+from metalight.recipe import Recipe
+from metalight.run import RunFolder
 from metalight.splits import SPLITS
 from metalight.tables import load_table
 
@@ -22,7 +26,8 @@ if TYPE_CHECKING:
     from metalight.model import SavedModel
 
 LONG_STAGES = ("pixels", "training", "prediction")
-"""Stages whose time grows with the number of galaxies times that of a network."""
+"""Stages whose time grows with the number of galaxies times that of a network; the first that is to be done brings the
+estimate, in which baselines count too."""
 
 _NUM_FILES_TRIED = 32
 
@@ -99,8 +104,11 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     folder = locate_images(job.run, job.recipe)
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
+    sizes = _count_sets(job, len(found), are_known="splits" not in stages)
+    if "baselines" in stages and job.recipe.baselines.names:
+        costs.append(_try_baselines(job, kind, len(found), sizes["train"]))
     if "training" in stages or "prediction" in stages:
-        costs += _try_learning(job, kind, _count_sets(job, len(found), are_known="splits" not in stages), stages)
+        costs += _try_learning(job, kind, sizes, stages)
     estimate = Estimate(
         costs=tuple(costs),
         free_memory_bytes=_measure_free_memory(job.device) if any(cost.memory_bytes for cost in costs) else None,
@@ -112,6 +120,18 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
             f"{format_bytes(estimate.free_disk_bytes)} are free; make room, or choose another --run-dir."
         )
     return estimate
+
+
+def describe_costs(recipe: Recipe, run_dir: Path, stages: Collection[str], device: str = "auto") -> tuple[Cost, ...]:
+    """What the stages would cost by a recipe, tried on the images of a run that has them; errors as of `estimate_run`.
+
+    Args:
+        recipe: What is wanted.
+        run_dir: A run folder with catalogue and cutouts, whatever its own recipe is.
+        stages: Those that are to be done; with `splits` the sets are taken to be as large as the recipe asks for.
+        device: Name of the processor, or `auto`.
+    """
+    return estimate_run(Job(RunFolder(run_dir), recipe, device), stages).costs
 
 
 def estimate_prediction(model: "SavedModel", how: HowToPredict, num_galaxies: int) -> Cost:
@@ -143,6 +163,19 @@ def _try_decoding(folder: Path, found: pd.DataFrame, kind: ImageKind) -> Cost:
     return Cost(f"decoding {len(found):,} images", seconds, disk_bytes=kind.num_bytes * len(found))
 
 
+def _try_baselines(job: Job, kind: ImageKind, num_galaxies: int, num_training: int) -> Cost:
+    names = job.recipe.baselines.names
+    seconds = len(job.recipe.catalog.targets) * estimate_fit_seconds(names, num_training)
+    sees_rings = any(BASELINES[name].sees.image == "apertures" for name in names)
+    if sees_rings and kind.side >= SMALLEST_SIDE_FOR_APERTURES:
+        tried, rows = np.zeros((_NUM_FILES_TRIED, *kind.row_shape), dtype=kind.dtype), np.arange(_NUM_FILES_TRIED)
+        measure_apertures(tried, rows[:1])  # so that what is made once is not timed
+        started = time.perf_counter()
+        measure_apertures(tried, rows)
+        seconds += (time.perf_counter() - started) / _NUM_FILES_TRIED * num_galaxies
+    return Cost(f"{len(names)} baselines", seconds)
+
+
 def _count_sets(job: Job, num_galaxies: int, *, are_known: bool) -> dict[str, int]:
     """Galaxies of each set: as they were divided, or else about as they will be."""
     if are_known:
@@ -158,7 +191,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
 
     from metalight.model import NUM_TEST_VIEWS, build_network, choose_device, choose_precision
     from metalight.prediction import measure_prediction_cost
-    from metalight.training import measure_training_cost
+    from metalight.training import count_part, measure_training_cost
 
     recipe, device = job.recipe, choose_device(job.device)
     num_targets = len(recipe.catalog.targets)
@@ -170,6 +203,7 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
     if "training" in stages:
         settings = recipe.training
         epochs_done = _count_epochs_done(job)
+        num_training = count_part(sizes["train"], settings.fraction)
         cost = measure_training_cost(
             recipe.model,
             settings,
@@ -180,10 +214,10 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         )
         costs.append(
             Cost(
-                f"{settings.epochs - epochs_done} epochs of {_count_views(sizes['train'], settings.num_views)}",
+                f"{settings.epochs - epochs_done} epochs of {_count_views(num_training, settings.num_views)}",
                 cost.estimate_seconds(
                     settings,
-                    num_training=sizes["train"],
+                    num_training=num_training,
                     num_validation=sizes["validation"],
                     epochs_done=epochs_done,
                 ),

@@ -65,7 +65,7 @@ def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float6
 
 
 def _fetch_first_looks(job: Job, places: pd.DataFrame, side: int) -> DownloadReport:
-    service = build_service(job.recipe.cutouts.model_copy(update={"side": side}))
+    service = build_service(job.recipe.cutouts.model_copy(update={"side": side}), job.recipe.skyserver)
     return fetch_cutouts(job, places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC), service, job.run.first_looks)
 
 

@@ -52,6 +52,7 @@ def run_recipe(
     *,
     first: str = "",
     only: str = "",
+    last: str = "",
     device: str = "auto",
     progress: Progress = no_progress,
     foretell: Callable[[Estimate], None] | None = None,
@@ -68,6 +69,7 @@ def run_recipe(
         run_dir: The run folder, made if need be.
         first: Do this stage and all later ones anew, even if they are done; if that was interrupted, it goes on.
         only: Do this stage anew, even if it is done, and no other; if that was interrupted, it goes on.
+        last: Stop after this stage; the later ones are neither done nor looked at.
         device: Name of the processor, or `auto`.
         progress: Shows long work.
         foretell: Told what is ahead, before the first long stage; without it, nothing is tried.
@@ -78,7 +80,7 @@ def run_recipe(
         MetalightError: Something that the user can mend; artefacts of finished stages stay.
     """
     _check_recipe(recipe)
-    chosen = [find_stage(only)] if only else list(STAGES)
+    chosen = [find_stage(only)] if only else _list_until(last)
     forced = {only} if only else _list_from(first)
     job = Job(RunFolder(run_dir), recipe, device, progress, tell)
     with job.run.hold(), _explain_place(job.run):
@@ -153,8 +155,8 @@ def _check_recipe(recipe: Recipe) -> None:
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
             )
-    if recipe.cutouts.service not in ("folder", "archive"):
-        build_service(recipe.cutouts)
+    if recipe.cutouts.is_fetched and recipe.cutouts.service != "archive":
+        build_service(recipe.cutouts, recipe.skyserver)
 
 
 def _check_same_recipe(job: Job) -> None:
@@ -185,6 +187,11 @@ def _list_from(first: str) -> set[str]:
         return set()
     names = [stage.name for stage in STAGES]
     return set(names[names.index(find_stage(first).name) :])
+
+
+def _list_until(last: str) -> list[Stage]:
+    names = [stage.name for stage in STAGES]
+    return list(STAGES[: names.index(find_stage(last).name) + 1 if last else len(STAGES)])
 
 
 def _check_earlier_stages(stage: Stage, job: Job, records: Mapping[str, StageRecord]) -> None:

@@ -16,6 +16,7 @@ from metalight.recipe import Recipe
 from metalight.splits import (
     SPLITS,
     assign_column,
+    assign_fold,
     assign_ids,
     assign_random,
     assign_sky,
@@ -56,6 +57,15 @@ def _perform_splits(job: Job) -> str:
     note = ""
     if settings.method == "random":
         splits = assign_random(pixels.object_ids, seed=settings.seed, fractions=settings.fractions)
+    elif settings.method == "folds":
+        splits = assign_fold(
+            pixels.object_ids,
+            fold=settings.fold,
+            num_folds=settings.folds,
+            seed=settings.seed,
+            validation_fraction=settings.validation_fraction,
+        )
+        note = f"; fold {settings.fold + 1} of {settings.folds} is tested"
     elif settings.method == "column":
         words = _load_galaxies(job, pixels.object_ids).frame["split_name"].tolist()
         splits = assign_column(pixels.object_ids, words)

@@ -38,6 +38,18 @@ def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: St
         raise ValueError(f'stretch = "lupton" maps three bands, and bands has {len(bands)}')
 
 
+def check_picture_bands(picture_bands: tuple[str, ...]) -> None:
+    """Refuse bands of colour pictures that are not three, or no names.
+
+    Raises:
+        ValueError: As of `check_bands`.
+    """
+    if picture_bands:
+        _check_names("picture_bands", picture_bands, MAX_BANDS)
+        if len(picture_bands) != 3:
+            raise ValueError(f"picture_bands are what red, green and blue are: 3, not {len(picture_bands)}")
+
+
 def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:
     if not 1 <= len(bands) <= most:
         raise ValueError(f"{what} needs 1 to {most} names, not {len(bands)}")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from metalight.recipe.bands import Stretch, check_bands, check_extinction, list_extinction
+from metalight.recipe.bands import Stretch, check_bands, check_extinction, check_picture_bands, list_extinction
 from metalight.recipe.base import Settings
-from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
+from metalight.recipe.selection import check_cuts, check_properties
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -23,7 +23,7 @@ SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
     (
-        *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
+        *("folder", "service", "side", "frame_arcsec", "base_url", "layer", "hips", "retry_refused"),
         *("fits_from", "archive", "archive_checksum", "size", "radius_column", "radius_factor"),
     )
 )
@@ -49,7 +49,8 @@ class CatalogSettings(Settings):
     """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
 
     targets: tuple[str, ...] = ("metallicity",)
-    """Columns to learn to predict. Galaxies that lack one are refused, listed and counted."""
+    """Columns to learn to predict. Galaxies that lack it, or all of several, are refused, listed and counted; one that
+    lacks some of several is learnt from by those that it has."""
 
     file_name: str = ""
     """Column of image file names, relative to the folder of cutouts; empty: files are named by the identifier."""
@@ -71,12 +72,13 @@ class CatalogSettings(Settings):
     """Named cuts that galaxies must pass, on columns as SDSS spells them. `paper` stands for those of the paper; `auto`
     for the same where the galaxies are selected from SDSS, and for none where they are those of the user's table."""
 
+    properties: dict[str, str] = Field(default_factory=dict)
+    """Columns of properties of the galaxies that figures, baselines and studies use, by the property's name, such as
+    `properties.log_mass = "MSTAR"`, where they are called otherwise than in SDSS: see docs/columns.md."""
+
     limit: Annotated[int, Field(ge=0)] = 0
     """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
     or the first rows of a table; 0 takes all."""
-
-    skyserver: SkyServerSettings = SkyServerSettings()
-    """How SkyServer is asked."""
 
     @property
     def is_table(self) -> bool:
@@ -88,6 +90,7 @@ class CatalogSettings(Settings):
         if not self.targets or not all(self.targets):
             raise ValueError("name at least one column to predict")
         check_cuts(self.cuts)
+        check_properties(self.properties)
         if self.source == "galspec" and not self.photometry:
             raise ValueError(
                 'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places'
@@ -160,10 +163,8 @@ class CutoutsSettings(Settings):
     docs/framing.md."""
 
     base_url: str = ""
-    """Where the service is; empty: at its usual place."""
-
-    release: SkyServerRelease = "dr18"
-    """Data release, of `skyserver`; the pictures are the same in all of them."""
+    """Where the service is, of `legacy`, `hips` and `fits`; empty: at its usual place. Of `skyserver`, [skyserver] says
+    it."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
     """Of `legacy`, and of `fits` from there: `sdss`, `ls-dr9`, `ls-dr10`, …"""
@@ -196,6 +197,10 @@ class CutoutsSettings(Settings):
     bands: tuple[str, ...] = ("i", "r", "g")
     """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
     FITS, the bands to take, 1 to 8."""
+
+    picture_bands: tuple[str, ...] = ()
+    """What red, green and blue of colour JPEG and PNG are, where `bands` takes only some of them, or in another order;
+    empty: `bands`, in order."""
 
     file_bands: tuple[str, ...] = ()
     """The bands of a FITS file's planes in order, where its keywords do not name them."""
@@ -247,6 +252,7 @@ class CutoutsSettings(Settings):
     @model_validator(mode="after")
     def _bands_fit(self) -> "CutoutsSettings":
         check_bands(self.bands, self.file_bands, self.stretch)
+        check_picture_bands(self.picture_bands)
         check_extinction(self.bands, self.deredden, self.extinction)
         is_fetched_fits = self.is_fetched and self.service == "fits"
         if self.deredden and self.is_fetched and not is_fetched_fits:
@@ -274,6 +280,8 @@ class CutoutsSettings(Settings):
         self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
+        if self.base_url and self.service == "skyserver":
+            raise ValueError("the address of SkyServer is [skyserver] base_url; leave base_url out here")
         return self
 
     def _check_fits(self) -> None:
@@ -298,16 +306,17 @@ class PixelsSettings(Settings):
 class SplitsSettings(Settings):
     """How the galaxies are divided into training, validation and test sets."""
 
-    method: Literal["random", "column", "sky", "ids"] = "random"
+    method: Literal["random", "column", "sky", "ids", "folds"] = "random"
     """`random` is seeded and does not depend on the order of rows; `column` takes the user's own sets; `sky` is random
     too, but keeps galaxies together that are near each other, in frames that touch, or that have identical images;
-    `ids` takes the test galaxies from a file and divides the others at random."""
+    `ids` takes the test galaxies from a file and divides the others at random; `folds` tests one part of several, which
+    together are all galaxies, for cross-validation."""
 
     column: str = ""
     """Column that says train, validation or test, for the method `column`."""
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the methods `random`, `sky` and `ids`."""
+    """Seed of the methods `random`, `sky`, `ids` and `folds`."""
 
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Parts for training, validation and test, of the methods `random` and `sky`; the paper, section 3.2: 60, 20 and
@@ -320,7 +329,14 @@ class SplitsSettings(Settings):
     """File of the test galaxies' identifiers, for the method `ids`: a table, or one integer a line in a `.txt`."""
 
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Part of the galaxies that are not in `test_ids` for validation, of the method `ids`; the authors' code: 0.2."""
+    """Part of the galaxies that are not for the test for validation, of the methods `ids` and `folds`; the authors'
+    code: 0.2."""
+
+    folds: Annotated[int, Field(ge=2, le=1000)] = 5
+    """Parts of about equal size that the galaxies are divided into, of the method `folds`."""
+
+    fold: Annotated[int, Field(ge=0)] = 0
+    """Which of them is tested, counted from 0, of the method `folds`."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SplitsSettings":
@@ -332,4 +348,6 @@ class SplitsSettings(Settings):
             raise ValueError('method = "column" needs column = "NAME"')
         if self.method == "ids" and not self.test_ids:
             raise ValueError('method = "ids" needs test_ids = "FILE"')
+        if self.fold >= self.folds:
+            raise ValueError(f"fold counts from 0: of {self.folds} folds the last is {self.folds - 1}, not {self.fold}")
         return self

@@ -70,6 +70,10 @@ class TrainingSettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the head's first weights, the order of galaxies, the views and the dropout."""
 
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of the training set that is learnt from, to see what more galaxies would bring; drawn by `seed`, and of two
+    fractions the larger has all galaxies of the smaller. Validation and test sets stay as they are."""
+
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Galaxies a batch; each brings all its views."""
 
@@ -115,8 +119,19 @@ class TrainingSettings(Settings):
     cycle_multiplier: Annotated[int, Field(ge=1, le=100)] = 2
     """Each cycle is this many times as long as the one before."""
 
+    schedule: Literal["restarts", "cosine", "plateau"] = "restarts"
+    """What the rates do in the epochs of the cycles: `restarts`, a cosine a cycle (the paper); `cosine`, a single one
+    over as many epochs; `plateau`, steps down whenever the validation RMSE has stopped falling (the draft, appendix A3:
+    "by a factor of 10 every time the loss function plateaus"), in the constant epochs too."""
+
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The rates are multiplied by it at each step of `plateau`; the draft, appendix A3: a tenth."""
+
+    plateau_patience: Annotated[int, Field(ge=1)] = 2
+    """Epochs without a lower validation RMSE before a step of `plateau`."""
+
     slow_start_fraction: Fraction = 0.0
-    """Part of the first cycle spent at a hundredth of the rates; the authors' code: 0.05."""
+    """Part of the first cosine spent at a hundredth of the rates; the authors' code: 0.05."""
 
     learning_rates: tuple[Rate, Rate, Rate] = (0.001, 0.01, 0.1)
     """Rates of the early, late and head layer groups once all learn; the paper, section 3.2."""
@@ -138,6 +153,13 @@ class TrainingSettings(Settings):
     def cycle_epochs(self) -> tuple[int, ...]:
         """Length of each cosine cycle in epochs."""
         return tuple(self.first_cycle_epochs * int(self.cycle_multiplier**cycle) for cycle in range(self.cycles))
+
+    @property
+    def cosine_epochs(self) -> tuple[int, ...]:
+        """Length of each cosine of the rates in epochs: of the cycles, or of the single one that stands for them."""
+        if self.schedule == "restarts":
+            return self.cycle_epochs
+        return (sum(self.cycle_epochs),) if self.schedule == "cosine" and self.cycles else ()
 
     @property
     def num_views(self) -> int:

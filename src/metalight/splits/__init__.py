@@ -1,10 +1,20 @@
 """Training, validation and test sets: every galaxy in exactly one."""
 
 from metalight.splits.column import assign_column
+from metalight.splits.folds import assign_fold
 from metalight.splits.groups import find_groups
 from metalight.splits.ids import assign_ids, load_test_ids
 from metalight.splits.random import assign_random
 from metalight.splits.sets import SPLITS
 from metalight.splits.sky import assign_sky
 
-__all__ = ["SPLITS", "assign_column", "assign_ids", "assign_random", "assign_sky", "find_groups", "load_test_ids"]
+__all__ = [
+    "SPLITS",
+    "assign_column",
+    "assign_fold",
+    "assign_ids",
+    "assign_random",
+    "assign_sky",
+    "find_groups",
+    "load_test_ids",
+]

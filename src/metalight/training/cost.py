@@ -86,7 +86,13 @@ def measure_training_cost(
     pixels = generator.integers(0, 256, (len(rows), *image_shape)).astype(dtype)
     data = TrainingData(rows, generator.normal(size=(len(rows), num_targets)), pixels, rows)
     short = settings.model_copy(
-        update={"frozen_epochs": 1, "constant_epochs": 1, "cycles": 0, "batch_size": num_galaxies}
+        update={
+            "frozen_epochs": 1,
+            "constant_epochs": 1,
+            "cycles": 0,
+            "batch_size": num_galaxies,
+            "schedule": "restarts",  # `plateau` needs validation galaxies
+        }
     )
     watch = _Watch(num_galaxies * settings.num_views)
     with torch.autograd.graph.saved_tensors_hooks(watch.note, lambda kept: kept):

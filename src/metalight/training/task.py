@@ -16,7 +16,7 @@ from metalight.model import LAYER_GROUPS, NUM_DRAWS, Network, augment, to_unit_r
 from metalight.recipe import TrainingSettings
 from metalight.training.checkpoints import Checkpoint
 from metalight.training.loss import compute_loss
-from metalight.training.schedule import compute_rate_factor
+from metalight.training.schedule import compute_plateau_factor, compute_rate_factor
 
 # Parts of a random draw that must not depend on each other.
 _FOR_VIEWS, _FOR_DROPOUT = 1, 2
@@ -51,6 +51,7 @@ class TrainingTask(LightningModule):
         self.restored: Checkpoint | None = None
         """What an interrupted phase goes on from."""
         self._squared_errors: list[Tensor] = []
+        self._plateau_factor = 1.0
         network.freeze_body(phase.is_body_frozen)
 
     def configure_optimizers(self) -> Any:
@@ -97,17 +98,31 @@ class TrainingTask(LightningModule):
         self._squared_errors.append(residual.cpu().double() ** 2)
 
     def on_validation_epoch_end(self) -> None:
-        """Note the RMSE of the first target with the epoch's last step, and of all targets for the model's record."""
-        rmse = torch.cat(self._squared_errors).mean(dim=0).sqrt().tolist()
+        """Note the RMSE of the first target with the epoch's last step, and of all targets for the model's record.
+
+        Galaxies without a label count for the targets that they have; of a target that none has it is NaN.
+        """
+        rmse = torch.cat(self._squared_errors).nanmean(dim=0).sqrt().tolist()
         self._squared_errors.clear()
         if self.history:
             self.history[-1]["validation_rmse"] = rmse[0]
         self.validation_rmse = rmse
 
+    def on_train_epoch_start(self) -> None:
+        """Bring the rates to what the validation asks for, which came after the schedule's last step."""
+        if self.settings.schedule != "plateau" or self.phase.is_body_frozen:
+            return
+        rows = [row for row in self.history if row["phase"] == self.phase.name]
+        validated = [row["validation_rmse"] for row in rows if math.isfinite(row["validation_rmse"])]
+        self._plateau_factor = compute_plateau_factor(validated, self.settings)
+        schedule: Any = self.lr_schedulers()
+        for group, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, strict=True):
+            group["lr"] = self._plateau_factor * rate
+
     def _rate_factor(self, step: int) -> float:
         if self.phase.is_body_frozen:
             return 1.0
-        return compute_rate_factor(step, self.phase.steps_an_epoch, self.settings)
+        return self._plateau_factor * compute_rate_factor(step, self.phase.steps_an_epoch, self.settings)
 
     def _build_views(self, batch: dict[str, Any], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Images (galaxy × view, channel, side, side) and scaled targets (galaxy × view, target)."""

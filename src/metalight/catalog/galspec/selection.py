@@ -17,7 +17,7 @@ from metalight.catalog.galspec.galaxies import (
     choose_spectra,
     label_galaxies,
 )
-from metalight.catalog.galspec.photometry import Photometry, join_photometry
+from metalight.catalog.galspec.photometry import Photometry, check_photometry, join_photometry
 from metalight.catalog.galspec.spectra import Spectra, read_spectra
 from metalight.errors import CatalogError
 from metalight.progress import Progress, no_progress
@@ -92,6 +92,7 @@ def select_galspec(
         TableError: A file is not there, damaged, or not what it should be; or no galaxy is left.
     """
     files = find_galspec_files(folder)
+    check_photometry(photometry, has_best_objects=files.spec_obj is not None)
     wanted = _find_targets(targets)
     spectra = read_spectra(files, targets=wanted, missing_values=missing_values, progress=progress)
     frame = replace_sentinels(spectra.frame, missing_values)

@@ -62,7 +62,7 @@ class SqlSearch:
 
 def name_service(settings: SkyServerSettings) -> str:
     """The address of SqlSearch of a release."""
-    return f"{settings.base_url.rstrip('/')}/{settings.release}/SkyServerWS/SearchTools/SqlSearch"
+    return f"{settings.services_url}/SearchTools/SqlSearch"
 
 
 def _judge(answer: Answer) -> Verdict:
@@ -102,7 +102,7 @@ def _explain(outcome: Outcome, url: str) -> str:
     said = f", '{shorten(words, _LONGEST_QUOTE)}'" if words else ""
     tries = f", {outcome.num_tries} times" if outcome.num_tries > 1 else ""
     way_out = (
-        "Check [catalog.skyserver] base_url and release."
+        "Check [skyserver] base_url and release."
         if outcome.verdict.kind == "final"
         else "Try again later: what it has answered so far is kept."
     )
