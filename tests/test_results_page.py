@@ -69,7 +69,8 @@ def test_routes_are_set_beside_those_of_the_paper() -> None:
     results = list_routes(routes)
     assert [result.published for result in results[:2]] == [0.0851, 0.0668]
     assert all(math.isnan(result.published) for result in results[2:])
-    assert results[0].value == Interval(*routes.loc[0, ["rmse", "rmse_low", "rmse_high"]].tolist())
+    first = routes.to_dict("records")[0]
+    assert results[0].value == Interval(first["rmse"], first["rmse_low"], first["rmse_high"])
     assert list_routes(None) == []
 
 

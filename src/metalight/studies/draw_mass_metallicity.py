@@ -61,15 +61,15 @@ def _draw_relations(galaxies: pd.DataFrame, relation: pd.DataFrame, folder: Path
     from metalight.figures import draw_mass_metallicity
 
     paths = []
-    for (of_metallicity, of_mass), bins in relation.groupby(["metallicity", "mass"], sort=False):
-        columns = [
-            name if kind == "measured" else f"{name}_predicted"
-            for name, kind in (("log_mass", of_mass), ("metallicity", of_metallicity))
-        ]
+    for group, bins in relation.groupby(["metallicity", "mass"], sort=False):
+        of_metallicity, of_mass = (str(kind) for kind in group)
+        x = galaxies["log_mass" if of_mass == "measured" else "log_mass_predicted"]
+        y = galaxies["metallicity" if of_metallicity == "measured" else "metallicity_predicted"]
         paths += draw_mass_metallicity(
-            *(galaxies[column] for column in columns),
+            x,
+            y,
             bins.drop(columns=["metallicity", "mass"]).reset_index(drop=True),
-            path_stem=folder / _NAMES[str(of_metallicity), str(of_mass)],
+            path_stem=folder / _NAMES[of_metallicity, of_mass],
             labels=(f"{of_mass.capitalize()} {_MASS}", f"{of_metallicity.capitalize()} 12 + log(O/H)"),
         )
     return paths
