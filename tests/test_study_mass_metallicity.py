@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ def copy(studied: Path, tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "copy")
 
 
-def change(path: Path, **columns: object) -> None:
+def change(path: Path, **columns: Any) -> None:
     """Columns of a table set anew; None drops one."""
     table = load_table(path, missing_values=())
     frame = table.frame.drop(columns=[name for name, values in columns.items() if values is None])
