@@ -128,7 +128,7 @@ def _judge(partial: PartialCorrelation, null: Null) -> Verdict:
     if partial.is_beyond_controls and partial.corrected.value > 0 and is_over_null:
         return "more than mass"
     corrected = partial.corrected
-    is_known_well = corrected.high_95 - corrected.low_95 < 2 * SMALL_CORRELATION
+    is_known_well = corrected.high_95 - corrected.low_95 < 3 * SMALL_CORRELATION
     is_small = corrected.high_95 < SMALL_CORRELATION
     is_within_errors = partial.corrected_for_larger_errors.low_95 < 0 and corrected.high_95 < 2 * SMALL_CORRELATION
     return "mass alone" if is_known_well and (is_small or is_within_errors) else "not to be told"
