@@ -79,6 +79,14 @@ def test_errors_are_those_of_a_plain_bootstrap_of_the_bin(by: Binning, num: int)
         assert found[f"{name}_error"] == pytest.approx(spread[name], rel=0.18), name
 
 
+def test_the_spread_of_the_samples_is_enlarged_as_that_of_a_sample_about_its_mean() -> None:
+    truth, predicted = make_galaxies(6)
+    (found,) = compute_binned_errors(truth, predicted, [8.9], 5.0, num_bootstrap=40, seed=3).to_dict("records")
+    rows = np.random.default_rng(3).integers(0, 6, size=(40, 6))
+    medians = np.median(predicted[rows] - truth[rows], axis=1)
+    assert found["median_bias_error"] == pytest.approx(medians.std(ddof=1) * math.sqrt(6 / 5))
+
+
 def test_errors_of_gaussian_residuals_are_those_of_theory() -> None:
     generator = np.random.default_rng(1)
     truth = generator.uniform(-1, 1, 4000)

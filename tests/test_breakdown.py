@@ -83,6 +83,14 @@ def test_the_steps_from_binned_to_global_nmad_add_up(pairs: FloatArray) -> None:
     assert excess["excess"] == pytest.approx(excess["all"] - excess["in_bins"], abs=1e-12)
 
 
+def test_the_residuals_of_a_bin_are_taken_from_their_median() -> None:
+    truth = np.repeat([8.5, 9.0], 5)
+    residuals = np.array([0.0, 0.01, 0.02, 0.03, 0.9, 0.3, 0.31, 0.33, 0.36, 0.4])
+    centred = np.concatenate([residuals[:5] - 0.02, residuals[5:] - 0.33])
+    excess = compute_nmad_excess(truth, truth + residuals, [8.5, 9.0])
+    assert excess["from_widths"] + excess["in_bins"] == pytest.approx(compute_nmad(centred))
+
+
 def test_each_step_sees_what_it_is_named_for() -> None:
     generator = np.random.default_rng(3)
     truth = np.repeat([8.5, 9.0], 20_000)
@@ -146,6 +154,12 @@ def test_of_several_runs_of_bins_the_one_with_most_galaxies_is_the_range() -> No
     found = find_trusted_range(bins, [0.35, 0.45, 0.1])
     assert (found.low, found.high) == (0.0, 0.2)  # the last bin has too few galaxies to be trusted
     assert found.num_outside == 2
+
+
+def test_small_is_a_quarter_of_the_scatter_and_no_more() -> None:
+    predicted = [0.05, 0.15, 0.25]
+    bins = make_bins(mean_bias=[0.026, 0.025, -0.025], mean_bias_error=[1e-4] * 3)
+    assert (find_trusted_range(bins, predicted).low, find_trusted_range(bins, predicted).high) == (0.1, 0.3)
 
 
 def test_where_no_bin_is_trusted_all_galaxies_are_outside() -> None:

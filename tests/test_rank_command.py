@@ -162,6 +162,19 @@ def test_a_long_table_that_is_lost_is_made_anew(copy: Path) -> None:
     assert (copy / "run/metrics_by_prediction.csv").is_file()
 
 
+def test_a_run_of_before_there_were_long_tables_gets_them_when_it_goes_on(copy: Path) -> None:
+    run(copy)
+    path = copy / "run/stages.json"
+    records = json.loads(path.read_text())
+    del records["evaluation"]["fingerprint"]["settings"]["writes"]
+    for name in LONG_TABLES:
+        (copy / "run" / name).unlink()
+        del records["evaluation"]["outputs"][name]
+    path.write_text(json.dumps(records))
+    assert list_performed(run(copy)) == ["evaluation"]
+    assert all((copy / "run" / name).is_file() for name in LONG_TABLES)
+
+
 @pytest.mark.filterwarnings("error")
 def test_infinities_and_gaps_are_left_out_of_an_evaluation_and_counted(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table)

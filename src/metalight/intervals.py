@@ -7,7 +7,7 @@ their neighbourhood make them a little too narrow.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ class Interval:
     high: float
 
 
-def draw_rows(num_galaxies: int, num_bootstrap: int, seed: int | Sequence[int]) -> Iterator[RowArray]:
+def draw_rows(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[RowArray]:
     """The galaxies of the bootstrap samples in chunks of the shape (samples, galaxies).
 
     The same seed draws the same rows for equally many galaxies, however large the chunks are.

@@ -3,7 +3,7 @@
 RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
-├── repeats.parquet          all spectra of galaxies that have several, from galSpec files
+├── repeats.parquet          all spectra of galaxies that have several, where they were selected from SDSS
 ├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there

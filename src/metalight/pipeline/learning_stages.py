@@ -276,7 +276,8 @@ LEARNING_STAGES = (
         "evaluation",
         after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
-        settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
+        # What it writes is part of it: runs of before there were tables of bins get them when they go on.
+        settings=lambda recipe: {**recipe.evaluation.model_dump(mode="json"), "writes": "scores, breakdown, tables"},
         outputs=lambda run: [
             *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
             run.baselines,

@@ -34,9 +34,11 @@ from metalight.evaluation.mass_metallicity import (
     select_galaxies,
     shuffle_within_mass,
 )
+from metalight.pipeline import write_results
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, name_predicted
+from metalight.studies.draw_mass_metallicity import draw_mass_metallicity_study
 from metalight.tables import Table, load_table, save_table
 
 FloatArray = npt.NDArray[np.float64]
@@ -138,6 +140,8 @@ def study_mass_metallicity(
     }
     ids = run.object_ids[_is_in(run, ["test"]) & np.isfinite(truth) & np.isfinite(log_mass) & np.isfinite(predicted)]
     paths = _save(study, settings, ids, test, run.folder.path / FOLDER)
+    if run.folder.metrics("test").is_file():
+        paths += write_results(run.folder, load_recipe(str(run.folder.recipe)))
     return MassMetallicityReport(study, num_left_out, notes, paths)
 
 
@@ -376,6 +380,7 @@ def _save(
         for name, frame in {"galaxies": galaxies, **study.tables}.items():
             paths.append(folder / f"{name}.csv")
             save_table(Table(frame.reset_index(drop=True), {}), paths[-1])
+        paths += draw_mass_metallicity_study(galaxies, study.tables, study.results, folder)
         for left in set(folder.glob("*.csv")) - set(paths):
             left.unlink()  # of an earlier study, that found what this one did not
     except OSError as error:

@@ -84,7 +84,7 @@ class WebClient:
         errand = Errand([Request(join_query(url, parameters), judge, max_bytes, longest_s)])
         for _ in self.fetch_each([errand]):
             pass
-        return errand.outcomes[-1]
+        return errand.outcomes[-1] if errand.outcomes else _NOTHING
 
     def fetch_each(self, errands: Iterable[E]) -> Iterator[list[E]]:
         """Run errands, on as many as there are connections at the same time.
@@ -97,7 +97,7 @@ class WebClient:
 
         Yields:
             Errands that have ended since, in any order; an empty list where none has for a while. After `stop`, those
-            under way end as they are answered, and the others at once.
+            that wait end at once, the others as they are answered, and no more are taken.
         """
         work = _Work(errands)
         ended: list[E] = []

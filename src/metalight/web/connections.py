@@ -59,6 +59,7 @@ class Line:
 
     def __init__(self, options: Sequence[Option]) -> None:
         """A line by which nothing is asked yet."""
+        self.url = ""
         self.headers: list[bytes] = []
         self.chunks: list[bytes] = []
         self.curl = pycurl.Curl()
@@ -80,6 +81,7 @@ class Line:
         self.headers.clear()
         self.chunks.clear()
         self._heard, self._num_heard = time.monotonic(), 0
+        self.url = url
         self.curl.setopt(pycurl.URL, url.encode())
         if self._http_proxy:
             if url.startswith("http:"):
@@ -176,12 +178,11 @@ class Connections(Generic[T]):
         line.about, line.request, line.body_begun = about, request, 0.0
         try:
             line.start(request.url)
+            self._multi.add_handle(line.curl)
+            self._busy.add(line)
         except (pycurl.error, ValueError) as error:
             self._free.append(line)
-            self._failed.append(Arrival(about, None, _tell_unaskable(request.url, str(error))))
-            return
-        self._multi.add_handle(line.curl)
-        self._busy.add(line)
+            self._failed.append(Arrival(about, None, tell_unaskable(request.url, error)))
 
     def wait(self, timeout_s: float) -> list[Arrival[T]]:
         """What has come, in whatever order; nothing if that takes longer than `timeout_s`, or not even that long."""
@@ -249,6 +250,8 @@ class Connections(Generic[T]):
 
     def _count_repeats(self, line: _Asking[T]) -> int:
         """How often more than once a request was sent, which only its bytes tell; not if it was redirected."""
+        if not line.curl.getinfo(pycurl.NUM_CONNECTS):
+            return 0  # it repeats by a new connection
         num_bytes: int = line.curl.getinfo(pycurl.REQUEST_SIZE)
         if not num_bytes or line.curl.getinfo(pycurl.REDIRECT_COUNT):
             return 0
@@ -272,12 +275,14 @@ def explain_failure(line: Line, code: int, words: str) -> Verdict:
     if code == pycurl.E_TOO_MANY_REDIRECTS:
         return Verdict("final", f"the service redirects more than {MOST_REDIRECTS} times")
     if code in (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_URL_MALFORMAT):
-        return _tell_unaskable(line.curl.getinfo(pycurl.EFFECTIVE_URL), words)
+        return tell_unaskable(line.url, words)
     words = words.strip().rstrip(".") or f"error {code} of libcurl"
     return Verdict("again", f"the connection failed: {words}")
 
 
-def _tell_unaskable(url: str, words: str) -> Verdict:
+def tell_unaskable(url: str, flaw: object) -> Verdict:
+    """What a request is worth that cannot be made."""
+    words = flaw.args[-1] if isinstance(flaw, pycurl.error) and flaw.args else flaw
     return Verdict("final", f"{url} cannot be asked: {words}")
 
 

@@ -8,7 +8,7 @@ import pycurl
 
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import Verdict
-from metalight.web.connections import Line, explain_failure, wait_for_any
+from metalight.web.connections import Line, explain_failure, tell_unaskable, wait_for_any
 from metalight.web.options import list_options
 
 _SECONDS_TO_LOOK = 0.2
@@ -25,15 +25,13 @@ class BrokenStreamError(Exception):
 class Stream:
     """An answer whose status and headers have come."""
 
-    def __init__(self, line: Line, timeout_s: float) -> None:
+    def __init__(self, line: Line, multi: pycurl.CurlMulti, timeout_s: float) -> None:
         """Wait for the head of the answer to what a line was made ready to ask.
 
         Raises:
             BrokenStreamError: None comes.
         """
-        self._line, self._timeout_s = line, timeout_s
-        self._multi = pycurl.CurlMulti()
-        self._multi.add_handle(line.curl)
+        self._line, self._multi, self._timeout_s = line, multi, timeout_s
         self._is_whole = False
         self._flaw: Verdict | None = None
         while not (line.chunks or self._is_whole):
@@ -58,12 +56,6 @@ class Stream:
             if self._is_whole:
                 return
             self._go_on()
-
-    def close(self) -> None:
-        """End the connection."""
-        self._multi.remove_handle(self._line.curl)
-        self._line.curl.close()
-        self._multi.close()
 
     def _go_on(self) -> None:
         """Wait until something more has come, or may have."""
@@ -94,9 +86,14 @@ def open_stream(url: str, settings: NetworkSettings, headers: Sequence[str]) -> 
         BrokenStreamError: None comes.
     """
     line = Line(list_options(settings, headers, is_packed=False))
+    multi = pycurl.CurlMulti()
     try:
-        line.start(url)
-    except (pycurl.error, ValueError) as error:
-        raise BrokenStreamError(f"it cannot be asked for: {error}", is_final=True) from error
-    with contextlib.closing(Stream(line, settings.timeout_s)) as stream:
-        yield stream
+        try:
+            line.start(url)
+            multi.add_handle(line.curl)
+        except (pycurl.error, ValueError) as error:
+            raise BrokenStreamError(tell_unaskable(url, error).reason, is_final=True) from error
+        yield Stream(line, multi, settings.timeout_s)
+    finally:
+        line.curl.close()
+        multi.close()
