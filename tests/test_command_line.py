@@ -367,7 +367,7 @@ def test_a_shown_preset_is_a_recipe_file(tmp_path: Path) -> None:
 
 def test_version_and_help_come_without_heavy_imports() -> None:
     assert succeed("--version").strip() == f"metalight {__version__}"
-    for command in ([], ["run"], ["predict"], ["evaluate"], ["compare"], ["recipe"], ["simulate"]):
+    for command in ([], ["run"], ["predict"], ["evaluate"], ["compare"], ["rank"], ["recipe"], ["simulate"]):
         assert "Usage" in succeed(*command, "--help")
     code = (
         "import sys, metalight.cli; print(sorted({'numpy', 'pandas', 'pydantic', 'torch', 'timm'} & set(sys.modules)))"

@@ -234,8 +234,8 @@ def test_the_preset_of_the_paper_goes_from_the_query_to_the_figures_with_a_limit
         # Every cutout is the survey's own file: framing and size are those of the paper.
         assert service.counts["stored"] == 49
         assert "drawn" not in service.counts
-    # Of two spectra of one galaxy, the second is refused.
-    assert "49 of 65 galaxies pass the cuts and have oh_p50; 1 refused: 1 × has the objID" in output
+    # Of two spectra of one galaxy, the better one is taken.
+    assert "49 of 65 galaxies pass the cuts and have oh_p50; one other spectrum of them; label no" in output
     assert "49 of 49 have an image of SkyServer" in output
     stages = ["catalog", "cutouts", "pixels", "splits", "baselines", "training", "prediction", "evaluation", "figures"]
     assert list_performed(output) == stages

@@ -103,6 +103,21 @@ def test_nobody_is_looked_at_twice(tmp_path: Path, sky: tuple[Path, StandIn]) ->
     assert len(pd.read_parquet(place / "run" / "sizes.parquet")) == _NUM
 
 
+def test_several_processes_measure_what_one_does(
+    tmp_path: Path, sky: tuple[Path, StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_run(tmp_path, sky, 'size = "measured"')
+    run(place, "--only", "cutouts")
+    before = (place / "run/sizes.parquet").read_bytes()
+    (place / "run/sizes.parquet").unlink()
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes._GALAXIES_A_TASK", 5)
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes.count_processes", lambda *_, **__: 2)
+    # Where they are is theirs alone to find out.
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes.measure_petrosian", lambda *_, **__: pytest.fail("in here"))
+    run(place, "--only", "cutouts")
+    assert (place / "run/sizes.parquet").read_bytes() == before
+
+
 def test_a_galaxy_without_a_measurable_size_is_refused_with_the_reason(
     tmp_path: Path, sky: tuple[Path, StandIn]
 ) -> None:

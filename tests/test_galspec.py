@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from make_galspec import LABEL_NOISE_DEX, make_photometry, make_spectra, write_folder
-from metalight.catalog.galspec import GalspecSelection, compute_label_noise, select_galspec
+from metalight.catalog import compute_label_noise
+from metalight.catalog.galspec import GalspecSelection, select_galspec
 from metalight.errors import CatalogError, TableError
 from metalight.metrics import NMAD_FACTOR
 

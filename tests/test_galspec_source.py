@@ -8,6 +8,7 @@ import pytest
 
 from call import refuse, succeed
 from make_galspec import make_photometry, make_spectra, write_folder
+from metalight.catalog.spread import choose_spread
 
 RECIPE = """
 preset = "demo"
@@ -57,14 +58,15 @@ def test_a_run_selects_from_galspec_files_with_the_paper_s_cuts(folder: Path) ->
     assert "label noise 0.0" in output
 
 
-def test_a_limit_takes_the_first_by_objid_and_is_counted(folder: Path) -> None:
+def test_a_limit_takes_those_of_the_lowest_ranks_and_is_counted(folder: Path) -> None:
     run(folder, "--set", "catalog.cuts=[]")
     everyone = pd.read_parquet(folder / "run" / "catalog.parquet")
     run(folder, "--set", "catalog.cuts=[]", "--set", "catalog.limit=20")
     few = pd.read_parquet(folder / "run" / "catalog.parquet")
-    assert few["object_id"].tolist() == sorted(everyone["object_id"])[:20]
+    ids = everyone["object_id"].to_numpy()
+    assert few["object_id"].tolist() == ids[choose_spread(ids, 20)].tolist()
     cuts = pd.read_csv(folder / "run" / "cuts.csv").set_index("cut")
-    assert cuts["num_left"]["the first 20 by objID"] == 20
+    assert cuts["num_left"]["20 spread over the sky"] == 20
 
 
 def test_another_source_leaves_no_repeats_of_this_one(folder: Path) -> None:

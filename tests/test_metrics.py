@@ -132,6 +132,13 @@ def test_outliers_are_counted_in_units_of_nmad() -> None:
     assert metrics["fraction_over_5_nmad"] == pytest.approx(1 / 7)  # over 0.741
 
 
+def test_outliers_and_good_predictions_are_counted_in_the_unit_of_the_target() -> None:
+    residuals = np.array([0.05, -0.09, 0.15, -0.25, 0.35])
+    metrics = values_of(compute_metrics(np.zeros(5), residuals, num_bootstrap=0))
+    found = [metrics[name] for name in ("fraction_within_0.1", "fraction_over_0.2", "fraction_over_0.3")]
+    assert found == pytest.approx([0.4, 0.4, 0.2])
+
+
 @given(RESIDUALS)
 def test_nmad_agrees_with_astropy(residuals: FloatArray) -> None:
     # Its factor has more digits than the 1.4826 of the literature.

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def seen() -> SeenUniverse:
-    return see_universe("default", 1200, 5)
+    return see_universe("default", 1000, 5)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,14 @@ def copy(studied: Path, tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "copy")
 
 
-def change(path: Path, **columns: object) -> None:
+def change(path: Path, **columns: Any) -> None:
     """Columns of a table set anew; None drops one."""
     table = load_table(path, missing_values=())
     frame = table.frame.drop(columns=[name for name, values in columns.items() if values is None])
-    save_table(Table(frame.assign(**{k: v for k, v in columns.items() if v is not None}), table.info), path)
+    for name, values in columns.items():
+        if values is not None:
+            frame[name] = values
+    save_table(Table(frame, table.info), path)
 
 
 def test_a_study_leaves_every_table_and_its_numbers(studied: Path) -> None:
@@ -55,7 +59,7 @@ def test_a_study_leaves_every_table_and_its_numbers(studied: Path) -> None:
     assert {path.stem for path in folder.glob("*.csv")} == TABLES
     results = json.loads((folder / "results.json").read_text())
     galaxies = pd.read_csv(folder / "galaxies.csv")
-    assert len(galaxies) == results["num_galaxies"] == 480
+    assert len(galaxies) == results["num_galaxies"] == 400
     truth = load_table(RunFolder(studied).predictions("test"), missing_values=()).frame.set_index("object_id")
     matched = truth.loc[galaxies["object_id"]]
     np.testing.assert_allclose(galaxies["metallicity_predicted"], matched["oh_p50_predicted"])
@@ -85,7 +89,7 @@ def test_the_command_prints_the_routes_the_findings_and_where_they_lie(copy: Run
     app.command()(mass_metallicity)
     result = CliRunner().invoke(app, [str(copy.path), "--bootstrap", "100"])
     assert result.exit_code == 0, result.output
-    assert "480 test galaxies" in result.output
+    assert "400 test galaxies" in result.output
     for word in ("direct", "0.0851", "see more of metallicity than mass tells", "results.json", "concentration"):
         assert word in result.output
 
@@ -96,7 +100,7 @@ def test_masses_may_be_predicted_by_another_run(seen: SeenUniverse, copy: RunFol
     assert "No predicted masses" in report.notes[0]
     assert not report.study.tables["routes"]["route"].str.contains("predicted mass").any()
     report = study_mass_metallicity(alone, mass_run=copy.path, num_bootstrap=100)
-    assert "predicts the masses of 480 of the 480 test galaxies." in report.notes[0]
+    assert "predicts the masses of 400 of the 400 test galaxies." in report.notes[0]
     both = study_mass_metallicity(copy.path, num_bootstrap=100)
     pd.testing.assert_frame_equal(report.study.tables["routes"], both.study.tables["routes"])
 
@@ -121,11 +125,11 @@ def test_a_shuffled_catalogue_keeps_masses_and_labels_and_severs_the_two(copy: R
     assert sorted(after["oh_p50"]) == sorted(before["oh_p50"])
     assert (after["oh_p50"] != before["oh_p50"]).mean() > 0.9
     # What was above its relation is so no longer, and the relation is the same.
-    residuals = [frame["oh_p50"] - frame["lgm_tot_p50"] * 0.25 for frame in (before, after)]
+    residuals = [(frame["oh_p50"] - frame["lgm_tot_p50"] * 0.25).to_numpy() for frame in (before, after)]
     assert np.corrcoef(before["lgm_tot_p50"], after["oh_p50"])[0, 1] == pytest.approx(
         np.corrcoef(before["lgm_tot_p50"], before["oh_p50"])[0, 1], abs=0.02
     )
-    assert abs(np.corrcoef(*residuals)[0, 1]) < 0.3
+    assert abs(np.corrcoef(residuals[0], residuals[1])[0, 1]) < 0.3
 
 
 def test_a_run_on_shuffled_labels_is_compared_with_the_real_one(copy: RunFolder, tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_missing_predictions_and_infinities_are_left_out_and_counted(copy: RunFo
     change(copy.predictions("test"), oh_p50_predicted=predicted)
     report = study_mass_metallicity(copy.path, num_bootstrap=100)
     assert report.num_left_out == 9
-    assert report.study.results["num_galaxies"] == 471
+    assert report.study.results["num_galaxies"] == 391
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ their neighbourhood make them a little too narrow.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ class Interval:
     high: float
 
 
-def draw_rows(num_galaxies: int, num_bootstrap: int, seed: int | Sequence[int]) -> Iterator[RowArray]:
+def draw_rows(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[RowArray]:
     """The galaxies of the bootstrap samples in chunks of the shape (samples, galaxies).
 
     The same seed draws the same rows for equally many galaxies, however large the chunks are.
@@ -97,4 +97,5 @@ def compute_fraction(num_found: float, num: int) -> Interval:
     centre = fraction + 1 / (2 * num)
     half_width = math.sqrt(max(fraction * (1 - fraction), 0) / num + 1 / (4 * num**2))
     low, high = ((centre + sign * half_width) / (1 + 1 / num) for sign in (-1, 1))
-    return Interval(fraction, max(0.0, low), min(1.0, high))
+    # Rounding must not leave 0 or 1 outside.
+    return Interval(fraction, min(max(0.0, low), fraction), max(min(1.0, high), fraction))

@@ -3,7 +3,7 @@
 RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
-├── repeats.parquet          all spectra of galaxies that have several, from galSpec files
+├── repeats.parquet          all spectra of galaxies that have several, where they were selected from SDSS
 ├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there
@@ -17,6 +17,7 @@ RUN/
 ├── aperture_numbers.parquet numbers of each image that baselines learn from, if any do
 ├── predictions/             test.parquet and validation.parquet: object_id, true and predicted; by baselines
 │                            baselines_test.parquet, …; baselines_fits.json: what these learnt from
+├── results.md              the numbers beside the paper's, ready to quote; results.csv
 ├── baselines.json           scores of the baselines beside the network's, of the test galaxies
 ├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
 ├── metrics_by_truth.csv     bin by bin, with errors; metrics_by_prediction.csv; selection.csv: purity and completeness;
@@ -136,6 +137,16 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def results(self) -> Path:
+        """Markdown: the numbers of the run beside the paper's."""
+        return self.path / "results.md"
+
+    @property
+    def results_table(self) -> Path:
+        """CSV: the same numbers."""
+        return self.path / "results.csv"
+
+    @property
     def provenance(self) -> Path:
         """JSON."""
         return self.path / "provenance.json"
@@ -230,6 +241,7 @@ class RunFolder:
         files += [self.provenance, self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
         scored = (self.predictions, self.metrics, self.metrics_by_truth, self.metrics_by_prediction, self.selection)
         files += [place(split) for place in scored for split in ("test", "validation")]
+        files += [self.results, self.results_table]
         files += [self.aperture_numbers, self.baseline_fits, self.baselines]
         files += [self.predictions(f"baselines_{split}") for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]

@@ -11,8 +11,9 @@ import pandas as pd
 
 from metalight.catalog.cuts import Cut, build_cut
 from metalight.catalog.known_columns import describe_column
-from metalight.catalog.repeats import find_repeats
+from metalight.catalog.repeats import ANOTHER_SPECTRUM, find_repeats
 from metalight.catalog.sdss_cuts import find_named_cuts
+from metalight.catalog.selection import Count
 from metalight.catalog.sky_columns import SkyColumns, find_sky_cuts
 from metalight.errors import CatalogError, TableError
 from metalight.tables import (
@@ -35,7 +36,7 @@ class Catalog:
     the user, unchanged. Rows in the user's order."""
 
     refused: pd.DataFrame
-    """Columns object_id, reason; one row a galaxy, in the user's order."""
+    """Columns object_id, reason; one row a galaxy, in the user's order. Another spectrum of a galaxy is none."""
 
     counts: pd.DataFrame
     """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
@@ -44,16 +45,6 @@ class Catalog:
 def list_file_names(table: Table) -> list[str | None]:
     """The image file of each galaxy of a catalogue that was loaded with `file_name`; None where it names none."""
     return [name if isinstance(name, str) else None for name in table.frame["file_name"].tolist()]
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many galaxies were left at a step that was taken before the table was made."""
-
-    cut: str
-    why: str
-    source: str
-    num_left: int
 
 
 def build_catalog(
@@ -219,7 +210,8 @@ def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Se
             f"None of the {len(frame)} galaxies of {path} can be used: {listed}. Check [catalog] {settings} and "
             "missing_values."
         )
-    refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[~is_left].reset_index(drop=True)
+    is_refused = ~is_left & (reasons != ANOTHER_SPECTRUM)
+    refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[is_refused].reset_index(drop=True)
     return Catalog(
         Table(frame[is_left].reset_index(drop=True), table.info),
         refused.astype({"reason": "str"}),

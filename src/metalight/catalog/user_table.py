@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from metalight.catalog.galaxies import Catalog, Count, build_catalog
+from metalight.catalog.galaxies import Catalog, build_catalog
+from metalight.catalog.selection import Count
 from metalight.catalog.sky_columns import SkyColumns
 from metalight.errors import CatalogError, TableError
 from metalight.tables import SENTINELS, Table, load_table

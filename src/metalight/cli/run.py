@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """Select galaxies, get their images, decode, split, train, predict, evaluate and draw; what is done is left out.
 
-    Stages: catalog, cutouts, pixels, splits, baselines, training, prediction, evaluation, figures.
+    Stages: catalog, cutouts, pixels, splits, baselines, training, prediction, evaluation, figures, results.
     """
     from metalight.errors import RunError
     from metalight.recipe import load_recipe

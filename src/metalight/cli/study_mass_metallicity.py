@@ -42,6 +42,7 @@ def mass_metallicity(
 
     Tables and results.json are written into RUN/studies/mass-metallicity/.
     """
+    from metalight.progress import bar_progress
     from metalight.studies.mass_metallicity import study_mass_metallicity, write_shuffled_catalog
 
     if shuffled_catalog is not None:
@@ -59,6 +60,7 @@ def mass_metallicity(
         mass=mass,
         num_bootstrap=bootstrap,
         seed=seed,
+        progress=bar_progress,
     )
     _show(report)
 

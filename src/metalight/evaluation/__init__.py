@@ -4,6 +4,7 @@ from metalight.evaluation.beside import (
     BaselineFacts,
     BesideScores,
     format_beside,
+    list_beside_notes,
     load_beside,
     save_beside,
     score_beside,
@@ -19,7 +20,7 @@ from metalight.evaluation.binned import (
 )
 from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
 from metalight.evaluation.examples import select_examples
-from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
+from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_label, format_number
 from metalight.evaluation.paired import (
     Comparison,
     build_record,
@@ -98,9 +99,11 @@ __all__ = [
     "format_beside",
     "format_comparison",
     "format_interval",
+    "format_label",
     "format_number",
     "format_scores",
     "is_metallicity_like",
+    "list_beside_notes",
     "load_beside",
     "load_scores",
     "pair_predictions",

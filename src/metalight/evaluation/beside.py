@@ -226,14 +226,19 @@ def format_beside(
                 format_interval(better, decimals, sign="+"),
             )
         )
-    return "\n".join([*align_rows(rows, num_left=2), "", *_format_notes(scores, present)])
+    wrapped = [
+        line for note in list_beside_notes(scores) for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")
+    ]
+    return "\n".join([*align_rows(rows, num_left=2), "", *wrapped])
 
 
 def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, str, str]:
     return (format_number(rmse.value, decimals), format_interval(rmse, decimals), format_number(nmad.value, decimals))
 
 
-def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores]) -> list[str]:
+def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
+    """What must be known to read the table: what is subtracted, galaxies without predictions, baselines left out."""
+    present = [each for each in scores if each.network_better_by]
     notes = ["Network better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
     for num_without in sorted({each.num_without for each in present if each.num_without}):
         names = [each.facts.name for each in present if each.num_without == num_without]
@@ -246,4 +251,4 @@ def _format_notes(scores: Sequence[BesideScores], present: Sequence[BesideScores
     notes += [f"Left out: {', '.join(names)}: {why}." for why, names in reasons.items()]
     if any(why.startswith(_LACKS) for why in reasons):
         notes.append("Columns that it has under other names are named by [catalog] properties: see docs/baselines.md.")
-    return [line for note in notes for line in textwrap.wrap(note, _LINE_WIDTH, subsequent_indent="  ")]
+    return notes

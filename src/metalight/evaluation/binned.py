@@ -1,7 +1,6 @@
 """How predictions fare along the range of the true value, or of the prediction, bin by bin."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -136,7 +135,7 @@ def compute_binned_errors(
 
     Those of mean and mean_bias are standard deviation / √(num − 1), from two galaxies on. The others are the standard
     deviations of bootstrap samples of the galaxies of the bin, × √(num / (num − 1)), from five galaxies on; they are
-    NaN for fewer, and for less than two samples. A bin's errors depend on its own galaxies only, and on its place.
+    NaN for fewer, and for less than two samples. A bin's errors depend on its own galaxies only.
 
     Args:
         truth: As of `compute_binned_statistics`, like the four arguments after it.
@@ -149,8 +148,8 @@ def compute_binned_errors(
     """
     truth, predicted, bins = _find_bins_of(truth, predicted, centres, half_width, by)
     rows = []
-    for place, inside in enumerate(bins):
-        drawn = _draw_errors(truth[inside], predicted[inside], by, num_bootstrap, (seed, place))
+    for inside in bins:
+        drawn = _draw_errors(truth[inside], predicted[inside], by, num_bootstrap, seed)
         other = (predicted if by == "truth" else truth)[inside]
         for name, values in (("mean", other), ("mean_bias", predicted[inside] - truth[inside])):
             drawn[name] = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
@@ -247,7 +246,7 @@ def _compute_statistics(truth: FloatArray, predicted: FloatArray, by: Binning) -
 
 
 def _draw_errors(
-    truth: FloatArray, predicted: FloatArray, by: Binning, num_bootstrap: int, seed: Sequence[int]
+    truth: FloatArray, predicted: FloatArray, by: Binning, num_bootstrap: int, seed: int
 ) -> dict[str, float]:
     num = len(truth)
     if num < MIN_GALAXIES_FOR_ERRORS or num_bootstrap < 2:

@@ -168,7 +168,7 @@ def _tell_ratio(part: Mapping[str, Interval]) -> str:
     kurtosis = format_number(part["kurtosis_standardised"].value, 1)
     return (
         f"NMAD / RMSE: {ratio}. Gaussian residuals, as wide as these are along the predictions, would have {gaussian}; "
-        f"the rest is their tails, with a kurtosis of {kurtosis} in units of the width, where a Gaussian has 3."
+        f"in units of that width the kurtosis is {kurtosis}, where a Gaussian has 3 and tails have more."
     )
 
 

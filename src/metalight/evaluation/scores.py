@@ -24,6 +24,9 @@ from metalight.evaluation.metric_text import (
 from metalight.intervals import Interval
 from metalight.metrics import compute_baseline, compute_metrics
 
+LARGEST_VALUE = 1e100
+"""A larger number is no measurement, but what some program writes for one that is missing; its square overflows."""
+
 BaselineSource = Literal["training set", "scored galaxies"]
 """Whose mean the baseline predicts."""
 
@@ -57,13 +60,20 @@ def find_scorable(truth: npt.ArrayLike, predicted: npt.ArrayLike, *, at_least: i
     """Mask of the galaxies that have both a finite true value and a finite prediction.
 
     Raises:
-        EvaluationError: There are fewer than `at_least` of them.
+        EvaluationError: There are fewer than `at_least` of them, or a value is too large to be one.
         ValueError: The lengths differ.
     """
     truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise ValueError(f"truth of shape {truth.shape} and predicted of shape {predicted.shape} must be as long")
     is_scorable: npt.NDArray[np.bool_] = np.isfinite(truth) & np.isfinite(predicted)
+    for name, values in (("true value", truth), ("prediction", predicted)):
+        is_too_large = is_scorable & (np.abs(values) > LARGEST_VALUE)
+        if is_too_large.any():
+            raise EvaluationError(
+                f"The {name} of {is_too_large.sum():,} of {len(values):,} galaxies is beyond 1e100, first "
+                f"{values[is_too_large][0]:g}: that is no measurement; leave such values empty."
+            )
     num_scorable = int(is_scorable.sum())
     if num_scorable < at_least:
         have = "has" if num_scorable == 1 else "have"

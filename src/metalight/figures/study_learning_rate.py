@@ -50,5 +50,5 @@ def build_figure(history: pd.DataFrame, suggested: float) -> Figure:
     axes.set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     axes.set_xlabel("Learning rate of the head")
     axes.set_ylabel("Training loss (scaled targets)")
-    axes.legend(loc="lower left", frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(loc="upper left", frameon=True, framealpha=0.85, edgecolor="none")
     return figure

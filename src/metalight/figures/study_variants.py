@@ -21,6 +21,8 @@ from metalight.figures.style import (
 )
 
 _DPI = 200
+_LONGEST_NAME = 24
+
 _METRICS = {"rmse": (RMSE_RED, "RMSE", "o", -0.13), "nmad": (NMAD_BLUE, "NMAD", "D", 0.13)}
 """Colour, label, marker (two of them, for greyscale) and shift within a row."""
 
@@ -62,10 +64,11 @@ def build_figure(
     variants: pd.DataFrame, name: str, unit: str, reference: str, axis: str, is_logarithmic: bool, is_repeated: bool
 ) -> Figure:
     """The figure: scatter and differences side by side, or above each other where there is an axis."""
-    has_differences = bool(reference) and variants["rmse_difference"].notna().any()
+    has_differences = bool(reference and variants["rmse_difference"].notna().any())
     bars = ("standard errors", "standard errors") if is_repeated else ("68 % intervals", "95 % intervals")
     in_unit = f" [{unit}]" if unit else ""
-    labels = (f"Scatter of {name}{in_unit}, {bars[0]}", f"Less that of '{reference}'{in_unit}, {bars[1]}")
+    compared = reference if len(reference) <= _LONGEST_NAME else f"{reference[: _LONGEST_NAME - 1]}…"
+    labels = (f"Scatter of {name}{in_unit},\n{bars[0]}", f"Less that of '{compared}'{in_unit},\n{bars[1]}")
     if axis:
         return _build_against(variants, labels, axis, is_logarithmic, has_differences)
     return _build_rows(variants, labels, has_differences)
@@ -88,7 +91,7 @@ def _build_against(
         if is_logarithmic and (values > 0).all():
             axes.set_xscale("log")
         _draw_metrics(axes, variants, values, ending, is_vertical=True)
-        axes.set_ylabel(label.replace(", ", ",\n", 1), fontsize=13)
+        axes.set_ylabel(label, fontsize=13)
     last = panels[-1][0]
     ticks = sorted(set(values.tolist()))
     last.xaxis.set_major_locator(FixedLocator(ticks))
@@ -103,10 +106,10 @@ def _build_rows(variants: pd.DataFrame, labels: tuple[str, str], has_differences
     num = len(variants)
     longest = max(len(str(variant)) for variant in variants["variant"])
     left = min(0.35, 0.02 + 0.0115 * longest)
-    height = 1.9 + 0.55 * num
+    height = 2.1 + 0.55 * num
     figure = make_figure(12 if has_differences else 8, height)
     grid = figure.add_gridspec(
-        1, 2 if has_differences else 1, left=left, right=0.975, bottom=0.85 / height, top=1 - 0.55 / height, wspace=0.06
+        1, 2 if has_differences else 1, left=left, right=0.975, bottom=1.05 / height, top=1 - 0.55 / height, wspace=0.06
     )
     first = figure.add_subplot(grid[0])
     panels = [(first, "", labels[0])]

@@ -108,6 +108,18 @@ class Network(nn.Module):
                 return filters.copy()
         return np.empty((0, len(self.mean.flatten()), 1, 1), dtype=np.float32)
 
+    def spare_points(self, is_wanted: bool) -> None:
+        """Compute maps of features of one pixel by the centre of each kernel alone, as training needs it, or as usual.
+
+        The function is the same; see `_PointConv2d` for why. Prediction, which folds and replaces plain convolutions,
+        is to be told of none but those.
+        """
+        for layer in self.body.modules():
+            if is_wanted and _keeps_points(layer):
+                layer.__class__ = _PointConv2d
+            elif not is_wanted and type(layer) is _PointConv2d:
+                layer.__class__ = nn.Conv2d
+
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:
         """The parameters of each of `LAYER_GROUPS`; together they are all parameters, each once.
 
@@ -124,6 +136,32 @@ class Network(nn.Module):
             has_entered = has_entered or is_inside
             groups[group].extend(module.parameters(recurse=False))
         return groups
+
+
+class _PointConv2d(nn.Conv2d):
+    """A convolution that, of an image of one pixel, takes the centre of its kernel: the rest sees padding only.
+
+    In mixed precision on a CPU, torch 2.15 leaves the gradient of that rest unwritten where the convolution has a
+    stride: it is whatever was in memory, often no number. Images of 16 pixels and less come down to one pixel within a
+    ResNet, so that weights of deep layers became NaN, without a trace in the loss. It is a ninth of the work, too.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As of any convolution."""
+        if images.shape[-2:] != (1, 1):
+            return super().forward(images)
+        row, column = (size // 2 for size in self.kernel_size)
+        centre = self.weight[:, :, row : row + 1, column : column + 1]
+        return functional.conv2d(images, centre, self.bias, groups=self.groups)
+
+
+def _keeps_points(layer: nn.Module) -> bool:
+    """Whether a layer is a convolution that makes one pixel of one pixel, by the centre of its kernel."""
+    if type(layer) is not nn.Conv2d or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return False
+    sizes = list(zip(layer.kernel_size, layer.dilation, layer.padding, strict=True))
+    is_centred = all(size % 2 == 1 and padding == dilation * (size // 2) for size, dilation, padding in sizes)
+    return is_centred and max(layer.kernel_size) > 1
 
 
 def check_backbone(name: str) -> None:

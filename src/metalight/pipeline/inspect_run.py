@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.catalog import describe_column
-from metalight.catalog.galspec import LabelNoise, compute_label_noise
+from metalight.catalog import LabelNoise, compute_label_noise, describe_column
 from metalight.errors import MetalightError, RunError, explain_absence, explain_system
 from metalight.evaluation import choose_galaxies, summarize_columns
 from metalight.images import INDEX_FILE

@@ -34,6 +34,7 @@ from metalight.model_files import (
 from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
@@ -275,12 +276,14 @@ LEARNING_STAGES = (
         "evaluation",
         after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
-        settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
+        # What it writes is part of it: runs of before there were tables of bins get them when they go on.
+        settings=lambda recipe: {**recipe.evaluation.model_dump(mode="json"), "writes": "scores, breakdown, tables"},
         outputs=lambda run: [
             *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
             run.baselines,
         ],
     ),
     FIGURES_STAGE,
+    RESULTS_STAGE,
 )
 """In order."""

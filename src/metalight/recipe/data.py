@@ -77,8 +77,8 @@ class CatalogSettings(Settings):
     `properties.log_mass = "MSTAR"`, where they are called otherwise than in SDSS: see docs/columns.md."""
 
     limit: Annotated[int, Field(ge=0)] = 0
-    """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
-    or the first rows of a table; 0 takes all."""
+    """Take only so many galaxies, to try things out: of a selection some that are spread over the sky as all of them,
+    always the same ones; of a table the first rows. 0 takes all."""
 
     @property
     def is_table(self) -> bool:

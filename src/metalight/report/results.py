@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from metalight import published
-from metalight.evaluation import Scores, format_label
+from metalight.evaluation import BesideScores, Scores, format_label
 from metalight.intervals import Interval
 
 NAN = float("nan")
@@ -32,16 +34,13 @@ class Result:
     decimals: int = 4
 
 
-def list_results(
-    scores: Mapping[str, Scores], kinds: Mapping[str, str], nums: Mapping[str, int], *, views: str = ""
-) -> list[Result]:
+def list_results(scores: Mapping[str, Scores], kinds: Mapping[str, str], nums: Mapping[str, int]) -> list[Result]:
     """The numbers of the sample and of each target.
 
     Args:
         scores: Of the test galaxies, by target.
         kinds: Which property each target is, such as `metallicity` and `log_mass`; empty: none that the paper has.
         nums: Galaxies by what they are: `selected`, `with an image`, and by set.
-        views: How the galaxies were predicted, for the section's name.
     """
     results = _list_counts(nums)
     for target, of_target in scores.items():
@@ -125,3 +124,52 @@ def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
 def list_sections(results: Sequence[Result]) -> list[str]:
     """Names of the sections, in order."""
     return list(dict.fromkeys(result.section for result in results))
+
+
+def list_baselines(target: str, baselines: Sequence[BesideScores], kind: str) -> list[Result]:
+    """RMSE and NMAD of each baseline that was fitted, and how much better the network is.
+
+    Args:
+        target: What is predicted.
+        baselines: Of the test galaxies.
+        kind: Which property the target is.
+    """
+    section = f"{target}: baselines"
+    results = []
+    for each in baselines:
+        if not each.network_better_by:
+            continue
+        theirs = find_published_baseline(each.facts.name) if kind == "metallicity" else published.Scatter(NAN, NAN)
+        for name in ("rmse", "nmad"):
+            value = getattr(theirs, name)
+            source = "the authors' notebooks" if math.isfinite(value) else ""
+            label = f"{name.upper()} of {each.facts.name}"
+            results.append(Result(section, label, getattr(each, name), published=value, source=source))
+        results.append(Result(section, f"network better by (RMSE), {each.facts.name}", each.network_better_by["rmse"]))
+    return results
+
+
+def find_published_baseline(name: str) -> published.Scatter:
+    """The paper's scatter of metallicity by a baseline of that name; NaN if it has none."""
+    if name == "mass_metallicity":
+        return published.ROUTES["measured mass through Tremonti 2004"]
+    if name == "mean":
+        return published.PREDICT_THE_MEAN
+    return published.FORESTS.get(name, published.Scatter(NAN, NAN))
+
+
+def list_routes(routes: pd.DataFrame | None) -> list[Result]:
+    """RMSE and NMAD of metallicity by the way it is told: straight, through masses.
+
+    Args:
+        routes: Columns route, rmse, rmse_low, rmse_high, nmad, nmad_low, nmad_high; None: there are none.
+    """
+    results = []
+    for row in [] if routes is None else routes.to_dict("records"):
+        theirs = published.ROUTES.get(str(row["route"]))
+        for name in ("rmse", "nmad"):
+            value = Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")))
+            paper, source = (NAN, "") if theirs is None else (getattr(theirs, name), "figures 5 and 6")
+            label = f"{name.upper()}, {row['route']}"
+            results.append(Result("Metallicity by the way it is told", label, value, published=paper, source=source))
+    return results

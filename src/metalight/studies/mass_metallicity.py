@@ -33,8 +33,11 @@ from metalight.evaluation.mass_metallicity import (
     select_galaxies,
     shuffle_within_mass,
 )
+from metalight.pipeline import write_results
+from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, name_predicted
+from metalight.studies.draw_mass_metallicity import draw_mass_metallicity_study
 from metalight.tables import Table, load_table, save_table
 
 FloatArray = npt.NDArray[np.float64]
@@ -85,6 +88,7 @@ def study_mass_metallicity(
     mass: str = "",
     num_bootstrap: int = 1000,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> MassMetallicityReport:
     """Study the mass–metallicity relation of a finished run, and write what comes out into it.
 
@@ -96,6 +100,7 @@ def study_mass_metallicity(
         mass: The target that is the mass; empty: known by its name.
         num_bootstrap: Samples behind the intervals.
         seed: Of every draw.
+        progress: Shows how far the study is.
 
     Raises:
         RunError: A folder is no finished run, or cannot be written to.
@@ -119,7 +124,7 @@ def study_mass_metallicity(
     reference, _ = _select(run, others, truth, log_mass, None, None, "the training and validation sets")
     known = _select_known(run, truth, log_mass, predicted_mass)
     everyone, _ = select_galaxies(truth, log_mass, None, properties=run.properties, whose="the catalogue")
-    study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed)
+    study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed, progress=progress)
     if null_run is not None:
         result, sentence = _study_null_run(run, null_run, test, target, num_bootstrap, seed)
         study.results["null_run"] = result
@@ -134,6 +139,8 @@ def study_mass_metallicity(
     }
     ids = run.object_ids[_is_in(run, ["test"]) & np.isfinite(truth) & np.isfinite(log_mass) & np.isfinite(predicted)]
     paths = _save(study, settings, ids, test, run.folder.path / FOLDER)
+    if run.folder.metrics("test").is_file():
+        paths += write_results(run.folder, load_recipe(str(run.folder.recipe)))
     return MassMetallicityReport(study, num_left_out, notes, paths)
 
 
@@ -366,6 +373,7 @@ def _save(
         for name, frame in {"galaxies": galaxies, **study.tables}.items():
             paths.append(folder / f"{name}.csv")
             save_table(Table(frame.reset_index(drop=True), {}), paths[-1])
+        paths += draw_mass_metallicity_study(galaxies, study.tables, study.results, folder)
         for left in set(folder.glob("*.csv")) - set(paths):
             left.unlink()  # of an earlier study, that found what this one did not
     except OSError as error:

@@ -129,6 +129,7 @@ def fit_network(
         if training.pixels.dtype == np.float32:
             network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
+        network.spare_points(True)
         state = _State(network, _describe_environment(device, precision), checkpoints)
         resumed = state.restore()
         if state.history:
@@ -150,6 +151,7 @@ def fit_network(
                     f"after epoch {state.epochs_done} of {settings.epochs} of the training"
                 ) from None
         network.freeze_body(False)
+        network.spare_points(False)
         network.cpu().eval()
     if checkpoints is not None:
         keep_only(checkpoints.folder, checkpoints.identity)

@@ -32,6 +32,12 @@ SMOOTHING = 0.9
 _DIVERGED = 4.0
 """Times the lowest loss, after which the trial ends."""
 
+_HALF_WINDOW = 0.5
+"""Decades of rate to both sides that the slope is measured over: single mini-batches must not decide."""
+
+_LEAST_FALL = 0.02
+"""Part of the first loss that it must fall by in a decade to be said to fall at all."""
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -56,7 +62,7 @@ class RateTrial:
     """One row a mini-batch: learning_rate (of the head), loss, loss_smoothed."""
 
     suggested: float
-    """The rate at which the smoothed loss falls most steeply; NaN if it never falls."""
+    """The rate about which the smoothed loss falls most steeply, below that of the lowest; NaN if it never falls."""
 
     at_lowest_loss: float
     """The rate at which the smoothed loss is lowest; NaN if it never falls. Rates near it are on the brink."""
@@ -105,6 +111,7 @@ def find_learning_rate(
         if training.pixels.dtype == np.float32:
             network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.spare_points(True)
         steps = len(divide_into_batches(len(training.object_ids), settings.batch_size))
         phase = Phase("trial", 1, 0, steps, is_body_frozen)
         ramp = _Ramp(network, settings, phase, torch.tensor(scaling.scales, dtype=torch.float32), rates)
@@ -127,11 +134,10 @@ def judge_losses(rates: FloatArray, losses: FloatArray) -> RateTrial:
     suggested = at_lowest = math.nan
     if len(smoothed) > 2:
         lowest = int(np.argmin(smoothed))
-        # Its first few values are hardly smoothed yet.
-        first = min(lowest, len(smoothed) // 20)
-        slopes = np.gradient(smoothed, np.log10(history["learning_rate"].to_numpy(dtype=np.float64)))
-        if lowest > first and slopes[first : lowest + 1].min() < 0:
-            suggested = float(history["learning_rate"].iloc[first + int(np.argmin(slopes[first : lowest + 1]))])
+        slopes = _measure_slopes(np.log10(history["learning_rate"].to_numpy(dtype=np.float64)), smoothed)
+        # The end of the range is no place to fall from, nor its beginning, where nothing has been learnt.
+        if lowest > 1 and slopes[1:lowest].min() < -_LEAST_FALL * smoothed[0]:
+            suggested = float(history["learning_rate"].iloc[1 + int(np.argmin(slopes[1:lowest]))])
             at_lowest = float(history["learning_rate"].iloc[lowest])
     return RateTrial(history, suggested, at_lowest, has_diverged)
 
@@ -144,6 +150,16 @@ def smooth(losses: FloatArray) -> FloatArray:
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed.append(mean / (1 - SMOOTHING**step))
     return np.array(smoothed)
+
+
+def _measure_slopes(places: FloatArray, losses: FloatArray) -> FloatArray:
+    """Slope of the loss a decade of rate at each step: of a line through all steps within half a decade."""
+    slopes = np.zeros(len(places))
+    for step, place in enumerate(places.tolist()):
+        is_near = np.abs(places - place) <= _HALF_WINDOW
+        x, y = places[is_near] - places[is_near].mean(), losses[is_near]
+        slopes[step] = float(x @ y / (x @ x)) if is_near.sum() > 1 else 0.0
+    return slopes
 
 
 class _Ramp(TrainingTask):
@@ -174,7 +190,7 @@ class _Ramp(TrainingTask):
                 if self._has_diverged(losses):
                     break
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 if self.settings.gradient_clip_norm:
                     torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip_norm)
                 optimizer.step()

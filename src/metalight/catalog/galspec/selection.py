@@ -11,14 +11,10 @@ import pandas as pd
 
 from metalight.catalog.galspec.columns import FILE_COLUMNS, PLATE_COLUMNS, describe_columns, name_column
 from metalight.catalog.galspec.files import find_galspec_files
-from metalight.catalog.galspec.galaxies import (
-    SAME_REDSHIFT,
-    Labels,
-    choose_spectra,
-    label_galaxies,
-)
+from metalight.catalog.galspec.galaxies import Labels, choose_spectra, label_galaxies
 from metalight.catalog.galspec.photometry import Photometry, check_photometry, join_photometry
 from metalight.catalog.galspec.spectra import Spectra, read_spectra
+from metalight.catalog.repeats import SAME_REDSHIFT
 from metalight.errors import CatalogError
 from metalight.progress import Progress, no_progress
 from metalight.tables import SENTINELS, ColumnInfo, Table, match_columns, replace_sentinels, require_numbers

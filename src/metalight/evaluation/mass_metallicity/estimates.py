@@ -13,6 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 _DRAWN_AT_ONCE = 2**21
+_MANY = 10_000
 
 
 class Draws(TypedDict):
@@ -70,6 +71,8 @@ def bootstrap(statistic: Callable[[Rows], float], num_galaxies: int, *, num_samp
 def bootstrap_means(columns: FloatArray, *, num_samples: int, seed: int) -> FloatArray:
     """Means of several columns over galaxies drawn anew, shape (samples, columns).
 
+    Of more than 10,000 galaxies means are drawn at once, as the Gaussian with their covariance that they follow.
+
     Args:
         columns: Shape (galaxies, columns).
         num_samples: Samples; the galaxies of each are drawn as often as a Poisson number of mean 1 says.
@@ -77,6 +80,12 @@ def bootstrap_means(columns: FloatArray, *, num_samples: int, seed: int) -> Floa
     """
     generator = np.random.default_rng(seed)
     num_galaxies = len(columns)
+    if num_galaxies > _MANY and np.isfinite(columns).all():
+        covariance = np.atleast_2d(np.cov(columns, rowvar=False)) / num_galaxies
+        values, vectors = np.linalg.eigh(covariance)
+        deviates = generator.standard_normal((num_samples, len(values))) * np.sqrt(np.clip(values, 0, None))
+        drawn: FloatArray = columns.mean(axis=0) + deviates @ vectors.T
+        return drawn
     at_once = max(1, _DRAWN_AT_ONCE // max(num_galaxies, 1))
     parts = [np.empty((0, columns.shape[1]))]
     for start in range(0, num_samples, at_once):

@@ -82,7 +82,7 @@ def fit_smooth(
         raise ValueError("a relation needs at least one galaxy")
     knots = tuple(choose_knots(each, num_knots) for each in given)
     design = build_design(given, knots, has_products=has_products)
-    coefficients: FloatArray = np.linalg.lstsq(design, target, rcond=1e-10)[0]
+    coefficients = np.asarray(np.linalg.lstsq(design, target, rcond=1e-10)[0], dtype=np.float64)
     ranges = tuple((float(each.min()), float(each.max())) for each in given)
     return SmoothRelation(knots, ranges, coefficients, has_products)
 

@@ -50,6 +50,7 @@ from metalight.evaluation.mass_metallicity.scatter import (
     put_residuals_back,
 )
 from metalight.evaluation.mass_metallicity.slopes import compute_slopes, describe_slopes, explain_slopes, list_relations
+from metalight.progress import Progress, no_progress
 from metalight.scaling_relations import RELATIONS, TREMONTI_2004_PERCENTILES
 
 FloatArray = npt.NDArray[np.float64]
@@ -88,6 +89,7 @@ def compute_study(
     *,
     num_bootstrap: int = 1000,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> MassMetallicityStudy:
     """All of the draft's section 5.
 
@@ -98,6 +100,7 @@ def compute_study(
         known: Galaxies with predicted masses that neither judge nor were learnt from: validation.
         num_bootstrap: Samples behind the intervals.
         seed: Of every draw.
+        progress: Shows which part is being computed.
 
     Raises:
         ValueError: `test` has no predictions.
@@ -119,16 +122,20 @@ def compute_study(
     slopes = explain_slopes(test, **how)
     results["slopes"] = _to_dicts(slopes)
     sentences = describe_slopes(slopes)
-    for part in (
-        _study_scatter(test, how),
-        _study_routes(test, reference, known, how),
-        _study_star_formation(test, errors, how),
-        _study_knowledge(test, errors, how),
-        _study_fourth_parameter(everyone, errors, how),
-    ):
-        results |= part.results
-        tables |= part.tables
-        sentences += part.sentences
+    parts: list[Callable[[], MassMetallicityStudy]] = [
+        lambda: _study_scatter(test, how),
+        lambda: _study_routes(test, reference, known, how),
+        lambda: _study_star_formation(test, errors, how),
+        lambda: _study_knowledge(test, errors, how),
+        lambda: _study_fourth_parameter(everyone, errors, how),
+    ]
+    with progress("Studying mass and metallicity", len(parts)) as advance:
+        for study in parts:
+            part = study()
+            results |= part.results
+            tables |= part.tables
+            sentences += part.sentences
+            advance(1)
     return MassMetallicityStudy(results, tables, sentences)
 
 
