@@ -14,6 +14,8 @@ from make import make_sample
 from metalight.baselines import fit_baseline
 from metalight.images import measure_apertures
 from metalight.pipeline import baselines_stage
+from metalight.pipeline.run_differences import is_outdated
+from metalight.run import RunFolder
 
 NAMES = '["mean", "forest_gri", "forest_ugriz", "forest_pixel", "boosting_apertures", "mass_metallicity"]'
 NUM = 60
@@ -122,13 +124,27 @@ def test_missing_magnitudes_are_predicted_as_missing_and_told(done: Path) -> Non
 
 def test_another_seed_of_the_trees_trains_no_network_anew(mine: Path) -> None:
     output = go(mine, "--only", "baselines", "--set", "baselines.seed=1")
-    assert "Not up to date: evaluation, figures; run" in output
+    outdated = next(line for line in output.splitlines() if line.startswith("Not up to date"))
+    assert "evaluation" in outdated
+    assert "training" not in outdated
+    assert "prediction" not in outdated
     output = go(mine, "--only", "baselines", "--set", "baselines.kinds=[]")
     assert "none asked for" in output
     assert not (mine / "run/aperture_numbers.parquet").exists()
     output = go(mine, "--only", "evaluation", "--set", "baselines.kinds=[]")
     assert "beside the network" not in output
     assert "RMSE (dex)" in output
+
+
+def test_the_network_s_predictions_do_not_depend_on_baselines(mine: Path) -> None:
+    assert not is_outdated(RunFolder(mine / "run"))
+    stages = json.loads((mine / "run/stages.json").read_text())
+    del stages["baselines"]  # as of a run that was made before there were any
+    (mine / "run/stages.json").write_text(json.dumps(stages))
+    assert not is_outdated(RunFolder(mine / "run"))
+    del stages["splits"]
+    (mine / "run/stages.json").write_text(json.dumps(stages))
+    assert is_outdated(RunFolder(mine / "run"))
 
 
 def test_an_interrupted_stage_goes_on_with_what_it_has_measured_and_fitted(
