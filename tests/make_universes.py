@@ -10,6 +10,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from metalight.atomic import replace_file
 from metalight.catalog import compute_properties
+from metalight.evaluation.mass_metallicity import shuffle_within_mass
 from metalight.recipe import dump_recipe, load_recipe
 from metalight.run import RunFolder, name_predicted
 from metalight.simulate import build_catalog, draw_population, make_universe
@@ -42,8 +43,10 @@ class SeenUniverse:
         return {str(name): frame[name].to_numpy() for name in frame}
 
 
-def see_universe(name: str, num_galaxies: int, seed: int, changes: tuple[str, ...] = ()) -> SeenUniverse:
-    """A universe of `make_universe`, half of it learnt from."""
+def see_universe(
+    name: str, num_galaxies: int, seed: int, changes: tuple[str, ...] = (), *, exchanged: bool = False
+) -> SeenUniverse:
+    """A universe of `make_universe`, half of it learnt from; `exchanged`: from metallicities of others of that mass."""
     universe = make_universe(name, changes)
     population = draw_population(num_galaxies, seed, universe)
     catalog = build_catalog(population, seed, universe)
@@ -54,7 +57,10 @@ def see_universe(name: str, num_galaxies: int, seed: int, changes: tuple[str, ..
         model = HistGradientBoostingRegressor(
             max_iter=40, learning_rate=0.15, max_leaf_nodes=15, early_stopping=False, random_state=0
         )
-        model.fit(visible[learnt], catalog.frame[column].to_numpy()[learnt])
+        labels = catalog.frame[column].to_numpy()
+        if exchanged and column == "oh_p50":
+            labels = shuffle_within_mass(labels, catalog.frame["lgm_tot_p50"].to_numpy(), seed)
+        model.fit(visible[learnt], labels[learnt])
         predicted.append(model.predict(visible))
     return SeenUniverse(population, catalog, predicted[0], predicted[1])
 

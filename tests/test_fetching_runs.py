@@ -237,7 +237,18 @@ def test_the_preset_of_the_paper_goes_from_the_query_to_the_figures_with_a_limit
     # Of two spectra of one galaxy, the better one is taken.
     assert "49 of 65 galaxies pass the cuts and have oh_p50; one other spectrum of them; label no" in output
     assert "49 of 49 have an image of SkyServer" in output
-    stages = ["catalog", "cutouts", "pixels", "splits", "baselines", "training", "prediction", "evaluation", "figures"]
+    stages = [
+        "catalog",
+        "cutouts",
+        "pixels",
+        "splits",
+        "baselines",
+        "training",
+        "prediction",
+        "evaluation",
+        "figures",
+        "results",
+    ]
     assert list_performed(output) == stages
     cuts = pd.read_csv(tmp_path / "run/cuts.csv")["num_left"].tolist()
     assert cuts == sorted(cuts, reverse=True)

@@ -149,6 +149,34 @@ def test_two_controls_with_errors_are_corrected_together() -> None:
     assert found.corrected.low_95 < 0 < found.corrected.high_95
 
 
+def judge_synthetic(predicted: FloatArray, metallicity: FloatArray, mass: FloatArray, seen: FloatArray) -> Knowledge:
+    galaxies, _ = select_galaxies(metallicity, mass, predicted, log_mass_predicted=seen)
+    error = MeasurementError(0.1, "stated")
+    return judge_knowledge(galaxies, error, error, num_shuffles=20, num_bootstrap=200)
+
+
+def test_masses_whose_errors_follow_metallicity_are_not_taken_for_metallicity() -> None:
+    generator = np.random.default_rng(16)
+    true = generator.normal(10, 0.5, 8000)
+    excess = generator.normal(0, 0.1, len(true))
+    metallicity, mass = 8.9 + 0.3 * (true - 10) + excess, true + generator.normal(0, 0.1, len(true))
+    # Rich galaxies are redder, and are taken for more massive ones.
+    seen = true + excess + generator.normal(0, 0.1, len(true))
+    from_mass = 8.9 + 0.28 * (seen - 10) + generator.normal(0, 0.01, len(true))
+    found = judge_synthetic(from_mass, metallicity, mass, seen)
+    assert found.at_fixed_mass.partial.is_beyond_controls  # so that measured masses alone would not tell
+    assert found.verdict == "mass as seen"
+    assert "no more than masses read from the image" in found.sentence
+    assert judge_synthetic(8.9 + 0.28 * (seen - 10), metallicity, mass, seen).verdict == "mass as seen"
+    found = judge_synthetic(metallicity + generator.normal(0, 0.05, len(true)), metallicity, mass, seen)
+    assert found.verdict == "more than mass"
+
+
+def test_predictions_that_learnt_from_exchanged_labels_are_not_said_to_see_metallicity() -> None:
+    seen = see_universe("default", NUM_GALAXIES, 5, exchanged=True)
+    assert judge(seen).verdict != "more than mass"
+
+
 def test_a_tiny_sample_is_not_judged() -> None:
     metallicity, predicted, measured, _ = make_mass_only(30, 0.1, 5)
     galaxies, _ = select_galaxies(metallicity, measured, predicted)

@@ -25,6 +25,7 @@ from metalight.errors import EvaluationError, RunError, explain_system, name_nea
 from metalight.evaluation import compare_predictions
 from metalight.evaluation.mass_metallicity import (
     GROUP_WIDTH_DEX,
+    MASS_ERROR_DEX,
     MassMetallicityStudy,
     StudyGalaxies,
     compute_partial_correlation,
@@ -126,7 +127,7 @@ def study_mass_metallicity(
     everyone, _ = select_galaxies(truth, log_mass, None, properties=run.properties, whose="the catalogue")
     study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed, progress=progress)
     if null_run is not None:
-        result, sentence = _study_null_run(run, null_run, test, target, num_bootstrap, seed)
+        result, sentence = _study_null_run(run, null_run, predicted_mass, target, num_bootstrap, seed)
         study.results["null_run"] = result
         study.sentences.append(sentence)
     settings = {
@@ -306,7 +307,7 @@ def _select_known(
 
 
 def _study_null_run(
-    run: _Run, path: Path, test: StudyGalaxies, target: str, num_bootstrap: int, seed: int
+    run: _Run, path: Path, predicted_mass: FloatArray | None, target: str, num_bootstrap: int, seed: int
 ) -> tuple[dict[str, Any], str]:
     """What predictions that learnt from exchanged labels know of the real ones, beside ours."""
     null = _load_run(path)
@@ -323,30 +324,36 @@ def _study_null_run(
         )
     rmse = compare_predictions(truth[is_both], of_null[is_both], ours[is_both], num_bootstrap=max(num_bootstrap, 100))
     difference = rmse.metrics["rmse"].difference_95
-    error = find_error(test.properties, "log_mass", 0.1)
-    partials = [
-        compute_partial_correlation(
-            truth[is_both],
-            each[is_both],
-            [log_mass[is_both]],
-            [error.dex],
-            num_bootstrap=num_bootstrap,
-            seed=seed,
-        )
-        for each in (of_null, ours)
-    ]
+    error = find_error(run.properties, "log_mass", MASS_ERROR_DEX)
+    controls = {"fixed measured mass": [log_mass]}
+    if predicted_mass is not None:
+        controls["fixed measured and predicted mass"] = [log_mass, predicted_mass]
+    partials, told = {}, []
+    for name, values in controls.items():
+        rows = is_both & np.isfinite(np.stack(values)).all(axis=0)
+        both = [
+            compute_partial_correlation(
+                truth[rows],
+                each[rows],
+                [value[rows] for value in values],
+                [error.dex, 0.0][: len(values)],
+                num_bootstrap=num_bootstrap,
+                seed=seed,
+            )
+            for each in (of_null, ours)
+        ]
+        partials[name] = {"null_run": dataclasses.asdict(both[0]), "run": dataclasses.asdict(both[1])}
+        left = [f"{each.value:.2f} ({each.low_95:.2f} to {each.high_95:.2f})" for each in (x.corrected for x in both)]
+        told.append(f"at {name} by {left[0]}, where the run's go by {left[1]}")
     results = {
         "num_galaxies": int(is_both.sum()),
         "rmse_difference": dataclasses.asdict(difference),
-        "partial_of_null_run": dataclasses.asdict(partials[0]),
-        "partial_of_run": dataclasses.asdict(partials[1]),
+        "partial_correlations": partials,
     }
     sentence = (
-        f"Trained on labels exchanged within {GROUP_WIDTH_DEX} dex of mass, the same predicts the real ones with an "
-        f"RMSE {-difference.value:+.4f} dex away (95 % interval {-difference.high:+.4f} to {-difference.low:+.4f}; "
-        f"{int(is_both.sum()):,} galaxies), and goes with them at fixed mass by {partials[0].corrected.value:.2f} "
-        f"({partials[0].corrected.low_95:.2f} to {partials[0].corrected.high_95:.2f}) where the run has "
-        f"{partials[1].corrected.value:.2f}."
+        f"A run on labels exchanged within {GROUP_WIDTH_DEX} dex of mass predicts the real ones with an RMSE that is "
+        f"{-difference.value:.4f} dex larger (95 % interval {-difference.high:.4f} to {-difference.low:.4f}; "
+        f"{int(is_both.sum()):,} galaxies). Its predictions go with the metallicity {'; and '.join(told)}."
     )
     return results, sentence
 

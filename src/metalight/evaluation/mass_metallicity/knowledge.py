@@ -3,6 +3,10 @@
 If predictions knew mass alone, they would go with the measured metallicity at fixed mass only as far as errors of the
 measured masses let them. So: the partial correlation at fixed mass, what errors of mass make of it, and what is left; a
 null in which labels are exchanged among galaxies of one mass; and by how much a prediction adds to what mass tells.
+
+That is not enough. A network that aims at mass alone, and reads it from colours, takes galaxies rich for their mass for
+more massive ones, so that its errors follow metallicity. Where there are predicted masses, predictions of metallicity
+must therefore know more than the measured and the predicted mass together.
 """
 
 import math
@@ -26,7 +30,8 @@ from metalight.evaluation.mass_metallicity.smooth import fit_smooth
 
 FloatArray = npt.NDArray[np.float64]
 
-Verdict = Literal["more than mass", "mass alone", "not to be told"]
+Verdict = Literal["more than mass", "mass as seen", "mass alone", "not to be told"]
+"""`mass as seen`: a mass read from the image, the errors of which follow metallicity."""
 
 SMALL_CORRELATION = 0.1
 """A partial correlation below this is as good as none: it stands for 1 % of the variance at fixed mass."""
@@ -54,6 +59,8 @@ class Knowledge:
     """Of metallicity, by knowing the prediction beside the measured mass."""
     at_fixed_mass_and_sfr: PartialCorrelation | None
     """None where there are no star formation rates."""
+    at_fixed_masses: PartialCorrelation | None
+    """At fixed measured and predicted mass; None where there are no predicted masses."""
     null: Null
     mass_error: MeasurementError
     verdict: Verdict
@@ -93,10 +100,16 @@ def judge_knowledge(
         known = np.isfinite(sfr)
         controls, errors = [mass[known], sfr[known]], [mass_error.dex, sfr_error.dex]
         with_sfr = compute_partial_correlation(truth[known], predicted[known], controls, errors, **how)
+    with_predicted = None
+    if galaxies.log_mass_predicted is not None and galaxies.has_predicted_mass:
+        known = np.isfinite(galaxies.log_mass_predicted)
+        # What the network sees as the mass, it sees without error.
+        controls, errors = [mass[known], galaxies.log_mass_predicted[known]], [mass_error.dex, 0.0]
+        with_predicted = compute_partial_correlation(truth[known], predicted[known], controls, errors, **how)
     null = _compute_null(truth, mass, predicted, num_shuffles, seed)
-    verdict = _judge(gain.partial, null)
-    sentence = _describe(gain, null, mass_error, verdict)
-    return Knowledge(gain, with_sfr, null, mass_error, verdict, sentence)
+    verdict = _judge(gain.partial, with_predicted, null)
+    sentence = _describe(gain, with_predicted, null, mass_error, verdict)
+    return Knowledge(gain, with_sfr, with_predicted, null, mass_error, verdict, sentence)
 
 
 def _compute_null(truth: FloatArray, mass: FloatArray, predicted: FloatArray, num_shuffles: int, seed: int) -> Null:
@@ -121,23 +134,43 @@ def _compute_null(truth: FloatArray, mass: FloatArray, predicted: FloatArray, nu
     )
 
 
-def _judge(partial: PartialCorrelation, null: Null) -> Verdict:
+def _judge(partial: PartialCorrelation, with_predicted: PartialCorrelation | None, null: Null) -> Verdict:
+    """First beside the measured mass, and where there is more, beside the predicted one, too."""
+    verdict = _judge_beside_mass(partial, null)
+    if verdict != "more than mass" or with_predicted is None:
+        return verdict
+    # What is learnt from labels without any metallicity in them goes with it by up to this, by chance of the training.
+    if with_predicted.is_beyond_controls and with_predicted.corrected.low_95 > SMALL_CORRELATION:
+        return "more than mass"
+    # Not a number: predicted metallicity is nothing but a function of predicted mass.
+    is_too_much = with_predicted.corrected.high_95 >= 2 * SMALL_CORRELATION
+    return "not to be told" if is_too_much else "mass as seen"
+
+
+def _judge_beside_mass(partial: PartialCorrelation, null: Null) -> Verdict:
     """Beyond what errors of mass, even larger ones, and chance can make; or nothing of note; or neither is sure."""
     is_over_null = not np.isfinite(null.correlation_high) or partial.raw.low_95 > null.correlation_high
     # Metallicity seen is metallicity seen the right way round.
     if partial.is_beyond_controls and partial.corrected.value > 0 and is_over_null:
         return "more than mass"
     corrected = partial.corrected
-    is_known_well = corrected.high_95 - corrected.low_95 < 2 * SMALL_CORRELATION
+    is_known_well = corrected.high_95 - corrected.low_95 < 3 * SMALL_CORRELATION
     is_small = corrected.high_95 < SMALL_CORRELATION
     is_within_errors = partial.corrected_for_larger_errors.low_95 < 0 and corrected.high_95 < 2 * SMALL_CORRELATION
     return "mass alone" if is_known_well and (is_small or is_within_errors) else "not to be told"
 
 
-def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, verdict: Verdict) -> str:
+def _describe(
+    gain: ParameterGain,
+    with_predicted: PartialCorrelation | None,
+    null: Null,
+    mass_error: MeasurementError,
+    verdict: Verdict,
+) -> str:
     partial = gain.partial
     start = {
         "more than mass": "The predictions see more of metallicity than mass tells",
+        "mass as seen": "The predictions know no more than masses read from the image, whose errors follow metallicity",
         "mass alone": "The predictions show nothing of metallicity beyond what mass tells",
         "not to be told": f"Whether they see more than mass, these {gain.num_galaxies:,} galaxies cannot tell",
     }[verdict]
@@ -145,6 +178,11 @@ def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, ver
         f"errors {partial.factor_needed:.1f} times as large would explain all of it"
         if np.isfinite(partial.factor_needed)
         else "no errors of mass could explain it"
+    )
+    beside = (
+        "Without predicted masses it stays open whether metallicity is seen, or a mass whose errors follow metallicity"
+        if with_predicted is None
+        else f"At fixed measured and predicted mass {_tell(with_predicted.corrected)} is left"
     )
     return (
         f"{start}: at fixed measured mass they go with the measured metallicity by a correlation of "
@@ -154,7 +192,7 @@ def _describe(gain: ParameterGain, null: Null, mass_error: MeasurementError, ver
         f"With labels exchanged within {GROUP_WIDTH_DEX} dex of mass it is {null.correlation_mean:.2f} (below "
         f"{null.correlation_high:.2f} in 97.5 % of {null.num_shuffles}). Known beside mass, they lower the RMSE from "
         f"{gain.rms_without:.4f} to {gain.rms_with:.4f}, by {gain.gain.value:.4f} (95 % interval "
-        f"{gain.gain.low_95:.4f} to {gain.gain.high_95:.4f}; {null.gain_mean:.4f} with exchanged labels)."
+        f"{gain.gain.low_95:.4f} to {gain.gain.high_95:.4f}; {null.gain_mean:.4f} with exchanged labels). {beside}."
     )
 
 

@@ -25,6 +25,9 @@ Errors of star formation rates are most of their spread at one mass, so that the
 
 _MOST_FACTOR = 20.0
 
+_ROUNDING = 1e-6
+"""Of a quantity's standard deviation."""
+
 
 @dataclass(frozen=True, eq=False)
 class FixedControls:
@@ -77,7 +80,11 @@ def fix_controls(
         errors: Standard deviation of the error of each control.
     """
     relations = [fit_smooth(controls, each) for each in (a, b)]
-    residuals = [each - relation.predict(*controls) for each, relation in zip((a, b), relations, strict=True)]
+    residuals = []
+    for each, relation in zip((a, b), relations, strict=True):
+        left = each - relation.predict(*controls)
+        # What follows from the controls entirely leaves rounding, which would go with anything.
+        residuals.append(np.where(left.std() > _ROUNDING * each.std(), left, 0.0))
     return FixedControls(
         np.stack(residuals, axis=1),
         (relations[0].compute_slopes(*controls), relations[1].compute_slopes(*controls)),
@@ -96,6 +103,8 @@ def compute_partial_correlation(
     seed: int = 0,
 ) -> PartialCorrelation:
     """How two quantities go together at fixed controls that are measured with errors.
+
+    NaN where one of the two follows from the controls entirely.
 
     Args:
         a: Finite, shape (galaxies,).

@@ -320,6 +320,7 @@ def describe_knowledge(found: Knowledge) -> dict[str, Any]:
         "sentence": found.sentence,
         "at_fixed_mass": _describe_gain(found.at_fixed_mass),
         "at_fixed_mass_and_sfr": None if beside_sfr is None else dataclasses.asdict(beside_sfr),
+        "at_fixed_masses": None if found.at_fixed_masses is None else dataclasses.asdict(found.at_fixed_masses),
         "null": dataclasses.asdict(found.null),
     }
 
