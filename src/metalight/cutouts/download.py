@@ -321,7 +321,7 @@ class _Download:
         kept = f"The {self.num_fetched:,} cutouts that came before are kept: check" if self.num_fetched else "Check"
         return ServiceError(
             f"{name[:1].upper()}{name[1:]} gave nothing that can be used for {len(self.doubtful):,} galaxies one after "
-            f"the other, last for {last.asked.object_id}: {last.reason}. {kept} that the service is there, [cutouts] "
+            f"the other, last for {last.asked.object_id}: {last.reason}. {kept} that the service is there, its "
             "base_url and [network], and give the same command again, which goes on from there."
         )
 
