@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from metalight.catalog import PAPER_CUTS, SDSS_CUTS, SKY_SERVER_COLUMNS, Selection, build_page_query, select_sky_server
-from metalight.catalog.spread import choose_spread, compute_ranks
+from metalight.catalog.spread import NUM_RANKS, choose_spread, compute_ranks
 from metalight.errors import RecipeError, ServiceError
 from metalight.recipe import NetworkSettings, load_recipe
 from metalight.web import join_query
@@ -352,7 +352,7 @@ def test_every_request_says_who_asks(server: FakeSkyServer, tmp_path: Path) -> N
 
 
 def test_the_longest_query_fits_into_the_address_that_servers_of_that_kind_take() -> None:
-    query = build_page_query(list(SDSS_CUTS), 500_000, (2**63 - 1, 2**63 - 1))
+    query = build_page_query(list(SDSS_CUTS), 500_000, (2**63 - 1, 2**63 - 1), ranks_below=NUM_RANKS - 1)
     address = join_query("https://skyserver.sdss.org/", {"cmd": query, "format": "csv"})
     assert len(address.partition("?")[2]) < 2048
 
