@@ -33,7 +33,7 @@ def test_the_ratio_of_scatters_is_drawn_where_it_is_known(tmp_path: Path) -> Non
     with use_style():
         figure = ratio_module.build_figure(bins.dropna(), lines)
     (axes,) = figure.axes
-    np.testing.assert_allclose(axes.collections[0].get_offsets(), [[9.0, 0.9], [9.4, 0.7]])
+    np.testing.assert_allclose(np.asarray(axes.collections[0].get_offsets()), np.array([[9.0, 0.9], [9.4, 0.7]]))
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["seen: 0.80", "by shrinkage alone: 1.01"]
@@ -69,7 +69,7 @@ def test_gains_are_drawn_beside_each_relation_with_their_intervals(tmp_path: Pat
         figure = parameter_module.build_figure(gains, {"g_r": "$g - r$"})
     (axes,) = figure.axes
     drawn = [each.lines[0].get_xdata() for each in axes.containers if isinstance(each, ErrorbarContainer)]
-    np.testing.assert_allclose(drawn, [[1, 2, 3], [5, 6, 7]])
+    np.testing.assert_allclose(np.array(drawn, dtype=np.float64), np.array([[1, 2, 3], [5, 6, 7]]))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["$g - r$", "axis_ratio", "concentration"]
     assert_legible(figure)
     assert draw_fourth_parameter(gains[:0], path_stem=tmp_path / "nothing") == []
