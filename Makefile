@@ -12,8 +12,7 @@ demo: $(INSTALLED)  ## the whole job on simulated galaxies, into demo/
 	$(BIN)/metalight simulate serve demo/survey --port $(PORT) > demo/stand-in.txt & \
 	stand_in=$$!; trap "kill $$stand_in" EXIT; \
 	until grep -q answers demo/stand-in.txt; do kill -0 $$stand_in 2> /dev/null || { trap - EXIT; exit 1; }; sleep 0.2; done; \
-	$(BIN)/metalight run demo --run-dir demo/run --set catalog.skyserver.base_url=http://127.0.0.1:$(PORT) \
-		--set cutouts.base_url=http://127.0.0.1:$(PORT)
+	$(BIN)/metalight run demo --run-dir demo/run --set skyserver.base_url=http://127.0.0.1:$(PORT)
 
 # Workers that compute with several threads each would wait for one another more than they compute.
 test soak: export OMP_NUM_THREADS = 1

@@ -47,7 +47,8 @@ def write_files(folder: Path, num_rows: int) -> None:
 
 def run_selection(folder: Path) -> str:
     """Select, and say of how many what was found."""
-    from metalight.catalog.galspec import compute_label_noise, select_galspec
+    from metalight.catalog import compute_label_noise
+    from metalight.catalog.galspec import select_galspec
 
     started = time.monotonic()
     found = select_galspec(folder, folder / "photometry.parquet")

@@ -15,6 +15,7 @@ QUICK = """
 preset = "demo"
 catalog.path = "catalog.csv"
 cutouts.folder = "images"
+baselines.kinds = []
 pixels.side = 16
 model.backbone = "test_resnet"
 model.hidden_features = 16

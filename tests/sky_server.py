@@ -59,7 +59,11 @@ class FakeSkyServer:
 
     @property
     def pages(self) -> list[str]:
-        return [query for query in self.queries if "COUNT" not in query]
+        return [query for query in self.queries if "COUNT" not in query and "SpecObjAll" not in query]
+
+    @property
+    def counts(self) -> list[str]:
+        return [query for query in self.queries if "COUNT" in query]
 
     def settings(self, **changes: Any) -> SkyServerSettings:
         wanted: dict[str, Any] = {"base_url": self.url, "queries_per_minute": 0.0, "timeout_s": 10.0} | changes
@@ -88,9 +92,9 @@ def make_galaxies(num: int, *, seed: int = 1) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def serve(galaxies: pd.DataFrame) -> Iterator[FakeSkyServer]:
-    """A server with these galaxies, on a free port of this machine."""
-    database = _build_database(galaxies)
+def serve(galaxies: pd.DataFrame, repeats: pd.DataFrame | None = None) -> Iterator[FakeSkyServer]:
+    """A server with these galaxies, and other spectra of them, on a free port of this machine."""
+    database = _build_database(galaxies, galaxies.iloc[:0] if repeats is None else repeats)
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -129,11 +133,13 @@ def serve(galaxies: pd.DataFrame) -> Iterator[FakeSkyServer]:
         database.close()
 
 
-def _build_database(galaxies: pd.DataFrame) -> sqlite3.Connection:
+def _build_database(galaxies: pd.DataFrame, repeats: pd.DataFrame) -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", check_same_thread=False)
+    spectra = pd.concat([galaxies.assign(sciencePrimary=1), repeats.assign(sciencePrimary=0)], ignore_index=True)
     for alias, table in _TABLE_OF.items():
+        rows = galaxies if alias == "G" else spectra
         columns = {
-            column.sql.split(".")[1]: galaxies[column.name]
+            column.sql.split(".")[1]: rows[column.name]
             for column in SKY_SERVER_COLUMNS
             if column.sql.startswith(f"{alias}.")
         }
@@ -141,8 +147,12 @@ def _build_database(galaxies: pd.DataFrame) -> sqlite3.Connection:
             # An object is there once, whatever spectra are of it.
             pd.DataFrame(columns).drop_duplicates("objID").to_sql(table, database, index=False)
             continue
-        links = {"specObjID": galaxies["specObjID"]} | ({"bestObjID": galaxies["objID"]} if alias == "S" else {})
+        links = {"specObjID": rows["specObjID"]}
+        if alias == "S":
+            links |= {"bestObjID": rows["objID"], "sciencePrimary": rows["sciencePrimary"]}
+            table = "SpecObjAll"
         pd.DataFrame(links | columns).to_sql(table, database, index=False)
+    database.execute("CREATE VIEW SpecObj AS SELECT * FROM SpecObjAll WHERE sciencePrimary = 1")
     return database
 
 

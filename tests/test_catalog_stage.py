@@ -52,7 +52,7 @@ def test_a_limit_takes_the_first_rows_and_is_counted(sample: Path) -> None:
 SKY = """
 preset = "paper"
 catalog.source = "skyserver"
-catalog.skyserver.queries_per_minute = 0.0
+skyserver.queries_per_minute = 0.0
 network.first_wait_s = 0.01
 cutouts.folder = "images"
 model.weights = "none"
@@ -60,19 +60,19 @@ model.weights = "none"
 
 
 @pytest.fixture
-def sky(tmp_path: Path) -> Iterator[Callable[[pd.DataFrame], FakeSkyServer]]:
+def sky(tmp_path: Path) -> Iterator["Sky"]:
     """Serves galaxies, and writes a recipe that selects them."""
     with contextlib.ExitStack() as running:
 
-        def start(galaxies: pd.DataFrame) -> FakeSkyServer:
-            server = running.enter_context(serve(galaxies))
-            (tmp_path / "recipe.toml").write_text(SKY + f'catalog.skyserver.base_url = "{server.url}"\n')
+        def start(*spectra: pd.DataFrame) -> FakeSkyServer:
+            server = running.enter_context(serve(*spectra))
+            (tmp_path / "recipe.toml").write_text(SKY + f'skyserver.base_url = "{server.url}"\n')
             return server
 
         yield start
 
 
-Sky = Callable[[pd.DataFrame], FakeSkyServer]
+Sky = Callable[..., FakeSkyServer]
 
 
 def test_a_selection_becomes_the_catalogue_with_every_galaxy_kept_or_refused_with_its_reason(
@@ -80,12 +80,13 @@ def test_a_selection_becomes_the_catalogue_with_every_galaxy_kept_or_refused_wit
 ) -> None:
     galaxies = make_galaxies(30)
     galaxies.loc[0, "z"] = 0.02
+    galaxies["sn_median"] = 20.0 - 0.1 * np.arange(30)
     galaxies.loc[5, ["ra", "dec"]] = [galaxies["ra"][4], galaxies["dec"][4] + 2.9 / 3600]
     galaxies.loc[7, ["ra", "dec"]] = [galaxies["ra"][6], galaxies["dec"][6] + 3.1 / 3600]
     galaxies.loc[9, "petroMag_r"] = 10.0
     server = sky(galaxies)
     output = run(tmp_path, "--only", "catalog")
-    assert "27 of 30 galaxies pass the cuts and have oh_p50; 1 refused: 1 × lies within 3 arcsec of an earlier row" in (
+    assert "27 of 30 galaxies pass the cuts and have oh_p50; 1 refused: 1 × lies within 3 arcsec of a galaxy" in (
         output
     )
     catalog = load_table(tmp_path / "run" / "catalog.parquet")
@@ -126,7 +127,7 @@ def test_a_selection_that_is_killed_goes_on_with_what_it_has(sky: Sky, tmp_path:
         started[0].kill()
         return reply
 
-    in_pages = ("--only", "catalog", "--set", "catalog.skyserver.page_size=10")
+    in_pages = ("--only", "catalog", "--set", "skyserver.page_size=10")
     command = ["run", str(tmp_path / "recipe.toml"), "--run-dir", str(tmp_path / "run"), *in_pages]
     server.faults = [*[None] * 10, kill]  # in the third page, after eight counts
     started.append(subprocess.Popen([sys.executable, "-c", "from metalight.cli import main; main()", *command]))
@@ -134,18 +135,64 @@ def test_a_selection_that_is_killed_goes_on_with_what_it_has(sky: Sky, tmp_path:
     assert not (tmp_path / "run" / "catalog.parquet").exists()
     server.queries.clear()
     assert "30 of 30 galaxies" in run(tmp_path, *in_pages)
-    assert len(server.queries) == 1
+    assert len(server.counts) == 0
+    assert len(server.pages) == 1
 
 
-def test_two_spectra_of_one_galaxy_make_one_galaxy(sky: Sky, tmp_path: Path) -> None:
+def test_of_two_spectra_of_one_galaxy_the_better_one_makes_the_galaxy_and_the_other_is_a_repeat(
+    sky: Sky, tmp_path: Path
+) -> None:
     galaxies = make_galaxies(10)
     for column in SKY_SERVER_COLUMNS:
         if column.sql.startswith("G."):
             galaxies[column.name] = galaxies[column.name].to_numpy()[[0, 1, 2, 2, 4, 5, 6, 7, 8, 9]]
+    galaxies.loc[3, ["sn_median", "z"]] = [25.0, galaxies["z"][2]]
     sky(galaxies)
-    assert "9 of 10 galaxies pass the cuts and have oh_p50; 1 refused: 1 × has the objID" in (
-        run(tmp_path, "--only", "catalog")
+    output = run(tmp_path, "--only", "catalog")
+    assert "9 of 10 galaxies pass the cuts and have oh_p50; one other spectrum of them; label noise" in output
+    catalog = pd.read_parquet(tmp_path / "run/catalog.parquet")
+    assert catalog["object_id"].tolist() == galaxies["objID"].drop_duplicates().tolist()
+    assert catalog["specObjID"][2] == galaxies["specObjID"][3]
+    # The galaxy is there, so that it is not listed among those that are not.
+    assert len(pd.read_csv(tmp_path / "run/refused/catalog.csv")) == 0
+    repeats = pd.read_parquet(tmp_path / "run/repeats.parquet")
+    assert repeats["specObjID"].tolist() == galaxies["specObjID"][[3, 2]].tolist()
+    assert repeats["is_selected"].tolist() == [True, False]
+
+
+def test_other_spectra_of_the_galaxies_become_repeats_that_tell_the_label_noise(sky: Sky, tmp_path: Path) -> None:
+    galaxies = make_galaxies(30)
+    galaxies.loc[2, "specObjID"] = (266 << 50) + (2 << 38) + (1602 << 24)
+    again = galaxies.iloc[[2, 4, 4, 6, 8, 10]].reset_index(drop=True)
+    again["specObjID"] += [10**9, 10**9, 2 * 10**9, 10**9, 10**9, 10**9]
+    again["oh_p50"] += [0.02, -0.02, 0.03, 0.01, 0.05, 0.01]
+    again["z"] += [0, 0, 0, 0.01, 0, 0]  # of a galaxy behind it
+    again.loc[4, "oh_p50"] = -9999.0
+    again["objID"] += [0, 0, 0, 0, 0, 1]  # of a galaxy that is not in the catalogue
+    sky(galaxies, again)
+    output = run(tmp_path, "--only", "catalog")
+    assert "30 of 30 galaxies pass the cuts and have oh_p50; label noise 0.0" in output
+    repeats = pd.read_parquet(tmp_path / "run/repeats.parquet")
+    expected = pd.concat([galaxies.iloc[[2]], again.iloc[[0]], galaxies.iloc[[4]], again.iloc[[1, 2]]])
+    for ours, theirs in (("object_id", "objID"), ("specObjID", "specObjID"), ("oh_p50", "oh_p50"), ("redshift", "z")):
+        assert repeats[ours].tolist() == expected[theirs].tolist()
+    assert repeats["is_selected"].tolist() == [True, False, True, False, False]
+    assert repeats["plate_mjd_fibre"][0] == "0266-51602-0002"
+    # They are of what the stage makes: if they are lost, it is not done.
+    stages = json.loads((tmp_path / "run/stages.json").read_text())
+    assert "repeats.parquet" in stages["catalog"]["outputs"]
+
+
+def test_a_selection_does_without_the_spectra_that_the_service_does_not_give(sky: Sky, tmp_path: Path) -> None:
+    server = sky(make_galaxies(10))
+    server.faults = [*[None] * 9, page_of("Invalid column name 'sciencePrimary'")]
+    output = run(tmp_path, "--only", "catalog")
+    assert (
+        "10 of 10 galaxies pass the cuts and have oh_p50; which galaxies were measured again is not known: http"
+        in output
     )
+    assert "'Invalid column name 'sciencePrimary''" in output
+    assert not (tmp_path / "run/repeats.parquet").exists()
 
 
 def test_a_value_that_the_database_lets_pass_is_looked_at_again(sky: Sky, tmp_path: Path) -> None:
@@ -198,8 +245,8 @@ def test_galaxies_are_as_near_as_the_sky_has_them_at_the_poles_and_at_right_asce
 def test_of_a_chain_only_those_that_are_near_one_that_stays_are_refused() -> None:
     table = Table(pd.DataFrame({"ra": np.zeros(5), "dec": np.array([0, 2, 4, 6, 0]) / 3600}))
     flaws = find_repeats(table, np.array([1, 2, 3, 4, 1]), path="here").flaws.tolist()
-    near = "lies within 3 arcsec of an earlier row"
-    assert flaws == ["", near, "", near, "has the objID of an earlier row"]
+    near = "lies within 3 arcsec of a galaxy"
+    assert flaws == ["", near, "", near, "is another spectrum of a galaxy"]
 
 
 def test_a_hundred_thousand_galaxies_at_one_place_are_told_apart_from_one_in_seconds() -> None:

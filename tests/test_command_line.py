@@ -19,7 +19,18 @@ from metalight import __version__
 from metalight.figures import draw_training_history
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 
-STAGES = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
+STAGES = [
+    "catalog",
+    "cutouts",
+    "pixels",
+    "splits",
+    "baselines",
+    "training",
+    "prediction",
+    "evaluation",
+    "figures",
+    "results",
+]
 
 
 def test_a_run_leaves_every_artefact_and_shows_its_scores(finished: Path) -> None:
@@ -60,7 +71,7 @@ def test_a_run_leaves_every_artefact_and_shows_its_scores(finished: Path) -> Non
     assert scores["baseline_mean"] == pytest.approx(float(truth.loc[train].mean()))
 
 
-FIGURES = ("prediction_summary", "example_grid", "training_history")
+FIGURES = ("prediction_summary", "value_distributions", "example_grid", "training_history")
 
 
 def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -> None:
@@ -94,7 +105,7 @@ def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> N
     assert "training" not in list_performed(run(copy))
     assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation"]
     output = run(copy, "--set", "prediction.views=none")
-    assert list_performed(output) == ["prediction", "evaluation", "figures"]
+    assert list_performed(output) == ["prediction", "evaluation", "figures", "results"]
 
 
 def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
@@ -111,7 +122,16 @@ def test_a_run_s_own_recipe_says_the_same_as_the_one_it_was_made_from(
 def test_decoded_images_that_become_others_are_learnt_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(copy)
     output = run(copy, "--set", "pixels.side=8")
-    assert list_performed(output) == ["pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    assert list_performed(output) == [
+        "pixels",
+        "splits",
+        "baselines",
+        "training",
+        "prediction",
+        "evaluation",
+        "figures",
+        "results",
+    ]
     assert json.loads((copy / "run/model/config.json").read_text())["images"]["side"] == 8
     # Read once more, with the same outcome, nothing follows; so after an update that decodes otherwise only in name.
     for path in (copy / "images").iterdir():
@@ -143,7 +163,7 @@ def test_artefacts_that_are_gone_are_made_again_and_a_cache_alone_brings_no_trai
 
 def test_stages_can_be_done_anew_from_one_on_or_alone(copy: Path) -> None:
     run(copy)
-    assert list_performed(run(copy, "--from", "prediction")) == ["prediction", "evaluation", "figures"]
+    assert list_performed(run(copy, "--from", "prediction")) == ["prediction", "evaluation", "figures", "results"]
     assert list_performed(run(copy, "--only", "evaluation")) == ["evaluation"]
 
 
@@ -291,8 +311,8 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
         result = call("run", sample / "recipe.toml", "--run-dir", sample / "run")
     assert result.exit_code == 130
     assert "Interrupted after epoch 0 of 2 of the training. What is finished is kept" in result.stderr
-    assert list_performed(result.output) == STAGES[:4]
-    assert list_performed(run(sample)) == STAGES[4:]
+    assert list_performed(result.output) == STAGES[:5]
+    assert list_performed(run(sample)) == STAGES[5:]
 
 
 def test_a_way_over_a_folder_that_is_not_there_makes_none(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +337,7 @@ def test_paths_with_blanks_accents_and_marks_of_patterns_work_in_every_command(f
     (place / "Rezept für alle.toml").write_text(f'name = "recipe"\n{recipe}', encoding="utf-8")
     words = ["run", place / "Rezept für alle.toml", "--run-dir", place / "run"]
     assert "training" not in list_performed(succeed(*words))
-    assert list_performed(succeed(*words, "--from", "figures")) == ["figures"]
+    assert list_performed(succeed(*words, "--from", "figures")) == ["figures", "results"]
     catalog = ["--catalog", place / "Σ catalogue.csv", "--id", "objID"]
     output = place / "nos prédictions.csv"
     succeed("predict", place / "run", "--images", place / "les images à lire", *catalog, "-o", output)
@@ -359,7 +379,7 @@ def test_a_shown_preset_is_a_recipe_file(tmp_path: Path) -> None:
 
 def test_version_and_help_come_without_heavy_imports() -> None:
     assert succeed("--version").strip() == f"metalight {__version__}"
-    for command in ([], ["run"], ["predict"], ["evaluate"], ["compare"], ["recipe"], ["simulate"]):
+    for command in ([], ["run"], ["predict"], ["evaluate"], ["compare"], ["rank"], ["recipe"], ["simulate"]):
         assert "Usage" in succeed(*command, "--help")
     code = (
         "import sys, metalight.cli; print(sorted({'numpy', 'pandas', 'pydantic', 'torch', 'timm'} & set(sys.modules)))"

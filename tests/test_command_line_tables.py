@@ -77,7 +77,7 @@ def test_options_of_a_prediction_that_could_do_nothing_are_refused(finished: Pat
         assert f"{option} names a column of the catalogue; give --catalog too, or leave it out." in message
     of_catalog = ["--catalog", tmp_path / "wanted.csv", "--file-name", "image"]
     message = refuse(*arguments, finished / "run", *of_catalog)
-    assert "is a run, whose images are decoded already; leave out --file-name." in message
+    assert "is a run, which knows whose its images are; leave out --file-name." in message
 
 
 def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:

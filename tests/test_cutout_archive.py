@@ -191,20 +191,43 @@ source = "legacy-sdss"
     output = run(tmp_path)
     assert "39 of 40 have an image of the archive; 1 refused: 1 × has no picture in the archive" in output
     assert list_performed(run(tmp_path)) == []
-    fewer = pack(tmp_path / "fewer.tar.gz", make_files(30))
-    assert "30 of 40 have an image" in run(tmp_path, "--set", f"cutouts.archive={fewer}", "--only", "cutouts")
-    assert "39 of 40 have an image" in run(tmp_path, "--only", "cutouts")
+    sent = archive.read_bytes()
 
     def send_archive(handler: Handler, times: int) -> bool:
-        return handler.send(archive.read_bytes(), kind="application/gzip")
+        return handler.send(sent, kind="application/gzip")
 
-    checksum = f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}"
     with serve_cutouts(send_archive) as server:
-        moved = ("--set", f"cutouts.archive={server.url}/a.tar.gz?download=1", "--set")
-        output = run(tmp_path, "--run-dir", tmp_path / "other", *moved, f"cutouts.archive_checksum={checksum}")
-    assert "39 of 40" in output
-    assert (tmp_path / "other/cutouts/archive-a.tar.gz").is_file()
-    assert (tmp_path / "run/pixels/pixels.npy").read_bytes() == (tmp_path / "other/pixels/pixels.npy").read_bytes()
+        moved = ("--run-dir", tmp_path / "other", "--set", f"cutouts.archive={server.url}/a.tar.gz?download=1", "--set")
+        output = run(tmp_path, *moved, f"cutouts.archive_checksum=md5:{hashlib.md5(sent).hexdigest()}")
+        assert "39 of 40" in output
+        assert (tmp_path / "run/pixels/pixels.npy").read_bytes() == (tmp_path / "other/pixels/pixels.npy").read_bytes()
+        # A new version at the address, which its checksum tells.
+        sent = pack(tmp_path / "new.tar.gz", make_files(35)).read_bytes()
+        output = run(tmp_path, *moved, f"cutouts.archive_checksum=md5:{hashlib.md5(sent).hexdigest()}")
+        assert "35 of 40 have an image" in output
+        sent = pack(tmp_path / "new.tar.gz", make_files(33)).read_bytes()
+        elsewhere = f"cutouts.archive={server.url}/other/a.tar.gz"
+        assert "33 of 40 have an image" in run(tmp_path, *moved[:2], "--set", elsewhere, "--only", "cutouts")
+
+
+def test_an_archive_that_is_replaced_under_the_same_name_is_read_anew(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "images.zip", make_files(6))
+    wanted = np.arange(_FIRST, _FIRST + 8)
+
+    def read_all() -> dict[int, bytes]:
+        report = import_archive(wanted, archive, _PICTURES, tmp_path / "store")
+        reader = FileReader(tmp_path / "store")
+        return dict(zip(report.fetched["object_id"].tolist(), map(reader.read, report.fetched["path"]), strict=True))
+
+    old, content = read_all(), archive.read_bytes()
+    others = {name: make_galaxy(100 + n, 64) for n, name in enumerate(make_files(8))}
+    pack(archive, others)
+    assert list(read_all().values()) == list(others.values())
+    # What was read of the old one is still known to be of it.
+    num_parts = len(list((tmp_path / "store").glob("part-*.parquet")))
+    archive.write_bytes(content)
+    assert read_all() == old
+    assert len(list((tmp_path / "store").glob("part-*.parquet"))) == num_parts
 
 
 def test_an_archive_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from metalight.cutouts.checks import compute_black_share, judge_picture, judge_survey_picture
+from metalight.cutouts.checks import MOST_BLACK, compute_black_share, judge_picture, judge_survey_picture
 from metalight.web import Answer
 from sky_pictures import encode, make_galaxy, make_message
 
@@ -96,3 +98,33 @@ def test_no_real_galaxy_is_taken_for_a_message(shared_folder: Path) -> None:
     shares = [compute_black_share(simplejpeg.decode_jpeg(body, "RGB")) for body in bodies]
     assert max(shares) < 0.15
     assert {judge(answer(body))[0] for body in bodies} == {"good"}
+
+
+@given(seed=st.integers(0, 2**32 - 1), quality=st.integers(20, 100))
+@settings(max_examples=100, deadline=None)
+def test_black_is_judged_as_the_colours_tell_however_dark_or_colourful_it_is(seed: int, quality: int) -> None:
+    random = np.random.default_rng(seed)
+    faint = random.integers(0, 4, (16, 16, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    strong = random.integers(0, 256, (128, 128, 3)) * random.integers(0, 2, (1, 1, 3))
+    pixels = np.where(random.random((128, 128, 1)) < random.random(), faint, strong).astype(np.uint8)
+    pixels[: random.integers(0, 128)] = 0
+    data = simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling=str(random.choice(["444", "422", "420"])))
+    is_black = compute_black_share(simplejpeg.decode_jpeg(data, "RGB")) > MOST_BLACK
+    verdict, _, reason = judge(answer(data))
+    assert (verdict, "exactly black" in reason) == (("again", True) if is_black else ("good", False))
+
+
+@given(seed=st.integers(0, 2**32 - 1), is_cut=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_damage_is_noticed_that_decoding_in_colour_notices(seed: int, is_cut: bool) -> None:
+    random = np.random.default_rng(seed)
+    whole = make_galaxy(int(random.integers(5)))
+    place = int(random.integers(4, len(whole)))
+    data = whole[:place] if is_cut else whole[:place] + random.bytes(1) + whole[place + 1 :]
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        is_fine = (height, width, colours) == (128, 128, "YCbCr") and compute_black_share(pixels) <= MOST_BLACK
+    except ValueError:
+        is_fine = False
+    assert judge(answer(data))[0] == ("good" if is_fine else "again")

@@ -8,7 +8,7 @@ import pytest
 from cutout_server import picture_of, serve_cutouts
 from metalight.cutouts import build_service, download_cutouts
 from metalight.errors import RecipeError
-from metalight.recipe import CutoutsSettings, load_recipe
+from metalight.recipe import CutoutsSettings, SkyServerSettings, load_recipe
 from metalight.store import FileReader
 from sky_pictures import encode
 from test_download import QUICK, make_galaxies
@@ -18,7 +18,12 @@ def fetch_one(settings: dict[str, object], folder: Path) -> tuple[str, dict[str,
     """Path, parameters, and what was kept, of one galaxy of 20 arcsec at RA 0.001."""
     galaxies = make_galaxies(2).iloc[1:]
     with serve_cutouts() as server:
-        service = build_service(CutoutsSettings.model_validate({**settings, "base_url": server.url}))
+        place = {} if settings["service"] == "skyserver" else {"base_url": server.url}
+        release = settings.pop("release", "dr18")
+        service = build_service(
+            CutoutsSettings.model_validate({**settings, **place}),
+            SkyServerSettings.model_validate({"base_url": server.url, "release": release}),
+        )
         report = download_cutouts(galaxies, service, folder, QUICK)
     assert len(report.fetched) == 1
     return server.paths[0], server.requests[0], FileReader(folder).read(report.fetched["path"].iloc[0])
@@ -56,7 +61,7 @@ def test_a_place_without_images_is_outside_the_footprint_at_once(tmp_path: Path,
     blank = encode(np.full((128, 128, 3), 32, np.uint8))
     with serve_cutouts(lambda handler, times: handler.query["ra"] == "0.001000000" and handler.send(blank)) as server:
         settings = CutoutsSettings.model_validate({"service": service, "base_url": server.url})
-        report = download_cutouts(make_galaxies(4), build_service(settings), tmp_path, QUICK)
+        report = download_cutouts(make_galaxies(4), build_service(settings, SkyServerSettings()), tmp_path, QUICK)
     assert report.refused["kind"].tolist() == ["outside_footprint"]
     assert report.num_requests == 4
 
@@ -88,5 +93,5 @@ def test_images_of_one_layer_are_not_taken_for_those_of_another(tmp_path: Path) 
     with serve_cutouts() as server:
         for layer in ("sdss", "ls-dr9"):
             settings = {"service": "legacy", "layer": layer, "base_url": server.url}
-            service = build_service(CutoutsSettings.model_validate(settings))
+            service = build_service(CutoutsSettings.model_validate(settings), SkyServerSettings())
             assert download_cutouts(make_galaxies(3), service, tmp_path, QUICK).num_requests == 3

@@ -43,7 +43,8 @@ def test_scores_are_the_metrics_of_the_galaxies_that_have_both_values() -> None:
     assert with_gaps.num_galaxies == 20
     assert with_gaps.num_left_out == 3
     assert with_gaps.metrics == compute_metrics(truth, predicted, num_bootstrap=30, seed=4)
-    assert with_gaps.baseline == compute_baseline(truth, 8.8, num_bootstrap=30, seed=4)
+    # NaN is not equal to itself, but is written the same; a constant prediction has no correlation.
+    assert repr(with_gaps.baseline) == repr(compute_baseline(truth, 8.8, num_bootstrap=30, seed=4))
 
 
 def test_the_baseline_says_whose_mean_it_predicts() -> None:
@@ -163,7 +164,7 @@ def test_the_bins_of_the_published_predictions_are_those_of_the_paper_s_figure_2
     assert binned["centre"].tolist() == list(FACTS_128PX)
     for row in binned.itertuples(index=False):
         num, *expected = FACTS_128PX[float(row[0])]
-        found = [float(value) for value in row[2:]]
+        found = [float(value) for value in row[2:7]]
         num_held_out = num - int(row[1])
         if num_held_out == 0:
             assert found == pytest.approx(expected, abs=5.1e-5)

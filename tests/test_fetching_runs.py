@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import QUICK, list_performed, refuse_run, run, succeed
+from call import QUICK, list_performed, refuse, refuse_run, run, succeed
 from cutout_server import FAULTS, CutoutServer, Handler, picture_of, serve_cutouts
+from metalight.pipeline.cutouts_stage import CUTOUTS_STAGE
+from metalight.recipe import load_recipe
 from metalight.simulate import SurveyDesign, simulate_survey
 from metalight.simulate.stand_in import serve
 
@@ -17,8 +19,9 @@ catalog.object_id = "objID"
 catalog.targets = ["oh_p50"]
 [cutouts]
 service = "skyserver"
-base_url = "URL"
 side = 64
+[skyserver]
+base_url = "URL"
 [network]
 requests_per_second = 0
 first_wait_s = 0
@@ -87,11 +90,46 @@ def test_a_finished_download_is_not_begun_again(sky: Path, service: CutoutServer
     num_requests = len(service.requests)
     assert "nothing was done" in run(sky)
     # Neither for another release, nor where the service has moved.
-    moved = ("--set", "cutouts.release=dr16", "--set", "cutouts.base_url=http://127.0.0.1:9")
+    moved = ("--set", "skyserver.release=dr16", "--set", "skyserver.base_url=http://127.0.0.1:9")
     assert list_performed(run(sky, *moved)) == []
     # Done anew, it finds all that is there.
     assert "40 of 40" in run(sky, "--only", "cutouts", *moved)
     assert len(service.requests) == num_requests
+
+
+def test_images_that_a_run_has_fetched_are_predicted_decoded_or_not(sky: Path) -> None:
+    run(sky)
+
+    def predict(images: Path, *arguments: object) -> pd.DataFrame:
+        succeed("predict", sky / "run", "--images", images, "-o", sky / "out.csv", "--views", "none", *arguments)
+        return pd.read_csv(sky / "out.csv")
+
+    of_pixels = predict(sky / "run")
+    pd.testing.assert_frame_equal(predict(sky / "run/cutouts"), of_pixels)
+    # Nor need the images of a run be decoded, nor at the side of the model.
+    fresh = ["run", sky / "recipe.toml", "--run-dir", sky / "fetched", "--set", "pixels.side=8", "--only"]
+    for stage in ("catalog", "cutouts"):
+        succeed(*fresh, stage)
+    pd.testing.assert_frame_equal(predict(sky / "fetched"), of_pixels)
+    some = of_pixels["object_id"].iloc[[7, 3]].tolist()
+    pd.DataFrame({"object_id": [some[0], 5, some[1]]}).to_csv(sky / "some.csv", index=False)
+    chosen = predict(sky / "fetched/cutouts", "--catalog", sky / "some.csv")
+    pd.testing.assert_frame_equal(chosen, of_pixels.set_index("object_id").loc[some].reset_index(), rtol=1e-5)
+    refused = pd.read_csv(sky / "out_refused.csv")
+    assert refused[["object_id", "reason"]].to_numpy().tolist() == [[5, "is none of the run's galaxies"]]
+
+
+def test_images_that_a_run_has_fetched_are_refused_as_those_of_a_folder_are(sky: Path) -> None:
+    run(sky)
+    fresh = ["run", sky / "recipe.toml", "--run-dir", sky / "other", "--set", "cutouts.framing=fixed", "--only"]
+    for stage in ("catalog", "cutouts"):
+        succeed(*fresh, stage)
+    arguments = ["predict", sky / "run", "-o", sky / "out.csv", "--images"]
+    for images in (sky / "other", sky / "other/cutouts"):
+        assert "the framing 'fixed', but the model was trained on 'petrosian'" in refuse(*arguments, images)
+    pd.DataFrame({"object_id": [5]}).to_csv(sky / "some.csv", index=False)
+    message = refuse(*arguments, sky / "run/cutouts", "--catalog", sky / "some.csv")
+    assert "None of the 1 galaxies to predict has an image in the run" in message
 
 
 def test_images_are_decoded_anew_from_what_was_fetched(sky: Path, service: CutoutServer) -> None:
@@ -142,12 +180,31 @@ def test_the_petrosian_framing_needs_a_radius(sky: Path) -> None:
     assert "40 of 40" in run(sky, "--set", "cutouts.framing=fixed")
 
 
+@pytest.mark.parametrize("needed", ["service=archive,archive=pictures.tar", "side=32"])
+def test_a_folder_that_is_named_wins_over_a_service_and_what_that_needs(
+    sky: Path, needed: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("images")
+    for object_id in pd.read_csv(sky / "catalog.csv")["objID"].tolist():
+        (folder / f"{object_id}.jpg").write_bytes(picture_of(0.0, 64))
+    settings = [f"cutouts.{setting}" for setting in (f"folder={folder}", *needed.split(","))]
+    words = [word for setting in settings for word in ("--set", setting)]
+    run(sky, "--only", "catalog", *words)
+    assert "40 of 40 have an image" in run(sky, "--only", "cutouts", *words)
+    recipe = load_recipe(str(sky / "recipe.toml"), settings)
+    before = CUTOUTS_STAGE.inputs(recipe)
+    next(folder.iterdir()).unlink()
+    assert CUTOUTS_STAGE.inputs(recipe) != before
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         (["cutouts.side=32"], "64 to 2048 px"),
-        (["cutouts.release=dr13"], "dr14"),
-        (["cutouts.base_url=skyserver.sdss.org"], "no address"),
+        (["skyserver.release=dr13"], "dr14"),
+        (["skyserver.base_url=skyserver.sdss.org"], "must be like https://"),
+        (["cutouts.base_url=https://skyserver.sdss.org"], "[skyserver] base_url"),
+        (["cutouts.service=legacy", "cutouts.base_url=legacysurvey.org"], "no address"),
         (["cutouts.framing=other"], "set frame_arcsec"),
         (["cutouts.frame_arcsec=10"], "for framing"),
         (["cutouts.service=skyservre"], "skyserver"),
@@ -164,23 +221,34 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_asked(
 _SHORT_PAPER = (
     *("cutouts.side=64", "pixels.side=64", "model.weights=none", "model.target_scaling=standard"),
     *("training.frozen_epochs=1", "training.constant_epochs=0", "training.cycles=1", "training.precision=float32"),
-    *("catalog.skyserver.queries_per_minute=0", "network.requests_per_second=0", "evaluation.bootstrap_samples=20"),
+    *("skyserver.queries_per_minute=0", "network.requests_per_second=0", "evaluation.bootstrap_samples=20"),
 )
 
 
 def test_the_preset_of_the_paper_goes_from_the_query_to_the_figures_with_a_limit(tmp_path: Path) -> None:
     simulate_survey(60, tmp_path / "survey", SurveyDesign(seed=3, side=64), num_processes=1)
     with serve(tmp_path / "survey") as service:
-        settings = (*_SHORT_PAPER, f"catalog.skyserver.base_url={service.url}", f"cutouts.base_url={service.url}")
+        settings = (*_SHORT_PAPER, f"skyserver.base_url={service.url}")
         arguments = [word for setting in settings for word in ("--set", setting)]
         output = succeed("run", "paper", "--limit", 50, "--run-dir", tmp_path / "run", *arguments)
         # Every cutout is the survey's own file: framing and size are those of the paper.
         assert service.counts["stored"] == 49
         assert "drawn" not in service.counts
-    # Of two spectra of one galaxy, the second is refused.
-    assert "49 of 65 galaxies pass the cuts and have oh_p50; 1 refused: 1 × has the objID" in output
+    # Of two spectra of one galaxy, the better one is taken.
+    assert "49 of 65 galaxies pass the cuts and have oh_p50; one other spectrum of them; label no" in output
     assert "49 of 49 have an image of SkyServer" in output
-    stages = ["catalog", "cutouts", "pixels", "splits", "training", "prediction", "evaluation", "figures"]
+    stages = [
+        "catalog",
+        "cutouts",
+        "pixels",
+        "splits",
+        "baselines",
+        "training",
+        "prediction",
+        "evaluation",
+        "figures",
+        "results",
+    ]
     assert list_performed(output) == stages
     cuts = pd.read_csv(tmp_path / "run/cuts.csv")["num_left"].tolist()
     assert cuts == sorted(cuts, reverse=True)

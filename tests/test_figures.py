@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from legible import assert_legible
+from legible import assert_legible, texts_of
 from metalight.errors import EvaluationError
 from metalight.evaluation import compute_binned_statistics, select_examples
 from metalight.figures import draw_example_grid, draw_prediction_summary, draw_training_history
 from metalight.figures import example_grid as grid_module
 from metalight.figures import prediction_summary as summary_module
+from metalight.figures import stellar_mass as stellar_mass_module
 from metalight.figures import training_history as history_module
-from metalight.figures.galaxies import make_greys
+from metalight.figures.galaxies import compute_marker_areas, make_greys
 from metalight.figures.style import NMAD_BLUE, RMSE_RED, use_style
 
 FloatArray = npt.NDArray[np.float64]
@@ -99,7 +100,7 @@ def test_a_summary_is_laid_out_as_the_paper_s_figure_2() -> None:
     truth, predicted = make_metallicities(20_000)
     figure = make_summary(truth, predicted)
     main, scatter, bar = figure.axes
-    assert figure.get_size_inches().tolist() == [8, 8]
+    assert figure.get_size_inches().tolist() == [7, 7]
     assert main.get_xlim() == main.get_ylim() == scatter.get_xlim() == (8.2, 9.3)
     assert scatter.get_ylim() == (0, 0.3)
     assert (scatter.get_ylabel(), bar.get_ylabel()) == ("Scatter [dex]", "Number of galaxies")
@@ -179,7 +180,7 @@ def test_every_galaxy_of_a_small_sample_is_a_point_within_the_frame() -> None:
 
 
 def test_marker_areas_are_those_of_the_paper_or_scaled_to_the_fullest_bin() -> None:
-    areas = summary_module.compute_marker_areas
+    areas = compute_marker_areas
     np.testing.assert_array_equal(areas(np.array([500.0, 5000.0])), [20, 200])
     np.testing.assert_array_equal(areas(np.array([10.0, 40.0])), [50, 200])
     np.testing.assert_array_equal(areas(np.array([1e5, 1e6])), [20, 200])
@@ -372,3 +373,35 @@ def test_the_same_numbers_give_the_same_bytes_and_settings_stay_as_they_were(tmp
             assert all(mpl.rcParams[key] == value for key, value in before.items())
     for first, second in zip(*written, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_masses_are_shown_beside_the_metallicities_that_follow_from_them(tmp_path: Path) -> None:
+    truth, predicted = make_masses(4000)
+    metallicity = stellar_mass_module.compute_metallicity_by_mass(truth)
+    paths = stellar_mass_module.draw_stellar_mass(truth, predicted, metallicity, path_stem=tmp_path / "mass")
+    assert [path.name for path in paths] == ["mass.png", "mass.pdf", "mass.csv", "mass_through_relation.csv"]
+    masses, metallicities = (pd.read_csv(path) for path in paths[2:])
+    assert masses["centre"].tolist() == pytest.approx(np.arange(8.4, 11.3, 0.2))
+    is_within = (predicted >= 8.5) & (predicted <= 11.5) & np.isfinite(metallicity)
+    residual = stellar_mass_module.compute_metallicity_by_mass(predicted[is_within]) - metallicity[is_within]
+    assert metallicities["rmse_of_all"].iloc[0] == pytest.approx(np.sqrt((residual**2).mean()))
+    with use_style():
+        figure = stellar_mass_module.build_figure(
+            summary_module.compute_summary(truth, predicted), summary_module.compute_summary(metallicity, metallicity)
+        )
+    assert_legible(figure)
+
+
+def test_metallicities_of_masses_are_those_of_the_relation_within_its_range() -> None:
+    # Table 3 of Tremonti et al. (2004): medians at these masses, from which eq. 3 is up to 0.02 dex off.
+    found = stellar_mass_module.compute_metallicity_by_mass([8.57, 9.96, 11.25, 8.4, 11.6, np.nan])
+    assert found[:3] == pytest.approx([8.44, 8.94, 9.12], abs=0.02)
+    assert np.isnan(found[3:]).all()
+
+
+def test_every_word_can_be_read_when_the_figure_is_as_wide_as_a_column_of_a_journal() -> None:
+    figure = make_summary(*make_metallicities(20_000))
+    # A column of MNRAS is 84 mm wide; letters of less than 5 points are too small for its printers.
+    shrinkage = 84 / 25.4 / figure.get_size_inches()[0]
+    for text in texts_of(figure):
+        assert text.get_fontsize() * shrinkage >= 5, text.get_text()

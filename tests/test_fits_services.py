@@ -17,7 +17,7 @@ from cutout_server import CutoutServer, Handler, serve_cutouts
 from metalight.cutouts import DownloadReport, build_service, download_cutouts, estimate_download
 from metalight.errors import RecipeError
 from metalight.image_files import split_path
-from metalight.recipe import CutoutsSettings, load_recipe
+from metalight.recipe import CutoutsSettings, SkyServerSettings, load_recipe
 from metalight.store import FileReader
 from sky_fits import make_fits, send_fits
 from test_download import QUICK, make_galaxies
@@ -31,7 +31,7 @@ def fetch(
     """Galaxies of 20 arcsec, the first at RA 0, fetched from a service that answers so."""
     with serve_cutouts(answer) as server:
         given = {"service": "fits", "side": 64, **settings, "base_url": server.url}
-        service = build_service(CutoutsSettings.model_validate(given))
+        service = build_service(CutoutsSettings.model_validate(given), SkyServerSettings())
         report = download_cutouts(make_galaxies(2), service, folder, QUICK.model_copy(update={"tries": 2}))
     return server, report
 
@@ -158,7 +158,7 @@ def test_a_few_undefined_pixels_are_left_to_decoding(tmp_path: Path) -> None:
 
 def test_the_estimate_counts_every_band() -> None:
     def estimate(**settings: object) -> tuple[float, int]:
-        service = build_service(CutoutsSettings.model_validate({"service": "fits", **settings}))
+        service = build_service(CutoutsSettings.model_validate({"service": "fits", **settings}), SkyServerSettings())
         return estimate_download(1000, QUICK.model_copy(update={"requests_per_second": 10.0}), service)
 
     assert estimate()[0] == pytest.approx(300)

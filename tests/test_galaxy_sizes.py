@@ -18,9 +18,10 @@ catalog.object_id = "objID"
 catalog.targets = ["oh_p50"]
 [cutouts]
 service = "skyserver"
-base_url = "URL"
 source = "simulated"
 side = 64
+[skyserver]
+base_url = "URL"
 [network]
 requests_per_second = 0
 first_wait_s = 0
@@ -42,7 +43,7 @@ def make_run(place: Path, sky: tuple[Path, StandIn], *settings: str) -> Path:
     catalog = pd.read_csv(folder / "catalog.csv")
     catalog.drop(columns="petroR90_r").to_csv(place / "catalog.csv", index=False)
     plain = "\n".join(line for line in QUICK.splitlines() if not line.startswith("cutouts."))
-    fetching = _FETCHING.replace("URL", server.url).replace("[network]", "\n".join([*settings, "[network]"]))
+    fetching = _FETCHING.replace("URL", server.url).replace("[skyserver]", "\n".join([*settings, "[skyserver]"]))
     (place / "recipe.toml").write_text(f"{plain}\n{fetching}")
     run(place, "--only", "catalog")
     return place
@@ -102,6 +103,21 @@ def test_nobody_is_looked_at_twice(tmp_path: Path, sky: tuple[Path, StandIn]) ->
     assert len(pd.read_parquet(place / "run" / "sizes.parquet")) == _NUM
 
 
+def test_several_processes_measure_what_one_does(
+    tmp_path: Path, sky: tuple[Path, StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_run(tmp_path, sky, 'size = "measured"')
+    run(place, "--only", "cutouts")
+    before = (place / "run/sizes.parquet").read_bytes()
+    (place / "run/sizes.parquet").unlink()
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes._GALAXIES_A_TASK", 5)
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes.count_processes", lambda *_, **__: 2)
+    # Where they are is theirs alone to find out.
+    monkeypatch.setattr("metalight.pipeline.galaxy_sizes.measure_petrosian", lambda *_, **__: pytest.fail("in here"))
+    run(place, "--only", "cutouts")
+    assert (place / "run/sizes.parquet").read_bytes() == before
+
+
 def test_a_galaxy_without_a_measurable_size_is_refused_with_the_reason(
     tmp_path: Path, sky: tuple[Path, StandIn]
 ) -> None:
@@ -150,6 +166,6 @@ def test_settings_of_sizes_that_do_not_fit_are_refused(
     tmp_path: Path, sky: tuple[Path, StandIn], settings: list[str], told: str
 ) -> None:
     place = make_run(tmp_path, sky)
-    recipe = (place / "recipe.toml").read_text().replace("[network]", "\n".join([*settings, "[network]"]))
+    recipe = (place / "recipe.toml").read_text().replace("[skyserver]", "\n".join([*settings, "[skyserver]"]))
     (place / "recipe.toml").write_text(recipe)
     assert told in refuse_run(place, "--only", "cutouts", status=2)

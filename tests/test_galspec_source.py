@@ -8,6 +8,7 @@ import pytest
 
 from call import refuse, succeed
 from make_galspec import make_photometry, make_spectra, write_folder
+from metalight.catalog.spread import choose_spread
 
 RECIPE = """
 preset = "demo"
@@ -17,6 +18,7 @@ catalog.photometry = "photometry.parquet"
 catalog.object_id = "objID"
 catalog.targets = ["oh_p50"]
 cutouts.folder = "images"
+baselines.kinds = []
 """
 
 
@@ -56,14 +58,15 @@ def test_a_run_selects_from_galspec_files_with_the_paper_s_cuts(folder: Path) ->
     assert "label noise 0.0" in output
 
 
-def test_a_limit_takes_the_first_by_objid_and_is_counted(folder: Path) -> None:
+def test_a_limit_takes_those_of_the_lowest_ranks_and_is_counted(folder: Path) -> None:
     run(folder, "--set", "catalog.cuts=[]")
     everyone = pd.read_parquet(folder / "run" / "catalog.parquet")
     run(folder, "--set", "catalog.cuts=[]", "--set", "catalog.limit=20")
     few = pd.read_parquet(folder / "run" / "catalog.parquet")
-    assert few["object_id"].tolist() == sorted(everyone["object_id"])[:20]
+    ids = everyone["object_id"].to_numpy()
+    assert few["object_id"].tolist() == ids[choose_spread(ids, 20)].tolist()
     cuts = pd.read_csv(folder / "run" / "cuts.csv").set_index("cut")
-    assert cuts["num_left"]["the first 20 by objID"] == 20
+    assert cuts["num_left"]["20 spread over the sky"] == 20
 
 
 def test_another_source_leaves_no_repeats_of_this_one(folder: Path) -> None:
@@ -80,7 +83,18 @@ def test_a_recipe_without_photometry_or_files_is_refused(folder: Path) -> None:
     message = refuse(*arguments, "--set", "catalog.photometry=", status=2)
     assert 'source = "galspec" needs photometry = "TABLE"' in message
     assert "lacks galSpecLine-dr8.fits" in refuse(*arguments, *_without_line(folder))
-    assert "There is no file" in refuse(*arguments, "--set", "catalog.photometry=nowhere.csv")
+
+
+def test_photometry_that_is_not_there_or_lacks_a_column_is_refused_before_the_spectra_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metalight.catalog.galspec.selection.read_spectra", lambda *_, **__: pytest.fail("were read"))
+    arguments = ("run", folder / "recipe.toml", "--run-dir", folder / "run", "--only", "catalog")
+    for name in ("nowhere.csv", "nowhere.parquet"):
+        assert "There is no file" in refuse(*arguments, "--set", f"catalog.photometry={name}")
+    photometry = pd.read_parquet(folder / "photometry.parquet").drop(columns="objID")
+    photometry.to_parquet(folder / "photometry.parquet")
+    assert "has no column 'objID'" in refuse(*arguments)
 
 
 def _without_line(folder: Path) -> tuple[str, str]:

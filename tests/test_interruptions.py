@@ -27,6 +27,7 @@ RECIPE = """
 preset = "demo"
 catalog.path = "catalog.csv"
 cutouts.folder = "images"
+baselines.kinds = []
 pixels.side = 16
 model.backbone = "test_resnet"
 model.hidden_features = 16
@@ -82,7 +83,7 @@ def test_a_run_killed_at_every_moment_ends_with_the_same_bytes_as_one_never_stop
     last = call_killed("never", *arguments)
     assert last.returncode == 0, last.stderr
     # What was finished before a kill was not done again by the next process.
-    assert list_performed(last.stdout) == ["figures"]
+    assert list_performed(last.stdout) == ["figures", "results"]
     records = json.loads((long_sample / "killed/stages.json").read_text())
     assert "went on after epoch 4" in records["training"]["line"]
     never_stopped = call_killed("never", *arguments[:3], long_sample / "whole")
@@ -126,7 +127,7 @@ def test_training_that_is_begun_anew_on_demand_goes_on_too(sample: Path, monkeyp
         call("run", sample / "recipe.toml", "--run-dir", sample / "run", "--from", "training")
     output = run(sample, "--from", "training")
     assert "went on after epoch 1" in output
-    assert list_performed(output) == ["training", "prediction", "evaluation", "figures"]
+    assert list_performed(output) == ["training", "prediction", "evaluation", "figures", "results"]
     assert (sample / "run/model/model.safetensors").read_bytes() == weights
 
 

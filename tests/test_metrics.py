@@ -11,15 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from metalight import metrics as metrics_module
-from metalight.metrics import Interval, compute_baseline, compute_metrics, compute_nmad, compute_rmse
+from metalight import intervals
+from metalight.intervals import Interval
+from metalight.metrics import compute_baseline, compute_metrics, compute_nmad, compute_rmse
 
 FloatArray = npt.NDArray[np.float64]
 
 NAMES = [
     *("rmse", "nmad", "mean_bias", "median_bias", "mae", "r2"),
     *("fraction_over_3_nmad", "fraction_over_5_nmad", "fraction_over_0.2", "fraction_over_0.3"),
+    *("std", "fraction_within_0.1", "max_abs_residual", "nmad_over_rmse", "rmse_over_sigma"),
+    *("pearson_r", "slope_predicted_on_true", "intercept_predicted_on_true", "slope_true_on_predicted"),
+    *("intercept_true_on_predicted", "rmse_calibrated", "predicted_std", "predicted_min", "predicted_max"),
 ]
+IN_THE_UNIT = {
+    *("rmse", "nmad", "mean_bias", "median_bias", "mae", "std", "max_abs_residual", "rmse_calibrated", "predicted_std")
+}
+WITHOUT_UNIT = {
+    *("r2", "fraction_over_3_nmad", "fraction_over_5_nmad", "nmad_over_rmse", "rmse_over_sigma", "pearson_r"),
+    *("slope_predicted_on_true", "slope_true_on_predicted"),
+}
 VALUES = st.floats(-100, 100, allow_subnormal=False)
 RESIDUALS = hnp.arrays(np.float64, st.integers(1, 60), elements=VALUES)
 PAIRS = hnp.arrays(np.float64, st.tuples(st.integers(1, 60), st.just(2)), elements=VALUES)
@@ -94,6 +105,21 @@ def test_a_small_sample_scored_by_hand() -> None:
         "fraction_over_5_nmad": 0.0,
         "fraction_over_0.2": 0.25,
         "fraction_over_0.3": 0.25,
+        "std": math.sqrt(0.045 - 0.1**2),
+        "fraction_within_0.1": 0.75,  # 8.1 − 8.0 is a little less in floating point
+        "max_abs_residual": 0.4,
+        "nmad_over_rmse": 0.14826 / math.sqrt(0.045),
+        "rmse_over_sigma": math.sqrt(0.045 / 0.3125),
+        # Products of deviations: −0.75 × −0.75, −0.25 × −0.45, 0.25 × 0.15 and 0.75 × 1.05.
+        "pearson_r": 0.375 / math.sqrt(0.3125 * 0.4725),
+        "slope_predicted_on_true": 0.375 / 0.3125,
+        "intercept_predicted_on_true": 8.85 - 1.2 * 8.75,
+        "slope_true_on_predicted": 0.375 / 0.4725,
+        "intercept_true_on_predicted": 8.75 - 8.85 * 0.375 / 0.4725,
+        "rmse_calibrated": math.sqrt(0.3125 - 0.375**2 / 0.4725),
+        "predicted_std": math.sqrt(0.4725),
+        "predicted_min": 8.1,
+        "predicted_max": 9.9,
     }
     assert metrics == pytest.approx(expected, abs=1e-12)
 
@@ -104,6 +130,13 @@ def test_outliers_are_counted_in_units_of_nmad() -> None:
     assert metrics["nmad"] == pytest.approx(0.14826)
     assert metrics["fraction_over_3_nmad"] == pytest.approx(2 / 7)  # over 0.445
     assert metrics["fraction_over_5_nmad"] == pytest.approx(1 / 7)  # over 0.741
+
+
+def test_outliers_and_good_predictions_are_counted_in_the_unit_of_the_target() -> None:
+    residuals = np.array([0.05, -0.09, 0.15, -0.25, 0.35])
+    metrics = values_of(compute_metrics(np.zeros(5), residuals, num_bootstrap=0))
+    found = [metrics[name] for name in ("fraction_within_0.1", "fraction_over_0.2", "fraction_over_0.3")]
+    assert found == pytest.approx([0.4, 0.4, 0.2])
 
 
 @given(RESIDUALS)
@@ -133,8 +166,8 @@ def test_the_order_of_galaxies_changes_no_metric(pairs: FloatArray, random: obje
     first = values_of(compute_metrics(*pairs.T, num_bootstrap=0))
     second = values_of(compute_metrics(*pairs[order].T, num_bootstrap=0))
     # A fraction may tip where a residual equals its limit to the last digit.
-    for name in NAMES[:6]:
-        assert second[name] == pytest.approx(first[name], rel=1e-6, abs=1e-9, nan_ok=True)
+    for name in (name for name in NAMES if not name.startswith("fraction")):
+        assert second[name] == pytest.approx(first[name], rel=1e-6, abs=1e-9, nan_ok=True), name
 
 
 @given(st.integers(2, 60), st.integers(0, 99), st.floats(-5, 5), st.floats(0.1, 9))
@@ -142,9 +175,42 @@ def test_metrics_follow_a_change_of_unit(num: int, seed: int, shift: float, scal
     truth, predicted = make_galaxies(num, seed)
     first = values_of(compute_metrics(truth, predicted, num_bootstrap=0))
     second = values_of(compute_metrics(scale * truth + shift, scale * predicted + shift, num_bootstrap=0))
-    for name in ("rmse", "nmad", "mean_bias", "median_bias", "mae"):
-        assert second[name] == pytest.approx(scale * first[name], abs=1e-9)
-    assert second["r2"] == pytest.approx(first["r2"], rel=1e-6)
+    for name in NAMES:
+        if name in IN_THE_UNIT:
+            assert second[name] == pytest.approx(scale * first[name], abs=1e-7), name
+        elif name in WITHOUT_UNIT:
+            assert second[name] == pytest.approx(first[name], rel=1e-6, abs=1e-6), name
+    for name in ("predicted_min", "predicted_max"):
+        assert second[name] == pytest.approx(scale * first[name] + shift, abs=1e-7)
+    for x, y in (("true", "predicted"), ("predicted", "true")):
+        slope, intercept = (second[f"{part}_{y}_on_{x}"] for part in ("slope", "intercept"))
+        assert slope * shift + intercept == pytest.approx(shift + scale * first[f"intercept_{y}_on_{x}"], abs=1e-6)
+
+
+@given(st.integers(3, 60), st.integers(0, 99))
+def test_lines_and_correlation_agree_with_numpy(num: int, seed: int) -> None:
+    truth, predicted = make_galaxies(num, seed)
+    metrics = values_of(compute_metrics(truth, predicted, num_bootstrap=0))
+    for x, y, name in ((truth, predicted, "predicted_on_true"), (predicted, truth, "true_on_predicted")):
+        line = np.polyfit(x - 8.9, y, 1)
+        assert metrics[f"slope_{name}"] == pytest.approx(line[0], rel=1e-6, abs=1e-9)
+        assert metrics[f"intercept_{name}"] == pytest.approx(line[1] - 8.9 * line[0], rel=1e-6, abs=1e-6)
+        if name == "true_on_predicted":
+            left = y - np.polyval(line, x - 8.9)
+            assert metrics["rmse_calibrated"] == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-6, abs=1e-9)
+    assert metrics["pearson_r"] == pytest.approx(np.corrcoef(truth, predicted)[0, 1], rel=1e-6, abs=1e-9)
+    slopes = metrics["slope_predicted_on_true"] * metrics["slope_true_on_predicted"]
+    assert slopes == pytest.approx(metrics["pearson_r"] ** 2, rel=1e-6)
+    assert metrics["rmse_over_sigma"] == pytest.approx(math.sqrt(1 - metrics["r2"]), rel=1e-6)
+
+
+def test_the_predictions_that_are_means_of_what_they_cannot_tell_apart_have_the_slopes_of_theory() -> None:
+    generator = np.random.default_rng(2)
+    seen, unseen = generator.normal(0, 0.18, 20_000), generator.normal(0, 0.09, 20_000)
+    metrics = values_of(compute_metrics(8.9 + seen + unseen, 8.9 + seen, num_bootstrap=0))
+    assert metrics["slope_true_on_predicted"] == pytest.approx(1, abs=0.01)
+    assert metrics["slope_predicted_on_true"] == pytest.approx(0.8, abs=0.01)
+    assert metrics["r2"] == pytest.approx(0.8, abs=0.01)
 
 
 @given(PAIRS, VALUES)
@@ -173,7 +239,21 @@ def test_a_truth_that_does_not_vary_has_no_r2(value: float) -> None:
 
 def test_perfect_predictions_have_no_scatter() -> None:
     metrics = values_of(compute_metrics([8.5, 9.0], [8.5, 9.0], num_bootstrap=5))
-    assert metrics == {name: (1.0 if name == "r2" else 0.0) for name in NAMES}
+    assert math.isnan(metrics.pop("nmad_over_rmse"))
+    ones = ("r2", "pearson_r", "slope_predicted_on_true", "slope_true_on_predicted", "fraction_within_0.1")
+    own = {"predicted_std": 0.25, "predicted_min": 8.5, "predicted_max": 9.0}
+    assert metrics == pytest.approx(
+        {name: own.get(name, float(name in ones)) for name in NAMES if name != "nmad_over_rmse"}, abs=1e-12
+    )
+
+
+def test_predicting_one_value_has_neither_a_correlation_nor_a_line_through_the_truth() -> None:
+    metrics = values_of(compute_metrics(make_galaxies(50)[0], [8.9] * 50, num_bootstrap=10))
+    for name in ("pearson_r", "slope_true_on_predicted", "intercept_true_on_predicted"):
+        assert math.isnan(metrics[name])
+    assert metrics["rmse_calibrated"] == pytest.approx(make_galaxies(50)[0].std())
+    assert metrics["slope_predicted_on_true"] == 0
+    assert metrics["predicted_std"] == 0
 
 
 def test_without_a_bootstrap_there_is_no_interval() -> None:
@@ -191,13 +271,13 @@ def test_the_bootstrap_is_the_plain_one_galaxies_drawn_together() -> None:
         drawn.append(values_of(compute_metrics(truth[rows], predicted[rows], num_bootstrap=0)))
     for name in NAMES:
         low, high = np.percentile([values[name] for values in drawn], [16, 84])
-        assert (metrics[name].low, metrics[name].high) == pytest.approx((low, high), abs=1e-12), name
+        assert (metrics[name].low, metrics[name].high) == pytest.approx((low, high), abs=1e-10), name
 
 
 def test_chunks_of_any_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = compute_metrics(*make_galaxies(101), num_bootstrap=37)
     for num_at_once in (1, 250, 10_000):
-        monkeypatch.setattr(metrics_module, "NUM_DRAWN_AT_ONCE", num_at_once)
+        monkeypatch.setattr(intervals, "NUM_DRAWN_AT_ONCE", num_at_once)
         assert compute_metrics(*make_galaxies(101), num_bootstrap=37) == whole
 
 
@@ -219,7 +299,7 @@ def test_the_interval_of_rmse_has_the_width_that_theory_gives() -> None:
 @given(PAIRS, st.integers(1, 20))
 def test_intervals_are_ordered(pairs: FloatArray, num_bootstrap: int) -> None:
     for name, metric in compute_metrics(*pairs.T, num_bootstrap=num_bootstrap).items():
-        assert metric.low <= metric.high or name == "r2"
+        assert metric.low <= metric.high or np.isnan(metric.low), name
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,7 @@ _NETWORK = QUICK.split("pixels.side", 1)[1]
 
 _FROM_THE_SKY = f"""
 preset = "demo"
-catalog.skyserver.base_url = "URL"
-cutouts.base_url = "URL"
+skyserver.base_url = "URL"
 cutouts.side = 128
 cutouts.source = "sdss"
 pixels.side{_NETWORK}"""

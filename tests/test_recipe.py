@@ -60,6 +60,8 @@ def test_single_settings_come_last_and_reach_any_depth() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ("catalog.skyserver.page_size=8", r"'catalog\.skyserver'.* has moved: it is \[skyserver\] now"),
+        ("cutouts.release=dr17", r"'cutouts\.release'.* has moved: it is \[skyserver\] release now"),
         ("training.batchsize=8", r"Unknown setting 'training\.batchsize'.* Did you mean 'batch_size'\?"),
         ("traning.batch_size=8", r"Unknown setting 'traning'.* Did you mean 'training'\?"),
         ("training.augmentation.zoom=2", r"Unknown setting 'training\.augmentation\.zoom'.* Did you mean '.*zoom"),

@@ -7,7 +7,7 @@ import pytest
 
 from call import call, ctrl_c_in, list_performed, refuse_run, run
 
-LEARNING = ["training", "prediction", "evaluation", "figures"]
+LEARNING = ["training", "prediction", "evaluation", "figures", "results"]
 
 
 def interrupt(folder: Path, label: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -59,10 +59,10 @@ def test_a_single_stage_needs_nothing_from_outside_the_run_folder(copy: Path) ->
 def test_stages_that_a_single_one_leaves_behind_are_named_and_no_old_scores_shown(copy: Path) -> None:
     run(copy)
     output = run(copy, "--only", "prediction", "--set", "prediction.views=none")
-    assert "Not up to date: evaluation, figures; run without --only to do them too." in output
+    assert "Not up to date: evaluation, figures, results; run without --only to do them too." in output
     assert "RMSE (dex)" not in output
     output = run(copy, "--set", "prediction.views=none")
-    assert list_performed(output) == ["evaluation", "figures"]
+    assert list_performed(output) == ["evaluation", "figures", "results"]
     assert "RMSE (dex)" in output
 
 

@@ -2,18 +2,20 @@
 
 import gzip
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import numpy as np
 import pandas as pd
 import pytest
 
 from metalight.catalog import PAPER_CUTS, SDSS_CUTS, SKY_SERVER_COLUMNS, Selection, build_page_query, select_sky_server
+from metalight.catalog.spread import choose_spread, compute_ranks
 from metalight.errors import RecipeError, ServiceError
 from metalight.recipe import NetworkSettings, load_recipe
+from metalight.web import join_query
 from sky_server import FIRST_ID, NETWORK, FakeSkyServer, Fault, Reply, cut_at, make_galaxies, page_of, serve
 
 GALAXIES = make_galaxies(50)
@@ -33,6 +35,13 @@ def select(server: FakeSkyServer, folder: Path, *, network: NetworkSettings = NE
     return select_sky_server(
         server.settings(**changes), network, folder=folder / "queries", **{"cuts": PAPER_CUTS, **asked}
     )
+
+
+def list_kept_rows(folder: Path) -> list[int]:
+    """How many galaxies each page had that is kept."""
+    texts = [gzip.decompress(file.read_bytes()).decode() for file in (folder / "queries").iterdir()]
+    pages = [text for text in texts if "JOIN Galaxy" in text and "SELECT TOP" in text]
+    return [len(text.partition("#Table1\n")[2].splitlines()) - 1 for text in pages]
 
 
 def list_ids(selection: Selection) -> list[int]:
@@ -122,13 +131,34 @@ def test_rows_that_the_service_counts_but_does_not_give_are_noticed(server: Fake
     assert len(select(server, tmp_path).table.frame) == 50
 
 
-@pytest.mark.parametrize("limit", [1, 12, 50, 80])
-def test_a_limit_takes_the_first_by_identifier_and_is_counted(
+@pytest.mark.parametrize("limit", [1, 12, 49, 50, 80])
+def test_a_limit_takes_those_of_the_lowest_ranks_in_order_and_is_counted(
     server: FakeSkyServer, tmp_path: Path, limit: int
 ) -> None:
     selection = select(server, tmp_path, limit=limit, page_size=5)
-    assert list_ids(selection) == GALAXIES["objID"].tolist()[:limit]
-    assert [count.num_left for count in selection.counts][NUM_COUNTS:] == ([limit] if limit < 50 else [])
+    ids = GALAXIES["objID"].to_numpy()
+    assert list_ids(selection) == ids[choose_spread(ids, limit)].tolist()
+    told = [(count.cut, count.num_left) for count in selection.counts][NUM_COUNTS:]
+    assert told == ([(f"{limit} spread over the sky", limit)] if limit < 50 else [])
+
+
+def test_a_limit_asks_the_service_for_little_more_than_it_takes(tmp_path: Path) -> None:
+    galaxies = make_galaxies(3000)
+    with serve(galaxies) as server:
+        few, more = (select(server, tmp_path / str(limit), limit=limit) for limit in (40, 100))
+        assert "WHERE S.bestObjID%1000003*618033%1000003<" in server.pages[0]
+    assert 40 <= sum(list_kept_rows(tmp_path / "40")) < 100
+    assert len(few.table.frame) == 40
+    assert set(list_ids(few)) < set(list_ids(more))
+
+
+def test_ranks_that_have_fewer_galaxies_than_they_should_are_widened(tmp_path: Path) -> None:
+    galaxies = make_galaxies(300)
+    highest = np.argsort(-compute_ranks(galaxies["objID"].to_numpy()))[:60]
+    with serve(galaxies.iloc[np.sort(highest)].reset_index(drop=True)) as server:
+        selection = select(server, tmp_path, limit=12)
+    ids = np.sort(galaxies["objID"].to_numpy()[highest])
+    assert list_ids(selection) == ids[choose_spread(ids, 12)].tolist()
 
 
 def test_asking_again_for_the_same_asks_the_service_nothing(server: FakeSkyServer, tmp_path: Path) -> None:
@@ -148,7 +178,8 @@ def test_an_interrupted_selection_goes_on_where_it_was(server: FakeSkyServer, tm
     assert "down" in refuse(server, tmp_path, page_size=10)
     server.queries.clear()
     assert len(select(server, tmp_path, page_size=10).table.frame) == 50
-    assert len(server.queries) == len(server.pages) == 3
+    assert len(server.counts) == 0
+    assert len(server.pages) == 3
 
 
 def test_what_is_kept_tells_the_query_and_is_asked_for_again_if_it_is_damaged(
@@ -156,13 +187,57 @@ def test_what_is_kept_tells_the_query_and_is_asked_for_again_if_it_is_damaged(
 ) -> None:
     select(server, tmp_path)
     files = sorted((tmp_path / "queries").iterdir())
-    assert len(files) == NUM_COUNTS + 1
+    assert len(files) == NUM_COUNTS + 2
     texts = [gzip.decompress(file.read_bytes()).decode() for file in files]
     assert all(f"# {server.url}" in text and "# FROM SpecObj" in text and "#Table1" in text for text in texts)
     files[0].write_bytes(files[0].read_bytes()[:-20])
     server.queries.clear()
     assert len(select(server, tmp_path).table.frame) == 50
     assert len(server.queries) == 1
+
+
+def is_late(reply: Reply) -> Reply:
+    time.sleep(0.5)
+    return reply
+
+
+TOO_SLOW: dict[str, Fault] = {
+    "by the words of an error": lambda reply: Reply(b'{"ErrorMessage": "Execution Timeout Expired"}', 500),
+    "by those of a page with status 200": page_of("The query has timed out"),
+    "by the status of a gateway": page_of("Gateway", 504),
+    "by the clock": is_late,
+}
+
+
+@pytest.mark.parametrize("way", TOO_SLOW)
+@pytest.mark.parametrize("limit", [0, 12])
+def test_a_database_that_is_too_slow_to_count_still_gives_its_galaxies(
+    server: FakeSkyServer, tmp_path: Path, way: str, limit: int
+) -> None:
+    slow = NETWORK.model_copy(update={"tries": 2})
+    num_faults, timeout_s = (1, 0.3) if way == "by the clock" else (2, 10.0)
+    # With a limit, those of the lowest ranks are counted too.
+    server.faults = [TOO_SLOW[way]] * (num_faults * (2 if limit else 1))
+    selection = select(server, tmp_path, network=slow, page_size=20, timeout_s=timeout_s, limit=limit)
+    ids = GALAXIES["objID"].to_numpy()
+    assert list_ids(selection) == ids[choose_spread(ids, limit or 50)].tolist()
+    counts = [(count.cut, count.num_left) for count in selection.counts]
+    assert counts[0][0] == "rows of the query"
+    assert counts[-1][1] == (limit or 50)
+    assert "the database was too slow to count" in selection.counts[0].why
+    assert selection.notes == ("SkyServer was too slow to count all of the galaxies that each cut leaves",)
+    if not limit:
+        # What takes too long by the clock is not asked for again, and neither are the other counts.
+        assert server.counts == server.counts[:1] * num_faults
+
+
+def test_where_only_the_last_cut_is_counted_the_rows_are_still_checked(server: FakeSkyServer, tmp_path: Path) -> None:
+    server.faults = [None, *[TOO_SLOW["by the status of a gateway"]] * NETWORK.tries]
+    counts = select(server, tmp_path).counts
+    assert [(count.cut, count.num_left) for count in counts] == [("rows of the query", 50)]
+    server.faults = [lambda reply: Reply(reply.body.replace(b"50", b"60")), *server.faults]
+    server.faults += [TOO_SLOW["by the status of a gateway"]] * NETWORK.tries
+    assert "gave 50 galaxies, and had counted 60" in refuse(server, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +287,7 @@ def test_an_error_in_the_query_is_told_in_the_words_of_the_service_and_not_asked
     server.faults = [page_of("Incorrect syntax near <b>'TOP'</b> &amp; more", status)]
     message = refuse(server, tmp_path)
     assert "'Incorrect syntax near 'TOP' & more'" in message
-    assert "Check [catalog.skyserver] base_url and release." in message
+    assert "Check [skyserver] base_url and release." in message
     assert len(server.queries) == 1
 
 
@@ -228,10 +303,10 @@ def test_a_page_instead_of_a_table_with_status_200_is_told_after_all_tries(
 
 
 def test_an_error_in_json_is_told_by_its_message(server: FakeSkyServer, tmp_path: Path) -> None:
-    words = b'{"ErrorCode": 500, "ErrorType": "InternalServerError", "ErrorMessage": "Query timed out"}'
+    words = b'{"ErrorCode": 500, "ErrorType": "InternalServerError", "ErrorMessage": "The server is busy"}'
     server.faults = [lambda reply: Reply(words, 500, "application/json")] * NETWORK.tries
     message = refuse(server, tmp_path)
-    assert "status 500 (Internal Server Error), 'Query timed out', 6 times" in message
+    assert "status 500 (Internal Server Error), 'The server is busy', 6 times" in message
 
 
 def test_a_service_that_is_not_there_is_told(server: FakeSkyServer, tmp_path: Path) -> None:
@@ -259,16 +334,16 @@ def test_a_table_that_is_not_what_was_asked_for_is_refused_and_not_kept(
 
 def test_queries_begin_no_faster_than_the_service_allows(server: FakeSkyServer, tmp_path: Path) -> None:
     select(server, tmp_path, cuts=("redshift",), page_size=25, queries_per_minute=600.0)
-    assert len(server.times) == 4
+    assert len(server.times) == 5
     # Each arrives a little after it has begun, on a busy machine the first one more so than the last.
-    assert server.times[-1] - server.times[0] >= 0.2
+    assert server.times[-1] - server.times[0] >= 0.3
 
 
 def test_the_service_of_sdss_is_never_asked_faster_than_it_allows() -> None:
-    assert load_recipe("paper").catalog.skyserver.queries_per_minute == 60
+    assert load_recipe("paper").skyserver.queries_per_minute == 60
     for given in ("61", "0"):
         with pytest.raises(RecipeError, match=r"skyserver\.sdss\.org allows up to 60 queries_per_minute"):
-            load_recipe("paper", [f"catalog.skyserver.queries_per_minute={given}"])
+            load_recipe("paper", [f"skyserver.queries_per_minute={given}"])
 
 
 def test_every_request_says_who_asks(server: FakeSkyServer, tmp_path: Path) -> None:
@@ -278,8 +353,8 @@ def test_every_request_says_who_asks(server: FakeSkyServer, tmp_path: Path) -> N
 
 def test_the_longest_query_fits_into_the_address_that_servers_of_that_kind_take() -> None:
     query = build_page_query(list(SDSS_CUTS), 500_000, (2**63 - 1, 2**63 - 1))
-    address = httpx2.URL("https://skyserver.sdss.org", params={"cmd": query, "format": "csv"})
-    assert len(address.query) < 2048
+    address = join_query("https://skyserver.sdss.org/", {"cmd": query, "format": "csv"})
+    assert len(address.partition("?")[2]) < 2048
 
 
 def test_positions_are_those_of_the_photometry_and_not_of_fibres() -> None:

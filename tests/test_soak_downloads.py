@@ -55,9 +55,8 @@ PASSING_SHARES = {kind: 0.3 / (len(FAULTS) - len(LASTING)) for kind in FAULTS if
 
 def list_arguments(sky: Path, server: StandIn, run_dir: Path, stage: str, num_galaxies: int) -> list[object]:
     settings = {
-        "catalog.skyserver.base_url": server.url,
-        "catalog.skyserver.page_size": max(20, num_galaxies // 20),
-        "cutouts.base_url": server.url,
+        "skyserver.base_url": server.url,
+        "skyserver.page_size": max(20, num_galaxies // 20),
     }
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     return ["run", sky / "recipe.toml", "--run-dir", run_dir, "--only", stage, *words]
@@ -202,7 +201,7 @@ def test_the_peak_of_memory_hardly_grows_with_the_number_of_galaxies(tmp_path: P
             f"""
             preset = "demo"
             catalog.path = "{sky}/catalog.csv"
-            cutouts.base_url = "{server.url}"
+            skyserver.base_url = "{server.url}"
             cutouts.side = 128
             """
         )

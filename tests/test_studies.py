@@ -91,7 +91,7 @@ def test_what_runs_share_is_made_once_and_what_is_done_stays(sample: Path, image
     # A run of a study is a run: nothing of it is done again, and its figures can be had.
     recipe = runs / "unseen/recipe.toml"
     told = succeed("run", recipe, "--run-dir", runs / "unseen")
-    assert [line.split()[1] for line in told.splitlines() if line.startswith("✓")] == ["figures"]
+    assert [line.split()[1] for line in told.splitlines() if line.startswith("✓")] == ["figures", "results"]
 
 
 def test_an_interrupted_study_goes_on_and_ends_as_it_would_have(

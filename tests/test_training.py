@@ -262,8 +262,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_galaxies() -> Non
 
 def test_a_label_that_is_not_finite_is_found_by_its_batch() -> None:
     data = make_data(16)
-    data.targets[5] = np.nan
-    with pytest.raises(TrainingError, match="The loss became nan in epoch 1") as caught:
+    data.targets[5] = np.inf
+    with pytest.raises(TrainingError, match="The loss became inf in epoch 1") as caught:
         fit(data, None, change(batch_size=4), TINY.model_copy(update={"target_scaling": "none"}))
     assert str(FIRST_ID + 5) in str(caught.value)
 

@@ -4,29 +4,36 @@ Everywhere residual = predicted − true, in the unit of the target (dex for 12 
 the same galaxies are compared in pairs: every bootstrap sample draws the same galaxies for both, so that what makes a
 sample easy or hard for both cancels in the difference.
 
-Galaxies are drawn one by one, as if each stood for itself. Intervals are of these predictions for other galaxies of the
-same kind: what another training of the same model would change is not in them, and galaxies that share their pixels or
-their neighbourhood make them a little too narrow.
+What intervals are of, and what is not in them, `metalight.intervals` tells.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from metalight.intervals import PERCENTILES_68, PERCENTILES_95, FloatArray, Interval, compute_percentiles, draw_rows
+
+__all__ = [
+    "BETTER",
+    "NMAD_FACTOR",
+    "Interval",
+    "PairedMetric",
+    "compute_baseline",
+    "compute_metrics",
+    "compute_nmad",
+    "compute_nmads",
+    "compute_paired_metrics",
+    "compute_rmse",
+]
+
 NMAD_FACTOR = 1.4826
 """What makes the median absolute deviation of Gaussian residuals equal to their standard deviation; the paper,
 section 4."""
 
-INTERVAL_PERCENTILES = (16.0, 84.0)
-"""The percentiles of the bootstrap samples between which a 68 % interval lies."""
-
-PERCENTILES_95 = (2.5, 97.5)
-"""Likewise of a 95 % interval."""
-
-BETTER: dict[str, Literal["smaller", "nearer 0", "larger"]] = {
+BETTER: dict[str, Literal["smaller", "nearer 0", "nearer 1", "larger"]] = {
     "rmse": "smaller",
     "nmad": "smaller",
     "mean_bias": "nearer 0",
@@ -35,24 +42,18 @@ BETTER: dict[str, Literal["smaller", "nearer 0", "larger"]] = {
     "r2": "larger",
     "fraction_over_0.2": "smaller",
     "fraction_over_0.3": "smaller",
+    "std": "smaller",
+    "fraction_within_0.1": "larger",
+    "max_abs_residual": "smaller",
+    "rmse_over_sigma": "smaller",
+    "rmse_calibrated": "smaller",
+    "pearson_r": "larger",
+    "slope_true_on_predicted": "nearer 1",
 }
 """Which value of a metric is the better one. The fractions over a number of NMAD are not there: each counts in units of
-its own NMAD, so that narrower predictions may well have more."""
-
-NUM_DRAWN_AT_ONCE = 2**20
-"""Galaxies drawn before the metrics of a chunk of bootstrap samples are computed: it bounds the memory, and changes
-no number."""
-
-FloatArray = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Interval:
-    """A metric with its 68 % bootstrap interval; `low` and `high` are NaN where no bootstrap was asked for."""
-
-    value: float
-    low: float
-    high: float
+its own NMAD, so that narrower predictions may well have more. Nor is the slope of predicted on true: that of the best
+possible predictions is below 1 wherever something of the truth cannot be seen (their R²), while that of true on
+predicted is 1 of them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,17 +92,35 @@ def compute_nmad(residuals: npt.ArrayLike) -> float:
         ValueError: There is no residual, or one is not finite.
     """
     residuals = _check_values(residuals, "residuals")
-    return float(_compute_nmads(residuals[np.newaxis], np.median(residuals, keepdims=True))[0])
+    return float(compute_nmads(residuals[np.newaxis], np.median(residuals, keepdims=True))[0])
+
+
+def compute_nmads(residuals: FloatArray, medians: FloatArray) -> FloatArray:
+    """NMAD of each sample, shape (samples,), of residuals of the shape (samples, galaxies) and their medians."""
+    deviations = np.abs(residuals - medians[:, np.newaxis])
+    nmads: FloatArray = NMAD_FACTOR * np.median(deviations, axis=1, overwrite_input=True)
+    return nmads
 
 
 def compute_metrics(
     truth: npt.ArrayLike, predicted: npt.ArrayLike, *, num_bootstrap: int = 1000, seed: int = 0
 ) -> dict[str, Interval]:
-    """Each metric with its interval, by name.
+    """Each metric with its interval, by name (the paper, section 4).
 
-    rmse, nmad, mean_bias, median_bias and mae (mean |residual|) are in the unit of the target. r2 is 1 − MSE / variance
-    of the truth, NaN where the truth does not vary. fraction_over_3_nmad and fraction_over_5_nmad are of the galaxies
-    with |residual| above that many NMAD, fraction_over_0.2 and fraction_over_0.3 of those above that value.
+    - rmse, nmad, mean_bias, median_bias, mae (mean |residual|), std (of the residuals, about their mean) and
+      max_abs_residual are in the unit of the target.
+    - r2 is 1 − MSE / variance of the truth; rmse_over_sigma is RMSE / σ(truth) = √(1 − R²); pearson_r is Pearson's
+      correlation of truth and prediction; nmad_over_rmse is 1 for Gaussian residuals of one width and no bias.
+    - fraction_over_3_nmad and fraction_over_5_nmad are of the galaxies with |residual| above that many NMAD,
+      fraction_over_0.2 and fraction_over_0.3 of those above that value, fraction_within_0.1 of those below 0.1.
+    - slope_predicted_on_true and intercept_predicted_on_true are of the least-squares line through the predictions as
+      a function of the truth; slope_true_on_predicted and intercept_true_on_predicted of the other one, which is the
+      one-to-one line for calibrated predictions. rmse_calibrated is what that line leaves: σ(truth) √(1 − r²).
+    - predicted_std, predicted_min and predicted_max are of the predictions: their support. The bootstrap never draws
+      beyond an extreme, so that the interval of one lies to one side of it.
+
+    Standard deviations are those of the galaxies at hand (divided by N). A metric is NaN where it is not defined: r2,
+    rmse_over_sigma, pearson_r and slopes where what they divide by does not vary.
 
     Args:
         truth: True values, shape (galaxies,).
@@ -116,10 +135,9 @@ def compute_metrics(
     truth, predicted = _check_pairs(truth, predicted)
     if num_bootstrap < 0:
         raise ValueError(f"num_bootstrap must be 0 or more, not {num_bootstrap}")
-    residuals = predicted - truth
-    values = _compute_by_sample(truth[np.newaxis], residuals[np.newaxis])
-    (drawn,) = _bootstrap(truth, [residuals], num_bootstrap, seed)
-    return {name: Interval(float(value[0]), *_compute_interval(drawn[name])) for name, value in values.items()}
+    values = _compute_by_sample(truth[np.newaxis], predicted[np.newaxis])
+    (drawn,) = _bootstrap(truth, [predicted], num_bootstrap, seed)
+    return {name: Interval(float(value[0]), *compute_percentiles(drawn[name])) for name, value in values.items()}
 
 
 def compute_baseline(
@@ -171,8 +189,8 @@ def compute_paired_metrics(
     _, predicted_b = _check_pairs(truth, predicted_b)
     if num_bootstrap < 1:
         raise ValueError(f"num_bootstrap must be 1 or more, not {num_bootstrap}")
-    both = (predicted_a - truth, predicted_b - truth)
-    values = [_compute_by_sample(truth[np.newaxis], residuals[np.newaxis]) for residuals in both]
+    both = (predicted_a, predicted_b)
+    values = [_compute_by_sample(truth[np.newaxis], predicted[np.newaxis]) for predicted in both]
     drawn = _bootstrap(truth, both, num_bootstrap, seed)
     return {
         name: _pair(name, (float(values[0][name][0]), float(values[1][name][0])), (drawn[0][name], drawn[1][name]))
@@ -185,9 +203,9 @@ def _pair(name: str, values: tuple[float, float], drawn: tuple[FloatArray, Float
     with np.errstate(invalid="ignore"):  # R² is −∞ where the truth hardly varies
         differences = drawn[1] - drawn[0]
     return PairedMetric(
-        a=Interval(values[0], *_compute_interval(drawn[0])),
-        b=Interval(values[1], *_compute_interval(drawn[1])),
-        difference=Interval(difference, *_compute_antisymmetric_interval(differences, INTERVAL_PERCENTILES)),
+        a=Interval(values[0], *compute_percentiles(drawn[0])),
+        b=Interval(values[1], *compute_percentiles(drawn[1])),
+        difference=Interval(difference, *_compute_antisymmetric_interval(differences, PERCENTILES_68)),
         difference_95=Interval(difference, *_compute_antisymmetric_interval(differences, PERCENTILES_95)),
         fraction_b_better=_compute_fraction_better(name, *drawn),
         drawn=differences,
@@ -196,87 +214,105 @@ def _pair(name: str, values: tuple[float, float], drawn: tuple[FloatArray, Float
 
 def _compute_antisymmetric_interval(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
     """The interval that changes its sign, and no digit, with the values; their percentiles would in the last one."""
-    low, _ = _compute_interval(values, percentiles)
-    negative_high, _ = _compute_interval(-values, percentiles)
+    low, _ = compute_percentiles(values, percentiles)
+    negative_high, _ = compute_percentiles(-values, percentiles)
     return low, 0.0 - negative_high  # and no −0
 
 
 def _compute_fraction_better(name: str, drawn_a: FloatArray, drawn_b: FloatArray) -> float:
-    is_defined = ~np.isnan(drawn_a)  # R² lacks for both or for none: it depends on the truth
+    is_defined = ~np.isnan(drawn_a) & ~np.isnan(drawn_b)
     if name not in BETTER or not is_defined.any():
         return float("nan")
     a, b = drawn_a[is_defined], drawn_b[is_defined]
     if BETTER[name] == "nearer 0":
         a, b = np.abs(a), np.abs(b)
+    elif BETTER[name] == "nearer 1":
+        a, b = np.abs(a - 1), np.abs(b - 1)
     elif BETTER[name] == "larger":
         a, b = -a, -b
     return float(np.sum(b < a) + np.sum(b == a) / 2) / len(a)
 
 
-def _compute_by_sample(truth: FloatArray, residuals: FloatArray) -> dict[str, FloatArray]:
+def _compute_by_sample(truth: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:
     """Each metric of each sample, by name; both arrays have the shape (samples, galaxies)."""
+    residuals = predicted - truth
     sizes = np.abs(residuals)
     medians = np.median(residuals, axis=1)
-    nmads = _compute_nmads(residuals, medians)
+    nmads = compute_nmads(residuals, medians)
     mean_squares = np.mean(residuals**2, axis=1)
-    # Rounding gives a constant truth a variance of about 1e-32, and with it an R² that means nothing.
-    variances = np.where(truth.max(axis=1) == truth.min(axis=1), 0.0, truth.var(axis=1))
+    rmses = np.sqrt(mean_squares)
     with np.errstate(over="ignore"):
-        r2 = 1 - mean_squares / np.where(variances > 0, variances, np.nan)
+        relative = mean_squares / _replace_zeros(_compute_variances(truth))
     return {
-        "rmse": np.sqrt(mean_squares),
+        "rmse": rmses,
         "nmad": nmads,
         "mean_bias": residuals.mean(axis=1),
         "median_bias": medians,
         "mae": sizes.mean(axis=1),
-        "r2": r2,
+        "r2": 1 - relative,
         "fraction_over_3_nmad": np.mean(sizes > 3 * nmads[:, np.newaxis], axis=1),
         "fraction_over_5_nmad": np.mean(sizes > 5 * nmads[:, np.newaxis], axis=1),
         "fraction_over_0.2": np.mean(sizes > 0.2, axis=1),
         "fraction_over_0.3": np.mean(sizes > 0.3, axis=1),
+        "std": residuals.std(axis=1),
+        "fraction_within_0.1": np.mean(sizes < 0.1, axis=1),
+        "max_abs_residual": sizes.max(axis=1),
+        "nmad_over_rmse": nmads / _replace_zeros(rmses),
+        "rmse_over_sigma": np.sqrt(relative),
+        **_compute_lines(truth, predicted),
+        "predicted_std": np.sqrt(_compute_variances(predicted)),
+        "predicted_min": predicted.min(axis=1),
+        "predicted_max": predicted.max(axis=1),
     }
 
 
-def _compute_nmads(residuals: FloatArray, medians: FloatArray) -> FloatArray:
-    deviations = np.abs(residuals - medians[:, np.newaxis])
-    nmads: FloatArray = NMAD_FACTOR * np.median(deviations, axis=1, overwrite_input=True)
-    return nmads
+def _compute_lines(truth: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:
+    """The least-squares lines of predicted on true and of true on predicted, and Pearson's correlation."""
+    mean_truth, mean_predicted = truth.mean(axis=1), predicted.mean(axis=1)
+    covariances = np.mean((truth - mean_truth[:, np.newaxis]) * (predicted - mean_predicted[:, np.newaxis]), axis=1)
+    of_truth, of_predicted = (_compute_variances(values) for values in (truth, predicted))
+    is_defined = (of_truth > 0) & (of_predicted > 0)
+    covariances = np.where(is_defined, covariances, 0.0)  # where rounding leaves about 1e-29
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope_predicted = covariances / _replace_zeros(of_truth)
+        slope_true = covariances / _replace_zeros(of_predicted)
+        correlations = covariances / _replace_zeros(np.sqrt(of_truth) * np.sqrt(of_predicted))
+        correlations = np.clip(correlations, -1, 1)
+        return {
+            "pearson_r": correlations,
+            "slope_predicted_on_true": slope_predicted,
+            "intercept_predicted_on_true": mean_predicted - slope_predicted * mean_truth,
+            "slope_true_on_predicted": slope_true,
+            "intercept_true_on_predicted": mean_truth - slope_true * mean_predicted,
+            "rmse_calibrated": np.sqrt(of_truth * (1 - np.nan_to_num(correlations) ** 2)),
+        }
+
+
+def _compute_variances(values: FloatArray) -> FloatArray:
+    """Variance of each sample; rounding would give constant values one of about 1e-32, and an R² that means nothing."""
+    variances: FloatArray = np.where(values.max(axis=1) == values.min(axis=1), 0.0, values.var(axis=1))
+    return variances
+
+
+def _replace_zeros(values: FloatArray) -> FloatArray:
+    """NaN for 0, so that a quotient is missing and not infinite."""
+    return np.where(values > 0, values, np.nan)
 
 
 def _bootstrap(
-    truth: FloatArray, residuals: Sequence[FloatArray], num_bootstrap: int, seed: int
+    truth: FloatArray, predicted: Sequence[FloatArray], num_bootstrap: int, seed: int
 ) -> list[dict[str, FloatArray]]:
-    """For each of several residuals each metric of each bootstrap sample, by name; all have the same samples."""
-    names = _compute_by_sample(truth[np.newaxis, :1], residuals[0][np.newaxis, :1])
-    drawn: list[dict[str, list[FloatArray]]] = [{name: [] for name in names} for _ in residuals]
-    for rows in _draw_rows(len(truth), num_bootstrap, seed):
-        for of_these, these in zip(drawn, residuals, strict=True):
+    """For each of several predictions each metric of each bootstrap sample, by name; all have the same samples."""
+    names = _compute_by_sample(truth[np.newaxis, :1], predicted[0][np.newaxis, :1])
+    drawn: list[dict[str, list[FloatArray]]] = [{name: [] for name in names} for _ in predicted]
+    for rows in draw_rows(len(truth), num_bootstrap, seed):
+        for of_these, these in zip(drawn, predicted, strict=True):
             for name, values in _compute_by_sample(truth[rows], these[rows]).items():
                 of_these[name].append(values)
     return [
         {name: np.concatenate(chunks) if chunks else np.empty(0) for name, chunks in of_these.items()}
         for of_these in drawn
     ]
-
-
-def _draw_rows(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    """The galaxies of the bootstrap samples in chunks of the shape (samples, galaxies)."""
-    generator = np.random.default_rng(seed)
-    samples_at_once = max(1, NUM_DRAWN_AT_ONCE // num_galaxies)
-    for start in range(0, num_bootstrap, samples_at_once):
-        num_samples = min(samples_at_once, num_bootstrap - start)
-        yield generator.integers(0, num_galaxies, size=(num_samples, num_galaxies))
-
-
-def _compute_interval(
-    values: FloatArray, percentiles: tuple[float, float] = INTERVAL_PERCENTILES
-) -> tuple[float, float]:
-    # A draw of a few galaxies may have a truth that is constant, or nearly, and with it no R², or −∞.
-    defined = values[np.isfinite(values)]
-    if len(defined) == 0:
-        return float("nan"), float("nan")
-    low, high = np.percentile(defined, percentiles)
-    return float(low), float(high)
 
 
 def _check_pairs(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

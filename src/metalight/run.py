@@ -3,7 +3,7 @@
 RUN/
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
-├── repeats.parquet          all spectra of galaxies that have several, from galSpec files
+├── repeats.parquet          all spectra of galaxies that have several, where they were selected from SDSS
 ├── query.sql                what a database was asked for; queries/: its answers, safe to delete
 ├── cutouts.parquet          the image file of each galaxy
 ├── cutouts/                 where a service is asked: its images in parts, and refusals; nothing is deleted there
@@ -12,9 +12,16 @@ RUN/
 ├── pixels/                  decoded images, memory-mapped: a cache, safe to delete
 ├── splits.parquet           object_id → train, validation or test; of the method `sky` also its group
 ├── model/                   model.safetensors, config.json, README.md
-├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs
-├── predictions/             test.parquet and validation.parquet: object_id, true and predicted
+├── training/                history.csv: one row a mini-batch; checkpoints/: after each of the last two epochs;
+│                            first_filters.npy: what images meet first, before and after the training
+├── aperture_numbers.parquet numbers of each image that baselines learn from, if any do
+├── predictions/             test.parquet and validation.parquet: object_id, true and predicted; by baselines
+│                            baselines_test.parquet, …; baselines_fits.json: what these learnt from
+├── results.md              the numbers beside the paper's, ready to quote; results.csv
+├── baselines.json           scores of the baselines beside the network's, of the test galaxies
 ├── metrics.json             of the test galaxies, with intervals; metrics_validation.json
+├── metrics_by_truth.csv     bin by bin, with errors; metrics_by_prediction.csv; selection.csv: purity and completeness;
+│                            each also with _validation
 ├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
 ├── refused/                 a table for each stage that leaves galaxies out: object_id and reason
 ├── stages.json              which stages are done, and from what
@@ -115,6 +122,11 @@ class RunFolder:
         return self.path / "training" / "history.csv"
 
     @property
+    def first_filters(self) -> Path:
+        """numpy: (2, filter, channel, side, side), before and after the training."""
+        return self.path / "training" / "first_filters.npy"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder, from which an interrupted training goes on."""
         return self.path / "training" / "checkpoints"
@@ -125,9 +137,34 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def results(self) -> Path:
+        """Markdown: the numbers of the run beside the paper's."""
+        return self.path / "results.md"
+
+    @property
+    def results_table(self) -> Path:
+        """CSV: the same numbers."""
+        return self.path / "results.csv"
+
+    @property
     def provenance(self) -> Path:
         """JSON."""
         return self.path / "provenance.json"
+
+    @property
+    def aperture_numbers(self) -> Path:
+        """Parquet: object_id, and the numbers that are measured on each image, if baselines learn from them."""
+        return self.path / "aperture_numbers.parquet"
+
+    @property
+    def baseline_fits(self) -> Path:
+        """JSON: of each target and baseline what it sees and learnt from, or why there is none."""
+        return self.path / "predictions" / "baselines_fits.json"
+
+    @property
+    def baselines(self) -> Path:
+        """JSON: the scores of the baselines of each target beside the network's, of the test galaxies."""
+        return self.path / "baselines.json"
 
     def predictions(self, split: str) -> Path:
         """Parquet: object_id, and each target true and predicted."""
@@ -135,7 +172,19 @@ class RunFolder:
 
     def metrics(self, split: str) -> Path:
         """JSON: the scores of each target."""
-        return self.path / ("metrics.json" if split == "test" else f"metrics_{split}.json")
+        return self.path / f"metrics{_end_name(split)}.json"
+
+    def metrics_by_truth(self, split: str) -> Path:
+        """CSV: target, and the scores in bins of its true value."""
+        return self.path / f"metrics_by_truth{_end_name(split)}.csv"
+
+    def metrics_by_prediction(self, split: str) -> Path:
+        """CSV: target, and the scores in bins of its prediction."""
+        return self.path / f"metrics_by_prediction{_end_name(split)}.csv"
+
+    def selection(self, split: str) -> Path:
+        """CSV: target, and purity and completeness of its lowest and highest predictions."""
+        return self.path / f"selection{_end_name(split)}.csv"
 
     def refused(self, stage: str) -> Path:
         """CSV: object_id and reason of the galaxies that a stage left out."""
@@ -190,7 +239,11 @@ class RunFolder:
                 raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
         files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.sizes, self.splits, self.history]
         files += [self.provenance, self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
-        files += [place(split) for place in (self.predictions, self.metrics) for split in ("test", "validation")]
+        scored = (self.predictions, self.metrics, self.metrics_by_truth, self.metrics_by_prediction, self.selection)
+        files += [place(split) for place in scored for split in ("test", "validation")]
+        files += [self.results, self.results_table]
+        files += [self.aperture_numbers, self.baseline_fits, self.baselines]
+        files += [self.predictions(f"baselines_{split}") for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]
         for file in files:
@@ -252,6 +305,11 @@ class StageRecord:
 
     cache: dict[str, list[int]] = field(default_factory=dict)
     """Its caches, as `describe_changes` saw them when they were last known to be whole."""
+
+
+def _end_name(split: str) -> str:
+    """What the name of an artefact of a set ends with; the test galaxies are those that a run is judged by."""
+    return "" if split == "test" else f"_{split}"
 
 
 def name_predicted(target: str) -> str:

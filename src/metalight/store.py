@@ -163,26 +163,19 @@ class CutoutStore:
         Raises:
             ImageError: A part is damaged.
         """
-        columns = [*(name for name, _ in _ASKED), "band", "num_bytes", "sha256"]
-        found: list[pd.DataFrame] = []
-        for name, table in self._read("part", columns):
-            frame = table.to_pandas()
-            places = match_asked(wanted, frame)
-            is_wanted = (places >= 0) & frame["band"].isin(bands).to_numpy()
-            rows = np.flatnonzero(is_wanted)
-            kept = frame.loc[rows, ["band", "num_bytes", "sha256"]]
-            kept.insert(0, "place", places[rows])
-            kept["path"] = [
-                f"{name}/{row}.{'fits' if band else 'jpg'}" for row, band in zip(rows, kept["band"], strict=True)
-            ]
-            found.append(kept)
-        if not found:
-            return pd.DataFrame({"place": [], "path": [], "band": [], "num_bytes": [], "sha256": []})
-        files = pd.concat(found, ignore_index=True)
-        files["order"] = files["band"].map({band: place for place, band in enumerate(bands)})
-        files = files.drop_duplicates(["place", "band"]).sort_values(["place", "order"], kind="stable")
-        is_whole = files.groupby("place")["band"].transform("size") == len(bands)
-        return files.loc[is_whole, ["place", "path", "band", "num_bytes", "sha256"]].reset_index(drop=True)
+        names, frame = self._read_all("part", ["band", "num_bytes", "sha256"])
+        place = match_asked(wanted, frame)
+        files = frame[["band", "num_bytes", "sha256"]].assign(place=place, row=frame["row"], part=frame["part"])
+        files = files[(place >= 0) & frame["band"].isin(bands).to_numpy()]
+        if len(bands) > 1:
+            files["order"] = files["band"].map({band: number for number, band in enumerate(bands)})
+            files = files.drop_duplicates(["place", "band"]).sort_values(["place", "order"], kind="stable")
+            files = files[(files.groupby("place")["band"].transform("size") == len(bands)).to_numpy()]
+        else:
+            files = files.drop_duplicates("place").sort_values("place", kind="stable")
+        where = zip(*(files[name].to_numpy().tolist() for name in ("part", "row", "band")), strict=True)
+        files["path"] = [f"{names[part]}/{row}.{'fits' if band else 'jpg'}" for part, row, band in where]
+        return files[["place", "path", "band", "num_bytes", "sha256"]].reset_index(drop=True)
 
     def find_refused(self, wanted: pd.DataFrame) -> pd.DataFrame:
         """What was last said against galaxies, whether or not they have come meanwhile; in the order of `wanted`.
@@ -197,17 +190,23 @@ class CutoutStore:
             ImageError: A part is damaged.
         """
         columns = ["kind", "reason", "num_tries", "url"]
-        found: list[pd.DataFrame] = []
-        for _, table in self._read("refused", [*(name for name, _ in _ASKED), *columns]):
-            frame = table.to_pandas()
-            places = match_asked(wanted, frame)
-            kept = frame.loc[places >= 0, columns]
-            kept.insert(0, "place", places[places >= 0])
-            found.append(kept)
-        if not found:
-            return pd.DataFrame({name: [] for name in ("place", *columns)}).astype({"place": "int64"})
-        refused = pd.concat(found, ignore_index=True).drop_duplicates("place", keep="last")
+        _, frame = self._read_all("refused", columns)
+        refused = frame[columns].assign(place=match_asked(wanted, frame))[["place", *columns]]
+        refused = refused[refused["place"] >= 0].drop_duplicates("place", keep="last")
         return refused.sort_values("place", kind="stable").reset_index(drop=True)
+
+    def _read_all(self, kind: str, columns: list[str]) -> tuple[list[str], pd.DataFrame]:
+        """The parts' names, and what was asked for, these columns, `part` (the place of its name) and `row` of all."""
+        names, tables = [], [(_PART if kind == "part" else _REFUSED).empty_table()]
+        read = [*(name for name, _ in _ASKED), *columns]
+        for name, table in self._read(kind, read):
+            names.append(name)
+            tables.append(table)
+        frame = pa.concat_tables([table.select(read) for table in tables]).to_pandas()
+        lengths = [len(table) for table in tables[1:]]
+        frame["part"] = np.repeat(np.arange(len(names)), lengths)
+        frame["row"] = np.concatenate([np.arange(length) for length in [0, *lengths]])
+        return names, frame
 
     def _read(self, kind: str, columns: list[str]) -> Iterator[tuple[str, pa.Table]]:
         """Each part's name and these of its columns, in the order in which they were written."""

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.catalog.cuts import Cut, build_cut
+from metalight.catalog.cuts import Cut, build_cut, name_target_cut
 from metalight.catalog.known_columns import describe_column
-from metalight.catalog.repeats import find_repeats
+from metalight.catalog.repeats import ANOTHER_SPECTRUM, find_repeats
 from metalight.catalog.sdss_cuts import find_named_cuts
+from metalight.catalog.selection import Count
 from metalight.catalog.sky_columns import SkyColumns, find_sky_cuts
 from metalight.errors import CatalogError, TableError
 from metalight.tables import (
@@ -30,11 +31,12 @@ class Catalog:
     """The galaxies that can be used, and those that cannot, with the reason."""
 
     table: Table
-    """Columns object_id (int64); the targets as `targets` spells them (float64, all finite); file_name and split_name
-    if they were asked for (text); then all other columns of the user, unchanged. Rows in the user's order."""
+    """Columns object_id (int64); the targets as `targets` spells them (float64; each galaxy has at least one, and NaN
+    where it lacks one of several); file_name and split_name if they were asked for (text); then all other columns of
+    the user, unchanged. Rows in the user's order."""
 
     refused: pd.DataFrame
-    """Columns object_id, reason; one row a galaxy, in the user's order."""
+    """Columns object_id, reason; one row a galaxy, in the user's order. Another spectrum of a galaxy is none."""
 
     counts: pd.DataFrame
     """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
@@ -43,16 +45,6 @@ class Catalog:
 def list_file_names(table: Table) -> list[str | None]:
     """The image file of each galaxy of a catalogue that was loaded with `file_name`; None where it names none."""
     return [name if isinstance(name, str) else None for name in table.frame["file_name"].tolist()]
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many galaxies were left at a step that was taken before the table was made."""
-
-    cut: str
-    why: str
-    source: str
-    num_left: int
 
 
 def build_catalog(
@@ -113,7 +105,7 @@ def build_catalog(
         table = _map_columns(given, ids, path, renamed, dict(zip(targets, learnt, strict=True)))
         met = [find_repeats(given, ids, path=path)] if has_repeats else []
         met += find_named_cuts(given, cuts, path=path)
-        met += _find_target_cuts(table, targets)
+        met += [_find_target_cut(table, targets)] if targets else []
         met += find_sky_cuts(given, places, path=path)
     except CatalogError:
         raise
@@ -148,7 +140,8 @@ def _map_columns(
     """
     frame = user_table.frame
     mapped: list[tuple[str, Any]] = [("object_id", ids)]
-    mapped += [(target, require_numbers(user_table, name, path=path)) for target, name in learnt.items()]
+    for target, name in learnt.items():
+        mapped.append((target, _require_labels(user_table, name, path, may_lack=len(learnt) > 1)))
     mapped += [(ours, _require_text(user_table, name, path)) for ours, name in renamed.items() if ours != "object_id"]
     used = {*renamed.values(), *learnt.values()}
     mapped += [(name, frame[name]) for name in frame.columns if name not in used]
@@ -163,6 +156,12 @@ def _map_columns(
     sources = {**renamed, **learnt}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
     return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+
+
+def _require_labels(table: Table, column: str, path: Path | str, *, may_lack: bool) -> npt.NDArray[np.float64]:
+    """Values of a target; where a galaxy may lack one of several, infinite ones are missing too."""
+    values = require_numbers(table, column, path=path)
+    return np.where(np.isinf(values), np.nan, values) if may_lack else values
 
 
 def _require_text(table: Table, column: str, path: Path | str) -> "pd.Series[Any]":
@@ -180,13 +179,16 @@ def _require_text(table: Table, column: str, path: Path | str) -> "pd.Series[Any
     return build_text(texts)
 
 
-def _find_target_cuts(table: Table, targets: Sequence[str]) -> list[Cut]:
-    cuts = []
-    for target in targets:
-        values = table.frame[target].to_numpy()
-        flaws = {f"has no {target}": np.isnan(values), f"{target} is infinite": np.isinf(values)}
-        cuts.append(build_cut(f"has {target}", f"without {target} there is nothing to learn", "targets", flaws))
-    return cuts
+def _find_target_cut(table: Table, targets: Sequence[str]) -> Cut:
+    """Galaxies must have something to learn: the target, or one of several; the others are masked in training."""
+    values = table.frame[list(targets)].to_numpy()
+    if len(targets) == 1:
+        (target,) = targets
+        flaws = {f"has no {target}": np.isnan(values[:, 0]), f"{target} is infinite": np.isinf(values[:, 0])}
+    else:
+        listed = f"{', '.join(targets[:-1])} nor {targets[-1]}"
+        flaws = {f"has neither {listed}": np.isnan(values).all(axis=1)}
+    return build_cut(*name_target_cut(targets), "targets", flaws)
 
 
 def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Sequence[Count]) -> Catalog:
@@ -208,7 +210,8 @@ def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Se
             f"None of the {len(frame)} galaxies of {path} can be used: {listed}. Check [catalog] {settings} and "
             "missing_values."
         )
-    refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[~is_left].reset_index(drop=True)
+    is_refused = ~is_left & (reasons != ANOTHER_SPECTRUM)
+    refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[is_refused].reset_index(drop=True)
     return Catalog(
         Table(frame[is_left].reset_index(drop=True), table.info),
         refused.astype({"reason": "str"}),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from metalight.catalog.galaxies import Catalog, Count, build_catalog
+from metalight.catalog.galaxies import Catalog, build_catalog
+from metalight.catalog.selection import Count
 from metalight.catalog.sky_columns import SkyColumns
 from metalight.errors import CatalogError, TableError
 from metalight.tables import SENTINELS, Table, load_table
@@ -24,7 +25,7 @@ def load_catalog(
 ) -> Catalog:
     """The galaxies of a table in any format of `load_table`.
 
-    A galaxy is refused for the first of the cuts that it fails, then for the first of `targets` that is missing or
+    A galaxy is refused for the first of the cuts that it fails, then if its target, or each of several, is missing or
     infinite, and then for the first of its places on the sky that is missing or impossible.
 
     Args:

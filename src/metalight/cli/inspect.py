@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from metalight.catalog import LabelNoise
     from metalight.pipeline import Inspection
 
 
@@ -60,10 +61,7 @@ def _align_texts(rows: list[tuple[str, str, str]]) -> list[str]:
     return [f"{line.ljust(len(lines[1]))}  {text}".rstrip() for line, text in zip(lines, texts, strict=True)]
 
 
-def _describe_noise(target: str, noise: object) -> str:
-    from metalight.catalog.galspec import LabelNoise
-
-    assert isinstance(noise, LabelNoise)
+def _describe_noise(target: str, noise: "LabelNoise") -> str:
     if not noise.num_galaxies:
         return f"Label noise of {target}: no galaxy was measured again."
     robust, plain = noise.robust_dex, noise.plain_dex

@@ -10,7 +10,7 @@ from metalight.cli.options import Device, resolve_detour
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved model, or a run that has trained one.")],
-    images: Annotated[Path, typer.Option(help="A folder of JPEG, PNG or FITS images, or a run.")],
+    images: Annotated[Path, typer.Option(help="A folder of JPEG, PNG or FITS images, or a run, fetched or decoded.")],
     output: Annotated[
         Path,
         typer.Option(

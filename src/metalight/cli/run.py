@@ -9,6 +9,7 @@ from metalight.cli.options import Device, resolve_detour
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
+    from metalight.recipe import Recipe
     from metalight.run import RunFolder, StageRecord
 
 
@@ -22,7 +23,12 @@ def run(
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given several times."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only so many galaxies, to try things out.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Take only so many galaxies, of SDSS some from all over the sky.",
+            show_default=False,
+        ),
     ] = None,
     first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
@@ -30,7 +36,7 @@ def run(
 ) -> None:
     """Select galaxies, get their images, decode, split, train, predict, evaluate and draw; what is done is left out.
 
-    Stages: catalog, cutouts, pixels, splits, training, prediction, evaluation, figures.
+    Stages: catalog, cutouts, pixels, splits, baselines, training, prediction, evaluation, figures, results.
     """
     from metalight.errors import RunError
     from metalight.recipe import load_recipe
@@ -60,7 +66,7 @@ def run(
     if report.outdated:
         typer.echo(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
     if "evaluation" in report.records and "evaluation" not in report.outdated:
-        _show_scores(report.run)
+        _show_scores(report.run, wanted)
     typer.echo(f"Run folder: {place}")
 
 
@@ -74,14 +80,24 @@ def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
     typer.echo(f"{mark} {name:<11} {record.line}")
 
 
-def _show_scores(run_folder: "RunFolder") -> None:
-    from metalight.evaluation import format_scores, load_scores
+def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
+    from metalight.evaluation import format_beside, format_scores, load_beside, load_scores
     from metalight.tables import ColumnInfo, load_table
 
+    side, num_bands = recipe.pixels.side, len(recipe.cutouts.bands)
+    baselines = load_beside(run_folder.baselines)
     info = load_table(run_folder.catalog, missing_values=()).info
     for target, scores in load_scores(run_folder.metrics("test")).items():
         known = info.get(target, ColumnInfo())
         title = f"{target} ({known.description})" if known.description else target
         typer.echo(f"\n{typer.style(title, bold=True)} of the test galaxies\n")
         typer.echo(format_scores(scores, known.unit))
+        if baselines.get(target):
+            typer.echo(f"\n{typer.style('Baselines', bold=True)} beside the network, of the same galaxies\n")
+            sees = f"images of {side} × {side} px"
+            num_seen = side**2 * num_bands
+            table = format_beside(
+                baselines[target], known.unit, network=scores.metrics, network_sees=sees, num_seen=num_seen
+            )
+            typer.echo(table)
     typer.echo()

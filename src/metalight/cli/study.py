@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.study_mass_metallicity import mass_metallicity
 
 _PERFORM = "perform"
 
@@ -25,6 +26,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Run a study: `metalight study NAME RECIPE`, with a NAME of `metalight study list` or a TOML file of yours.",
 )
+
+
+app.command("mass-metallicity")(mass_metallicity)
 
 
 @app.command("list")

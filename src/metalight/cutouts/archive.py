@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,6 +29,7 @@ from metalight.cutouts.report import DownloadReport, report_store
 from metalight.errors import ImageError, quote_flaw
 from metalight.progress import Progress, no_progress
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
+from metalight.web import compute_checksum
 
 _FILES_A_PART = 512
 _SUFFIXES = (".jpg", ".jpeg")
@@ -57,6 +58,7 @@ def import_archive(
 ) -> DownloadReport:
     """Put the pictures of galaxies into a store, unless they are there.
 
+    A store knows an archive by its content: what another one held, of whatever name, is not taken for what is in this.
     A galaxy with several pictures is refused: which of them is meant is not known.
 
     Args:
@@ -71,6 +73,7 @@ def import_archive(
         InUseError: Another process writes to the folder.
         ImageError: The archive cannot be read, or a part in the folder is damaged.
     """
+    pictures = replace(pictures, source=f"{pictures.source} ({compute_checksum(archive, 'sha256')[:16]})")
     wanted, store = _list_wanted(object_ids, pictures), CutoutStore(folder)
     with store.hold():
         is_left = np.ones(len(wanted), dtype=bool)

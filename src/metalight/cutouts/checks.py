@@ -87,7 +87,11 @@ def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:
             return f"the picture is {actual_width} × {actual_height} px, where {width} × {height} were asked for"
         if colours != "YCbCr":
             return f"the picture has the colours {colours}, not red, green and blue"
-        # What is cut short decodes too, with a grey rest, unless that is forbidden.
+        # What is cut short decodes too, with a grey rest, unless that is forbidden. Colours are read in any case, and
+        # reckoned only where there may be much black: a black pixel has no luminance, but not the other way round.
+        luminance = simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+        if np.count_nonzero(luminance) >= (1 - MOST_BLACK) * luminance.size:
+            return ""
         pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
     except ValueError:
         return "the picture is damaged or cut short: it does not decode whole"

@@ -1,7 +1,8 @@
 """Cutouts from a service into a store: each galaxy once, at the service's pace, going on after any interruption.
 
-Threads ask; the calling thread alone writes. A part is written when enough files are in hand or enough time has
-passed, so that a killed process loses at most the part in hand. What is there, or was refused, is not asked for again.
+The calling thread asks and judges; another one writes meanwhile. A part is written when enough files are in hand or
+enough time has passed, so that a killed process loses at most the part in hand. What is there, or was refused, is not
+asked for again.
 """
 
 import contextlib
@@ -11,11 +12,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from queue import Empty, Queue, SimpleQueue
 from typing import cast
 
 import numpy as np
@@ -23,17 +24,18 @@ import pandas as pd
 
 from metalight.cutouts.checks import ImageVerdict
 from metalight.cutouts.report import DownloadReport, report_store
-from metalight.cutouts.services import CutoutService
+from metalight.cutouts.services import CutoutRequest, CutoutService
 from metalight.cutouts.wanted import list_wanted
 from metalight.errors import ServiceError
 from metalight.progress import Progress, no_progress, show_note
 from metalight.recipe import NetworkSettings
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
-from metalight.web import Outcome, WebClient
+from metalight.web import Errand, Request, Verdict, WebClient, join_query
 
 _SECONDS_TO_STOP = 5.0
-_SECONDS_TO_NOTICE = 0.2
 _FAILURES_OF_THE_ABSENT = 8
+_SECONDS_TO_SHOW = 0.1
+_ROWS_A_PIECE = 4096
 REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "no_image")
 """Refusals after a request; the others are seen without one."""
 
@@ -140,142 +142,141 @@ _NUMBERS = ("object_id", "ra_deg", "dec_deg", "pixel_scale_arcsec", "width", "he
 
 
 def _list_asked(wanted: pd.DataFrame) -> Iterator[AskedCutout]:
-    names = list(AskedCutout.__slots__)
-    for row in wanted[names].itertuples(index=False, name=None):
-        yield AskedCutout(*row)
+    # Piece by piece, so that memory stays flat; as lists, which are the fastest to go through.
+    for first in range(0, len(wanted), _ROWS_A_PIECE):
+        piece = wanted.iloc[first : first + _ROWS_A_PIECE]
+        for row in zip(*(piece[name].to_numpy().tolist() for name in AskedCutout.__slots__), strict=True):
+            yield AskedCutout(*row)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """What came of one galaxy: its files, or why it has none."""
+@dataclass(slots=True)
+class _Galaxy(Errand):
+    """What is asked for one galaxy."""
 
-    files: tuple[CutoutFile, ...] = ()
-    refused: RefusedCutout | None = None
-    is_settled: bool = True
-    """False if asking was cut short, so that nothing is known."""
+    asked: AskedCutout = field(kw_only=True)
+    files: list[CutoutRequest] = field(kw_only=True)
+    """One for each of the requests."""
 
-    begun: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
     """When it was first asked for, by `time.monotonic`."""
-
-    is_answered: bool = True
-    """Whether the last try had an answer, of whatever worth."""
 
 
 @dataclass
 class _Download:
-    """What is in hand, and the threads that fetch."""
+    """What is in hand."""
 
     service: CutoutService
     store: CutoutStore
     limits: DownloadLimits
     num_left: int
     num_there: int
+    writer: "_Writer" = field(init=False)
     files: list[CutoutFile] = field(default_factory=list)
     refused: list[RefusedCutout] = field(default_factory=list)
     doubtful: list[tuple[float, RefusedCutout]] = field(default_factory=list)
     """Failures of the service, and when they were known, that no answer asked for later has followed: whose fault they
     are is not known yet."""
 
-    ctrl_c: threading.Event = field(default_factory=threading.Event)
     num_done: int = 0
+    num_shown: int = 0
     num_refused: int = 0
     num_bytes: int = 0
-    num_under_way: int = 0
     num_fetched: int = 0
     has_answered: bool = False
     started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
+    last_shown: float = 0.0
 
     def fetch_all(self, wanted: pd.DataFrame, settings: NetworkSettings, progress: Progress) -> int:
         """Fetch all, and give the number of requests."""
-        todo: Queue[AskedCutout | None] = Queue()
-        done: SimpleQueue[_Fetched | Exception] = SimpleQueue()
-        with _noting_ctrl_c() as self.ctrl_c, WebClient(settings, accept=_ACCEPT) as client:
-            workers = [
-                threading.Thread(
-                    target=_work, args=(todo, done, client, self.service, settings), daemon=True, name=f"fetch-{number}"
-                )
-                for number in range(settings.connections)
-            ]
-            for worker in workers:
-                worker.start()
+        galaxies = (self._build_errand(asked, settings) for asked in _list_asked(wanted))
+        with (
+            _noting_ctrl_c() as ctrl_c,
+            _Writer(self.store) as self.writer,
+            WebClient(settings, accept=_ACCEPT) as client,
+            progress("Fetching cutouts", self.num_left) as advance,
+        ):
+            coming = client.fetch_each(galaxies)
             try:
-                with progress("Fetching cutouts", self.num_left) as advance:
-                    for asked in _list_asked(wanted):
-                        todo.put(asked)
-                        self.num_under_way += 1
-                        # Enough that no thread waits while a part is written; few, so that memory stays flat.
-                        while self.num_under_way >= 4 * settings.connections:
-                            self._take(done, settings)
-                            advance(1)
-                            show_note(advance, self._describe())
-                    while self.num_under_way:
-                        self._take(done, settings)
-                        advance(1)
-                        show_note(advance, self._describe())
+                for ended in coming:
+                    self._take(ended, client, settings)
+                    self._show(advance)
+                    if ctrl_c.is_set():
+                        raise KeyboardInterrupt
+                self._show(advance, is_last=True)
                 self._judge_last_failures(settings)
                 self._write()
-                if self.ctrl_c.is_set():
-                    raise KeyboardInterrupt
             except KeyboardInterrupt:
                 client.stop()
-                self._keep_what_is_done(done)
+                self._keep_what_is_done(coming, client)
                 raise KeyboardInterrupt(f"after {self.num_fetched:,} of {self.num_left:,} cutouts") from None
-            finally:
-                client.stop()
-                for _ in workers:
-                    todo.put(None)
-                for worker in workers:
-                    worker.join(timeout=0.1)
             return client.num_requests
 
-    def _take(self, done: "SimpleQueue[_Fetched | Exception]", settings: NetworkSettings) -> None:
-        """Wait for one galaxy, and write what is in hand if it is time."""
-        while True:
-            if self.ctrl_c.is_set():
-                raise KeyboardInterrupt
-            with contextlib.suppress(Empty):
-                fetched = done.get(timeout=_SECONDS_TO_NOTICE)
-                break
-            if self._is_time_to_write():
+    def _build_errand(self, asked: AskedCutout, settings: NetworkSettings) -> _Galaxy:
+        files = self.service.build_requests(asked)
+        judge = partial(self.service.judge, asked=asked)
+        requests = [
+            Request(join_query(file.url, file.parameters), judge, self.service.max_bytes, settings.timeout_s)
+            for file in files
+        ]
+        return _Galaxy(requests, asked=asked, files=files)
+
+    def _take(self, ended: list[_Galaxy], client: WebClient, settings: NetworkSettings) -> None:
+        """Take what has ended in hand, and write what is in hand if it is time."""
+        failure = None
+        for galaxy in ended:
+            self._accept(galaxy, client)
+            failure = failure or self._give_up_if_hopeless(settings)
+            if len(self.files) >= self.limits.files_a_part or self.num_bytes >= self.limits.bytes_a_part:
                 self._write()
-        if isinstance(fetched, Exception):
-            raise fetched
-        self._accept(fetched)
-        self.num_done += 1
-        is_full = len(self.files) >= self.limits.files_a_part or self.num_bytes >= self.limits.bytes_a_part
-        if is_full or self._is_time_to_write():
+        if failure or time.monotonic() - self.last_written >= self.limits.seconds_a_part:
             self._write()
+        if failure:
+            raise failure
+
+    def _give_up_if_hopeless(self, settings: NetworkSettings) -> ServiceError | None:
         num_failures = len(self.doubtful)
+        if not num_failures:
+            return None
         drought_s = time.monotonic() - self.last_success
         is_dry = drought_s > self.limits.failures_without_success_s and num_failures >= settings.connections
         is_absent = not self.has_answered and num_failures >= max(settings.connections, _FAILURES_OF_THE_ABSENT)
-        if num_failures >= self.limits.failures_in_a_row or is_dry or is_absent:
-            self._write()
-            raise self._give_up()
+        is_hopeless = num_failures >= self.limits.failures_in_a_row or is_dry or is_absent
+        return self._give_up() if is_hopeless else None
 
-    def _accept(self, fetched: _Fetched) -> None:
-        self.num_under_way -= 1
-        self.has_answered |= fetched.is_answered
-        if not fetched.is_settled:
-            return
-        refused = fetched.refused
-        is_at_work = refused is None or refused.kind == "outside_footprint"
-        if refused is not None:
+    def _accept(self, galaxy: _Galaxy, client: WebClient) -> None:
+        last = galaxy.outcomes[-1]
+        now = datetime.now(UTC)
+        if last.answer is not None:
+            self.has_answered = True
+        if last.verdict.kind == "good":
+            self.num_done += 1
+            self._take_success(galaxy)
+            for file, outcome in zip(galaxy.files, galaxy.outcomes, strict=True):
+                data = outcome.answer.body if outcome.answer else b""
+                self.num_bytes += len(data)
+                digest = hashlib.sha256(data).hexdigest()
+                self.files.append(CutoutFile(galaxy.asked, data, digest, str(file), now, file.band))
+            self.num_fetched += 1
+        elif last.verdict.kind == "final" or not client.is_stopped:
+            self.num_done += 1
             self.num_refused += 1
-            if is_at_work:
+            num_tries = sum(outcome.num_tries for outcome in galaxy.outcomes)
+            url, kind = str(galaxy.files[len(galaxy.outcomes) - 1]), _name_refusal(last.verdict)
+            refused = RefusedCutout(galaxy.asked, kind, last.verdict.reason, num_tries, url, now)
+            if kind == "outside_footprint":
+                self._take_success(galaxy)
                 self.refused.append(refused)
             else:
                 self.doubtful.append((time.monotonic(), refused))
-        if is_at_work:
+
+    def _take_success(self, galaxy: _Galaxy) -> None:
+        """The service is at work."""
+        if self.doubtful:
             # What was asked for before a failure, and came after it, tells nothing of it.
-            self._refuse_doubtful(until=fetched.begun)
-            self.last_success = time.monotonic()
-        if fetched.files:
-            self.num_fetched += 1
-            self.files += fetched.files
-            self.num_bytes += sum(len(file.data) for file in fetched.files)
+            self._refuse_doubtful(until=galaxy.begun)
+        self.last_success = time.monotonic()
 
     def _judge_last_failures(self, settings: NetworkSettings) -> None:
         """At the end: the galaxies that failed last are refused, unless the service has failed for all."""
@@ -289,31 +290,31 @@ class _Download:
         self.refused += [refused for known, refused in self.doubtful if known <= until]
         self.doubtful = [(known, refused) for known, refused in self.doubtful if known > until]
 
-    def _is_time_to_write(self) -> bool:
-        return time.monotonic() - self.last_written >= self.limits.seconds_a_part
-
     def _write(self) -> None:
-        self.store.add_files(self.files)
-        self.store.add_refused(self.refused)
+        self.writer.write(self.files, self.refused)
         self.files, self.refused, self.num_bytes = [], [], 0
         self.last_written = time.monotonic()
 
-    def _keep_what_is_done(self, done: "SimpleQueue[_Fetched | Exception]") -> None:
+    def _keep_what_is_done(self, coming: Iterator[list[_Galaxy]], client: WebClient) -> None:
         """After Ctrl-C: wait a moment for what is under way, and write."""
         until = time.monotonic() + _SECONDS_TO_STOP
         try:
-            while self.num_under_way and (wait_s := until - time.monotonic()) > 0:
-                fetched = done.get(timeout=wait_s)
-                if not isinstance(fetched, Exception):
-                    self._accept(fetched)
-        except Empty:
-            pass
+            for ended in coming:
+                for galaxy in ended:
+                    self._accept(galaxy, client)
+                if time.monotonic() > until:
+                    break
         finally:
             self._write()
 
-    def _describe(self) -> str:
-        rate = self.num_done / max(1e-3, time.monotonic() - self.started)
-        return f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else "")
+    def _show(self, advance: Callable[[int], None], *, is_last: bool = False) -> None:
+        """Show how far it is, but no oftener than a person can see."""
+        now = time.monotonic()
+        if is_last or now - self.last_shown >= _SECONDS_TO_SHOW:
+            advance(self.num_done - self.num_shown)
+            rate = self.num_done / max(1e-3, now - self.started)
+            show_note(advance, f"{rate:.3g}/s" + (f", {self.num_refused:,} refused" if self.num_refused else ""))
+            self.num_shown, self.last_shown = self.num_done, now
 
     def _give_up(self) -> ServiceError:
         (_, last), name = self.doubtful[-1], self.service.name
@@ -348,43 +349,39 @@ def _noting_ctrl_c() -> Iterator[threading.Event]:
 _ACCEPT = "image/jpeg, application/fits, */*;q=0.1"
 
 
-def _work(
-    todo: "Queue[AskedCutout | None]",
-    done: "SimpleQueue[_Fetched | Exception]",
-    client: WebClient,
-    service: CutoutService,
-    settings: NetworkSettings,
-) -> None:
-    """Fetch galaxies until there are none; a thread's whole life."""
-    while (asked := todo.get()) is not None:
-        try:
-            done.put(_fetch_galaxy(asked, client, service, settings))
-        except Exception as error:  # a bug of ours, or no memory: it is raised where somebody sees it
-            done.put(error)
+def _name_refusal(verdict: Verdict) -> RefusalKind:
+    return verdict.refusal if isinstance(verdict, ImageVerdict) else "service_error"
 
 
-def _fetch_galaxy(asked: AskedCutout, client: WebClient, service: CutoutService, settings: NetworkSettings) -> _Fetched:
-    files: list[CutoutFile] = []
-    num_tries, begun = 0, time.monotonic()
-    for request in service.build_requests(asked):
-        outcome = client.fetch(
-            request.url,
-            request.parameters,
-            judge=partial(service.judge, asked=asked),
-            max_bytes=service.max_bytes,
-            longest_s=settings.timeout_s,
-        )
-        now = datetime.now(UTC)
-        num_tries += outcome.num_tries
-        if outcome.answer is None or outcome.verdict.kind != "good":
-            is_settled = not client.is_stopped or outcome.verdict.kind == "final"
-            refused = RefusedCutout(asked, _name_refusal(outcome), outcome.verdict.reason, num_tries, str(request), now)
-            is_answered = outcome.answer is not None
-            return _Fetched(refused=refused, is_settled=is_settled, begun=begun, is_answered=is_answered)
-        data = outcome.answer.body
-        files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), str(request), now, request.band))
-    return _Fetched(tuple(files), begun=begun)
+class _Writer:
+    """Writes parts to a store in a thread of its own, so that asking goes on meanwhile: one after the other.
 
+    Leaving its `with` block waits until all is written.
+    """
 
-def _name_refusal(outcome: Outcome) -> RefusalKind:
-    return outcome.verdict.refusal if isinstance(outcome.verdict, ImageVerdict) else "service_error"
+    def __init__(self, store: CutoutStore) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write-cutouts")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._thread:
+            self._wait()
+
+    def write(self, files: list[CutoutFile], refused: list[RefusedCutout]) -> None:
+        """Write a part of each, unless empty, once the one before is written; errors of that one are raised here."""
+        self._wait()
+        if files or refused:
+            self._last = self._thread.submit(self._add, files, refused)
+
+    def _add(self, files: list[CutoutFile], refused: list[RefusedCutout]) -> None:
+        self._store.add_files(files)
+        self._store.add_refused(refused)
+
+    def _wait(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()

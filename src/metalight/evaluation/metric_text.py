@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from metalight.metrics import Interval
+from metalight.intervals import Interval
 
 _LABELS = {
     "rmse": ("RMSE", True),
@@ -16,8 +16,31 @@ _LABELS = {
     "fraction_over_5_nmad": ("fraction |residual| > 5 NMAD", False),
     "fraction_over_0.2": ("fraction |residual| > 0.2", True),
     "fraction_over_0.3": ("fraction |residual| > 0.3", True),
+    "std": ("std of residuals", True),
+    "fraction_within_0.1": ("fraction |residual| < 0.1", True),
+    "max_abs_residual": ("largest |residual|", True),
+    "nmad_over_rmse": ("NMAD / RMSE", False),
+    "rmse_over_sigma": ("RMSE / σ(truth)", False),
+    "pearson_r": ("Pearson's r", False),
+    "slope_predicted_on_true": ("slope, predicted on true", False),
+    "intercept_predicted_on_true": ("intercept, predicted on true", True),
+    "slope_true_on_predicted": ("slope, true on predicted", False),
+    "intercept_true_on_predicted": ("intercept, true on predicted", True),
+    "rmse_calibrated": ("RMSE after linear calibration", True),
+    "predicted_std": ("std of predictions", True),
+    "predicted_min": ("lowest prediction", True),
+    "predicted_max": ("highest prediction", True),
 }
 """How the table names each metric, and whether the unit of the target belongs there."""
+
+SHOWN = (
+    *("rmse", "nmad", "mean_bias", "median_bias", "mae", "r2"),
+    *("fraction_over_3_nmad", "fraction_over_5_nmad", "fraction_over_0.2", "fraction_over_0.3"),
+)
+"""The metrics that a printed table of scores shows; metrics.json has all."""
+
+COMPARED = (*SHOWN, "std", "fraction_within_0.1", "pearson_r", "slope_true_on_predicted")
+"""Those that a printed comparison shows; comparison.json has all."""
 
 
 def format_label(name: str, unit: str) -> str:

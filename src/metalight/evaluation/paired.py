@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_label, format_number
+from metalight.evaluation.metric_text import (
+    COMPARED,
+    align_rows,
+    choose_decimals,
+    format_interval,
+    format_label,
+    format_number,
+)
 from metalight.evaluation.scores import replace_nan
-from metalight.metrics import Interval, PairedMetric, compute_nmad, compute_paired_metrics, compute_rmse
+from metalight.intervals import Interval
+from metalight.metrics import PairedMetric, compute_nmad, compute_paired_metrics, compute_rmse
 
 FEW_GALAXIES = 50
 """Of fewer than this many, bootstrap intervals are noticeably too narrow: in 3,000 simulations each with Gaussian
@@ -109,7 +117,7 @@ def describe_verdict(comparison: Comparison, unit: str) -> str:
 
 
 def format_comparison(comparison: Comparison, unit: str) -> str:
-    """A plain-text table of every metric of A, B and B − A, and below it the verdict and how alike A and B are.
+    """A plain-text table of the main metrics of A, B and B − A, and below it the verdict and how alike A and B are.
 
     Args:
         comparison: What to show.
@@ -118,7 +126,8 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
     of_values = _choose_value_decimals(comparison)
     of_differences = _choose_difference_decimals(comparison)
     rows = [("metric", "A", "B", "B − A", "68 % interval", "95 % interval", "B better")]
-    for name, metric in comparison.metrics.items():
+    for name in COMPARED:
+        metric = comparison.metrics[name]
         rows.append(
             (
                 format_label(name, unit),
@@ -146,7 +155,8 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
             f"The mean of both predictions has RMSE {_join(rmse, unit)} and NMAD {_join(nmad, unit)}.",
             f"Intervals: {comparison.num_bootstrap:,} bootstrap samples, the same galaxies for A and B, seed "
             f"{comparison.seed}.",
-            "B better: in how many of them, ties by half; of mean and median residuals the one nearer 0 is the better.",
+            "B better: in how many of them, ties by half; of mean and median residuals the one nearer 0 is the better,",
+            "of slopes the one nearer 1.",
             *(["Bootstrap intervals of so few galaxies tend to be too narrow."] if is_few else []),
         ]
     )

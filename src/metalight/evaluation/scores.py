@@ -12,8 +12,20 @@ import numpy.typing as npt
 
 from metalight.atomic import save_json
 from metalight.errors import EvaluationError
-from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_label, format_number
-from metalight.metrics import Interval, compute_baseline, compute_metrics
+from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
+from metalight.evaluation.metric_text import (
+    SHOWN,
+    align_rows,
+    choose_decimals,
+    format_interval,
+    format_label,
+    format_number,
+)
+from metalight.intervals import Interval
+from metalight.metrics import compute_baseline, compute_metrics
+
+LARGEST_VALUE = 1e100
+"""A larger number is no measurement, but what some program writes for one that is missing; its square overflows."""
 
 BaselineSource = Literal["training set", "scored galaxies"]
 """Whose mean the baseline predicts."""
@@ -39,19 +51,29 @@ class Scores:
     """Bootstrap samples behind the intervals; 0 if there are none."""
     seed: int
     """Seed of the bootstrap."""
+    breakdown: Breakdown = dataclasses.field(default_factory=dict)
+    """What lies behind the scores, as of `metalight.evaluation.breakdown.compute_breakdown`; empty of files that were
+    written before there was one."""
 
 
 def find_scorable(truth: npt.ArrayLike, predicted: npt.ArrayLike, *, at_least: int = 2) -> npt.NDArray[np.bool_]:
     """Mask of the galaxies that have both a finite true value and a finite prediction.
 
     Raises:
-        EvaluationError: There are fewer than `at_least` of them.
+        EvaluationError: There are fewer than `at_least` of them, or a value is too large to be one.
         ValueError: The lengths differ.
     """
     truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise ValueError(f"truth of shape {truth.shape} and predicted of shape {predicted.shape} must be as long")
     is_scorable: npt.NDArray[np.bool_] = np.isfinite(truth) & np.isfinite(predicted)
+    for name, values in (("true value", truth), ("prediction", predicted)):
+        is_too_large = is_scorable & (np.abs(values) > LARGEST_VALUE)
+        if is_too_large.any():
+            raise EvaluationError(
+                f"The {name} of {is_too_large.sum():,} of {len(values):,} galaxies is beyond 1e100, first "
+                f"{values[is_too_large][0]:g}: that is no measurement; leave such values empty."
+            )
     num_scorable = int(is_scorable.sum())
     if num_scorable < at_least:
         have = "has" if num_scorable == 1 else "have"
@@ -97,6 +119,7 @@ def evaluate_predictions(
         baseline_source="scored galaxies" if baseline_mean is None else "training set",
         num_bootstrap=num_bootstrap,
         seed=seed,
+        breakdown=compute_breakdown(truth, predicted, num_bootstrap=num_bootstrap, seed=seed),
     )
 
 
@@ -122,7 +145,7 @@ def load_scores(path: Path) -> dict[str, Scores]:
 
 
 def format_scores(scores: Scores, unit: str) -> str:
-    """A plain-text table: each metric, its 68 % interval, and what predicting the mean reaches.
+    """A plain-text table: the main metrics, their 68 % intervals, and what predicting the mean reaches; then sentences.
 
     Args:
         scores: What to show.
@@ -130,10 +153,13 @@ def format_scores(scores: Scores, unit: str) -> str:
     """
     decimals = choose_decimals(scores.metrics["rmse"].value)
     rows = [("metric", "value", "68 % interval", "predict the mean")]
-    for name, metric in scores.metrics.items():
+    for name in SHOWN:
+        metric = scores.metrics[name]
         numbers = [format_number(value, decimals) for value in (metric.value, scores.baseline[name].value)]
         rows.append((format_label(name, unit), numbers[0], format_interval(metric, decimals), numbers[1]))
-    return "\n".join([*align_rows(rows), "", *_format_notes(scores)])
+    return "\n".join(
+        [*align_rows(rows), "", *_format_notes(scores), *describe_breakdown(scores.breakdown, unit, decimals)]
+    )
 
 
 def replace_nan(value: Any) -> Any:
@@ -168,7 +194,11 @@ def _read_scores(stored: dict[str, Any]) -> Scores:
         key: {name: _read_interval(interval) for name, interval in stored[key].items()}
         for key in ("metrics", "baseline")
     }
-    return Scores(**{**stored, **intervals})
+    breakdown = {
+        part: {name: _read_interval(each) for name, each in numbers.items()}
+        for part, numbers in stored.get("breakdown", {}).items()
+    }
+    return Scores(**{**stored, **intervals, "breakdown": breakdown})
 
 
 def _read_interval(stored: dict[str, float | None]) -> Interval:

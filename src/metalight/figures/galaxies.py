@@ -21,7 +21,9 @@ MIN_GALAXIES_IN_BIN = 3
 FloatArray = npt.NDArray[np.float64]
 
 
-def count_galaxies(x: FloatArray, y: FloatArray, cells: FloatArray, names: tuple[str, str]) -> pd.DataFrame:
+def count_galaxies(
+    x: FloatArray, y: FloatArray, cells: FloatArray, names: tuple[str, str], *, cells_of_y: FloatArray | None = None
+) -> pd.DataFrame:
     """The centres of the occupied cells of a histogram and the galaxies in them, `num`; or every galaxy by itself.
 
     Args:
@@ -29,28 +31,44 @@ def count_galaxies(x: FloatArray, y: FloatArray, cells: FloatArray, names: tuple
         y: Likewise.
         cells: Edges of the cells, the same along both axes; empty for no histogram.
         names: Columns for x and y.
+        cells_of_y: Edges along the other axis, where they are not the same.
     """
     if len(cells) == 0:
         return pd.DataFrame({names[0]: x, names[1]: y, "num": np.ones(len(x), dtype=np.int64)})
-    counts, _, _ = np.histogram2d(x, y, bins=[cells, cells])
+    edges = (cells, cells if cells_of_y is None else cells_of_y)
+    counts, _, _ = np.histogram2d(x, y, bins=list(edges))
     columns, rows = np.nonzero(counts)
-    centres = _find_centres(cells)
-    return pd.DataFrame(
-        {names[0]: centres[columns], names[1]: centres[rows], "num": counts[columns, rows].astype(np.int64)}
-    )
+    of_x, of_y = (_find_centres(each) for each in edges)
+    return pd.DataFrame({names[0]: of_x[columns], names[1]: of_y[rows], "num": counts[columns, rows].astype(np.int64)})
 
 
-def draw_galaxies(axes: Axes, counted: pd.DataFrame, cells: FloatArray) -> QuadMesh | None:
+def draw_galaxies(
+    axes: Axes, counted: pd.DataFrame, cells: FloatArray, *, cells_of_y: FloatArray | None = None
+) -> QuadMesh | None:
     """Draw what `count_galaxies` gives of the same cells; the histogram, if it is one, for a colour bar."""
     x, y, num = (counted[column].to_numpy() for column in counted.columns)
     if len(cells) == 0:
         axes.scatter(x, y, s=22, color=POINT_GREY, alpha=0.65, linewidths=0)
         return None
-    centres = _find_centres(cells)
-    counts = np.zeros((len(centres), len(centres)))
-    counts[np.searchsorted(centres, y), np.searchsorted(centres, x)] = num
+    edges = (cells, cells if cells_of_y is None else cells_of_y)
+    of_x, of_y = (_find_centres(each) for each in edges)
+    counts = np.zeros((len(of_y), len(of_x)))
+    counts[np.searchsorted(of_y, y), np.searchsorted(of_x, x)] = num
     norm = LogNorm(1, _choose_last_count(int(counts.max(initial=1))))
-    return axes.pcolormesh(cells, cells, np.ma.masked_equal(counts, 0), cmap=make_greys(), norm=norm, rasterized=True)
+    return axes.pcolormesh(*edges, np.ma.masked_equal(counts, 0), cmap=make_greys(), norm=norm, rasterized=True)
+
+
+def compute_marker_areas(nums: FloatArray) -> FloatArray:
+    """Areas of the markers of bins with `nums` galaxies, in square points: N / 25 for samples like the paper's.
+
+    Of any other sample the fullest bin gets the 200 square points that it has in the paper. None is too small to see.
+    """
+    if len(nums) == 0:
+        return nums
+    areas = nums / 25
+    if not 100 <= areas.max() <= 400:
+        areas = 200 * nums / nums.max()
+    return np.maximum(areas, 14.0)
 
 
 def make_greys() -> Colormap:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from metalight.evaluation import (
@@ -19,13 +19,20 @@ from metalight.evaluation import (
     find_scorable,
     is_metallicity_like,
 )
-from metalight.figures.galaxies import MIN_GALAXIES_FOR_HISTOGRAM, MIN_GALAXIES_IN_BIN, count_galaxies, draw_galaxies
+from metalight.figures.galaxies import (
+    MIN_GALAXIES_FOR_HISTOGRAM,
+    MIN_GALAXIES_IN_BIN,
+    compute_marker_areas,
+    count_galaxies,
+    draw_galaxies,
+)
 from metalight.figures.style import (
     BLACK,
     NMAD_BLUE,
     POINT_GREY,
     RMSE_RED,
     make_figure,
+    make_halo,
     save_figure,
     save_numbers,
     use_style,
@@ -108,8 +115,13 @@ def draw_prediction_summary(
     return paths
 
 
-def compute_summary(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> PredictionSummary:
-    """The numbers of the figure; arguments and errors as of `draw_prediction_summary`."""
+def compute_summary(
+    truth: npt.ArrayLike, predicted: npt.ArrayLike, *, bins: tuple[npt.ArrayLike, float] | None = None
+) -> PredictionSummary:
+    """The numbers of the figure; arguments and errors as of `draw_prediction_summary`.
+
+    `bins` are the centres of the bins of the true value and half their width; None: those of `choose_bin_centres`.
+    """
     truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     is_scorable = find_scorable(truth, predicted)
     truth, predicted = truth[is_scorable], predicted[is_scorable]
@@ -118,7 +130,7 @@ def compute_summary(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> Predictio
     cells = _choose_cells(len(truth), frame)
     residuals = predicted - truth
     return PredictionSummary(
-        bins=compute_binned_statistics(truth, predicted, *choose_bin_centres(truth)),
+        bins=compute_binned_statistics(truth, predicted, *(bins or choose_bin_centres(truth))),
         density=count_galaxies(truth[is_inside], predicted[is_inside], cells, ("truth", "predicted")),
         cells=cells,
         residuals=_compute_residual_histogram(residuals),
@@ -164,8 +176,21 @@ def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
 
 
 def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
-    """The figure of 8 × 8 inches: scatter above, predicted against true below, the residuals as an inset."""
-    figure = make_figure(8, 8)
+    """The figure of 7 × 7 inches."""
+    figure = make_figure(7, 7)
+    draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), unit)
+    return figure
+
+
+def draw_summary(figure: FigureBase, summary: PredictionSummary, labels: tuple[str, str], unit: str) -> None:
+    """Fill a figure, or a part of one, of 7 × 7 inches: scatter above, predicted against true below, residuals inset.
+
+    Args:
+        figure: What to fill.
+        summary: What to show.
+        labels: Of the true and of the predicted values, for the axes.
+        unit: Their unit; empty if they have none.
+    """
     has_cells = len(summary.cells) > 0
     right = 0.925 if has_cells else 0.965
     grid = figure.add_gridspec(20, 20, left=0.115, right=right, bottom=0.085, top=0.975, hspace=0, wspace=0)
@@ -177,11 +202,10 @@ def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
         _draw_colour_bar(figure.add_subplot(grid[5:, 18:].subgridspec(1, 3, wspace=0)[1]), histogram)
     bins = summary.bins[summary.bins["num"] >= MIN_GALAXIES_IN_BIN]
     _draw_running_median(axes, bins)
-    _label_axes(axes, summary, name, unit)
+    _label_axes(axes, summary, labels, unit)
     _draw_scatter(scatter_axes, bins, summary, unit)
     _draw_residuals(axes.inset_axes((0.62, 0.125, 0.34, 0.19)), summary, unit)
     figure.align_ylabels([axes, scatter_axes])
-    return figure
 
 
 def _draw_colour_bar(axes: Axes, histogram: QuadMesh) -> None:
@@ -201,32 +225,42 @@ def _draw_running_median(axes: Axes, bins: pd.DataFrame) -> None:
                 color=colour,
                 lw=2,
                 ls="--",
+                path_effects=make_halo(2),
                 label=shown,
                 zorder=4,
             )
     # A single bin has a median but no line.
     marker = "o" if len(bins) == 1 else ""
-    axes.plot(bins["centre"], bins["median"], color=RMSE_RED, lw=4, marker=marker, label="running median", zorder=5)
+    axes.plot(
+        bins["centre"],
+        bins["median"],
+        color=RMSE_RED,
+        lw=4,
+        marker=marker,
+        path_effects=make_halo(4),
+        label="running median",
+        zorder=5,
+    )
     axes.plot([0, 1], [0, 1], transform=axes.transAxes, color=BLACK, lw=1.5, label="one to one", zorder=3)
 
 
-def _label_axes(axes: Axes, summary: PredictionSummary, name: str, unit: str) -> None:
+def _label_axes(axes: Axes, summary: PredictionSummary, labels: tuple[str, str], unit: str) -> None:
     axes.set(xlim=summary.frame, ylim=summary.frame)
     # Logarithms have no unit of their own; dex is the unit of their differences.
     unit = "" if unit == "dex" else unit
-    _label_axis(axes.xaxis, f"True {name}", unit, summary.frame)
-    _label_axis(axes.yaxis, f"Predicted {name}", unit, summary.frame)
+    _label_axis(axes.xaxis, labels[0], unit, summary.frame)
+    _label_axis(axes.yaxis, labels[1], unit, summary.frame)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS))
     # Without the lowest label, which would meet that of the other axis in the corner.
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS, prune="lower"))
-    handles, labels = axes.get_legend_handles_labels()
-    order = [labels.index(label) for label in ("running median", "± RMSE", "± NMAD", "one to one")]
+    handles, told = axes.get_legend_handles_labels()
+    order = [told.index(label) for label in ("running median", "± RMSE", "± NMAD", "one to one")]
     note = f"{summary.num_galaxies:,} galaxies"
     if summary.num_outside:
         note += f"\n({summary.num_outside:,} beyond the frame)"
     axes.legend(
         [handles[index] for index in order],
-        [labels[index] for index in order],
+        [told[index] for index in order],
         loc="upper left",
         title=note,
         alignment="left",
@@ -274,19 +308,6 @@ def _format_scatter(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
-def compute_marker_areas(nums: FloatArray) -> FloatArray:
-    """Areas of the markers of bins with `nums` galaxies, in square points: N / 25 for samples like the paper's.
-
-    Of any other sample the fullest bin gets the 200 square points that it has in the paper. None is too small to see.
-    """
-    if len(nums) == 0:
-        return nums
-    areas = nums / 25
-    if not 100 <= areas.max() <= 400:
-        areas = 200 * nums / nums.max()
-    return np.maximum(areas, 14.0)
-
-
 def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:
     histogram = summary.residuals
     edges = [*histogram["low"], histogram["high"].iloc[-1]]
@@ -295,8 +316,8 @@ def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.08 * max(1, int(histogram["num"].max())))
     _label_axis(axes.xaxis, "predicted − true", unit, axes.get_xlim())
-    axes.xaxis.label.set_fontsize(11)
+    axes.xaxis.label.set_fontsize(12)
     axes.xaxis.labelpad = 2
-    axes.tick_params(labelsize=10.5, left=False, right=False, labelleft=False, top=False)
+    axes.tick_params(labelsize=11.5, left=False, right=False, labelleft=False, top=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
     axes.patch.set_alpha(0.8)

@@ -1,5 +1,12 @@
 """Images: decoded, checked, brought to one size, and kept memory-mapped for training and prediction."""
 
+from metalight.images.aperture_numbers import (
+    APERTURES_VERSION,
+    SMALLEST_SIDE_FOR_APERTURES,
+    measure_apertures,
+    measure_mean_levels,
+    name_apertures,
+)
 from metalight.images.decode import decode_image
 from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
@@ -28,10 +35,12 @@ from metalight.images.resample import crop_square, resize_area
 from metalight.images.stretch import stretch_lupton, unstretch_lupton
 
 __all__ = [
+    "APERTURES_VERSION",
     "CONTENT_FILE",
     "DECODING_VERSION",
     "INDEX_FILE",
     "PICTURE_CURVES",
+    "SMALLEST_SIDE_FOR_APERTURES",
     "SMALLEST_SIDE_TO_COMPARE",
     "ImageKind",
     "PetrosianRadius",
@@ -52,7 +61,10 @@ __all__ = [
     "list_cache_files",
     "load_pixels",
     "make_display",
+    "measure_apertures",
+    "measure_mean_levels",
     "measure_petrosian",
+    "name_apertures",
     "read_images",
     "refuse_duplicates",
     "resize_area",

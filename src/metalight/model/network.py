@@ -7,6 +7,8 @@ side; batch norm, dropout, a hidden linear layer, ReLU, batch norm, dropout, a l
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import timm
 import torch
 from timm.layers import SelectAdaptivePool2d
@@ -92,6 +94,19 @@ class Network(nn.Module):
         if self.is_body_frozen:
             self.body.eval()
         return self
+
+    def list_stem(self) -> list[str]:
+        """The weights of the body that the channels of an image meet first."""
+        stem: str | Sequence[str] = self.body.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr,operator]
+        return [f"{name}.weight" for name in ((stem,) if isinstance(stem, str) else stem)]
+
+    def copy_first_filters(self) -> npt.NDArray[np.float32]:
+        """The filters that an image meets first, (filter, channel, side, side); none where the backbone names none."""
+        for name in self.list_stem()[:1]:
+            filters: npt.NDArray[np.float32] = self.body.state_dict()[name].detach().float().cpu().numpy()
+            if filters.ndim == 4:
+                return filters.copy()
+        return np.empty((0, len(self.mean.flatten()), 1, 1), dtype=np.float32)
 
     def spare_points(self, is_wanted: bool) -> None:
         """Compute maps of features of one pixel by the centre of each kernel alone, as training needs it, or as usual.

@@ -20,19 +20,21 @@ class TargetScaling:
     def fit(cls, targets: npt.NDArray[np.float64], method: Literal["none", "standard"]) -> "TargetScaling":
         """The scaling for training targets (galaxy, target): their mean and standard deviation, or none at all.
 
+        NaN stands for a label that is missing.
+
         Raises:
-            ValueError: A target has the same value for every galaxy, so that there is nothing to learn.
+            ValueError: A target has the same value for every galaxy that has one, so that there is nothing to learn.
         """
         if method == "none":
             return cls((0.0,) * targets.shape[1], (1.0,) * targets.shape[1])
-        means, scales = targets.mean(axis=0), targets.std(axis=0)
-        constant = np.ptp(targets, axis=0) == 0
-        if constant.any():
-            raise ValueError(f"target {int(np.argmax(constant))} is constant")
-        return cls(tuple(means.tolist()), tuple(scales.tolist()))
+        known = [of_target[np.isfinite(of_target)] for of_target in targets.T]
+        for index, values in enumerate(known):
+            if len(values) == 0 or np.ptp(values) == 0:
+                raise ValueError(f"target {index} is constant")
+        return cls(tuple(float(values.mean()) for values in known), tuple(float(values.std()) for values in known))
 
     def to_scaled(self, physical: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """(galaxy, target) in physical units to what the network learns."""
+        """(galaxy, target) in physical units to what the network learns; NaN stays NaN."""
         scaled: npt.NDArray[np.float64] = (physical - np.array(self.means)) / np.array(self.scales)
         return scaled.astype(np.float32)
 

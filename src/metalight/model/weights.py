@@ -43,7 +43,7 @@ def load_weights(network: Network, backbone: str, weights: str) -> str:
     tensors = _load_tensors(path)
     names = _name_body(list(tensors), backbone)
     given = {name: tensors[in_file] for name, in_file in names.items()}
-    for name in _list_stem(network):
+    for name in network.list_stem():
         if name in given and _is_of_colours(given[name].shape):
             given[name] = adapt_input_conv(network.mean.shape[1], given[name])
     _check_fit(network, backbone, {name: tuple(tensor.shape) for name, tensor in given.items()}, path)
@@ -68,7 +68,7 @@ def check_weights_fit(network: Network, backbone: str, weights: str) -> None:
     check_weights_file(path)
     forms = read_header(path)
     shapes = {name: forms[in_file].shape for name, in_file in _name_body(list(forms), backbone).items()}
-    for name in _list_stem(network):
+    for name in network.list_stem():
         if name in shapes and _is_of_colours(shapes[name]):
             shapes[name] = (shapes[name][0], network.mean.shape[1], *shapes[name][2:])
     _check_fit(network, backbone, shapes, path)
@@ -93,12 +93,6 @@ def _name_body(names: Sequence[str], backbone: str) -> dict[str, str]:
     classifier = timm.get_pretrained_cfg(backbone).classifier or ()
     prefixes = tuple(f"{name}." for name in ((classifier,) if isinstance(classifier, str) else classifier))
     return {name: name for name in names if not (prefixes and name.startswith(prefixes))}
-
-
-def _list_stem(network: Network) -> list[str]:
-    """The weights that the channels of an image meet first."""
-    stem: str | Sequence[str] = network.body.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr,operator]
-    return [f"{name}.weight" for name in ((stem,) if isinstance(stem, str) else stem)]
 
 
 def _is_of_colours(shape: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""The whole job: the stages in order, each from artefacts to artefacts; prediction, evaluation and comparison."""
+"""The whole job: the stages in order, each from artefacts to artefacts; and predictions judged alone."""
 
 from metalight.pipeline.adopt_stages import adopt_stages, list_ahead
 from metalight.pipeline.compare import (
@@ -13,6 +13,8 @@ from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_s
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
+from metalight.pipeline.results_stage import write_results
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
@@ -22,11 +24,13 @@ from metalight.pipeline.try_rates import try_rates
 __all__ = [
     "STAGES",
     "CatalogOfImages",
+    "CatalogOfPlaces",
     "CompareReport",
     "Cost",
     "Estimate",
     "Inspection",
     "PredictReport",
+    "RankReport",
     "RunDifference",
     "RunReport",
     "SideColumns",
@@ -41,7 +45,10 @@ __all__ = [
     "inspect_run",
     "list_ahead",
     "predict_images",
+    "rank",
     "run_recipe",
     "save_comparison",
+    "save_ranks",
     "try_rates",
+    "write_results",
 ]

@@ -18,7 +18,7 @@ from metalight.pipeline.stages import STAGES, compute_fingerprint, is_cache_touc
 from metalight.recipe import Recipe
 from metalight.run import RunFolder, StageRecord, are_outputs_there, describe_changes
 
-_NOT_ADOPTED = ("figures",)
+_NOT_ADOPTED = ("figures", "results")
 """Stages that cost little, and whose lines name files."""
 
 _LOCKS = ".lock"

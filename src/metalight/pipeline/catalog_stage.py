@@ -1,31 +1,33 @@
 """The stage that makes the catalogue: from the user's own table, or selected from SDSS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from metalight.atomic import replace_file
 from metalight.catalog import (
     SKY_SERVER_COLUMNS,
     Catalog,
+    LabelNoise,
     Selection,
     build_catalog,
-    build_page_query,
+    compute_label_noise,
+    compute_properties,
+    gather_repeats,
     list_cuts,
     load_catalog,
-    name_service,
-    select_sky_server,
 )
 from metalight.errors import CatalogError, TableError
 from metalight.pipeline.galspec_source import describe_galspec, name_galspec, select_from_galspec
 from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.refusals import format_refused, save_refused
+from metalight.pipeline.sky_server_source import describe_sky_server, name_sky_server, select_from_sky_server
 from metalight.pipeline.splits_stage import name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
-from metalight.recipe import Recipe, SkyServerSettings
+from metalight.recipe import Recipe
+from metalight.run import RunFolder
 from metalight.tables import Table, find_column, save_table
 
 
@@ -48,23 +50,23 @@ class _Source:
     asks_database: bool = False
     """Whether it leaves the query in the run folder."""
 
-    has_repeats: bool = False
-    """Whether it leaves repeats in the run folder."""
-
 
 def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
-    catalog, notes = (_load_table(job), ()) if settings.is_table else _select(job)
+    catalog, repeats, notes = (_load_table(job), None, ()) if settings.is_table else _select(job)
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
+    # Columns that the recipe names of properties must be there, before the work that ends with them.
+    compute_properties(catalog.table, settings.properties, path=_name_origin(job.recipe))
     save_table(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
-    source = None if settings.is_table else _SOURCES[settings.source]
     # What another source left in the run folder is not of this catalogue.
-    if source is None or not source.asks_database:
+    if settings.is_table or not _SOURCES[settings.source].asks_database:
         job.run.query.unlink(missing_ok=True)
-    if source is None or not source.has_repeats:
+    if repeats is None:
         job.run.repeats.unlink(missing_ok=True)
+    else:
+        save_table(Table(repeats, {}), job.run.repeats)
     return "; ".join([_describe(job, catalog), *notes])
 
 
@@ -84,8 +86,8 @@ def _load_table(job: Job) -> Catalog:
     )
 
 
-def _select(job: Job) -> tuple[Catalog, tuple[str, ...]]:
-    """The galaxies that are selected from SDSS, and what should be known of them."""
+def _select(job: Job) -> tuple[Catalog, pd.DataFrame | None, tuple[str, ...]]:
+    """The galaxies that are selected from SDSS, their repeats if they are known, and what should be known of them."""
     _check_selected_columns(job.recipe)
     selection = _SOURCES[job.recipe.catalog.source].select(job)
     catalog = build_catalog(
@@ -99,7 +101,30 @@ def _select(job: Job) -> tuple[Catalog, tuple[str, ...]]:
         counted=selection.counts,
         has_repeats=True,
     )
-    return catalog, selection.notes
+    repeats, notes = _find_repeats(selection, catalog), list(selection.notes)
+    num_again = len(selection.table.frame) - len(catalog.table.frame) - len(catalog.refused)
+    if num_again:
+        notes.insert(0, f"{num_again:,} other spectra of them" if num_again > 1 else "one other spectrum of them")
+    if repeats is not None:
+        notes.append(_tell_noise(compute_label_noise(repeats)))
+    return catalog, repeats, tuple(notes)
+
+
+def _find_repeats(selection: Selection, catalog: Catalog) -> pd.DataFrame | None:
+    if selection.repeats is not None or selection.spectra is None:
+        return selection.repeats
+    spectra = pd.concat([selection.table.frame[list(selection.spectra.columns)], selection.spectra], ignore_index=True)
+    return gather_repeats(spectra, catalog.table.frame["specObjID"].to_numpy())
+
+
+def _tell_noise(noise: LabelNoise) -> str:
+    if noise.num_galaxies == 0:
+        return "no galaxy has a repeat, which would tell the label noise"
+    robust = noise.robust_dex
+    return (
+        f"label noise {robust.value:.3f} dex ({robust.low:.3f} to {robust.high:.3f}) by {noise.num_pairs:,} pairs of "
+        f"spectra of {noise.num_galaxies:,} galaxies"
+    )
 
 
 def _check_selected_columns(recipe: Recipe) -> None:
@@ -133,41 +158,15 @@ def describe_selection(recipe: Recipe) -> dict[str, Any]:
     return {} if recipe.catalog.is_table else _SOURCES[recipe.catalog.source].describe(recipe)
 
 
-def _name_sky_server(recipe: Recipe) -> str:
-    return name_service(recipe.catalog.skyserver)
-
-
-def _describe_sky_server(recipe: Recipe) -> dict[str, Any]:
-    # The size of pages makes no difference to what comes of them.
-    sql = build_page_query(_list_cuts(recipe), SkyServerSettings().page_size)
-    return {"service": _name_sky_server(recipe), "query": sql}
-
-
-def _select_sky_server(job: Job) -> Selection:
-    settings = job.recipe.catalog
-    with replace_file(job.run.query) as temporary:
-        asked = _describe_sky_server(job.recipe)
-        temporary.write_text(f"-- {asked['service']}, in pages\n{asked['query']}\n", encoding="utf-8")
-    return select_sky_server(
-        settings.skyserver,
-        job.recipe.network,
-        cuts=_list_cuts(job.recipe),
-        folder=job.run.queries,
-        limit=settings.limit,
-        missing_values=settings.missing_values,
-        progress=job.progress,
-    )
-
-
 _SOURCES = {
     "skyserver": _Source(
-        _name_sky_server,
-        _describe_sky_server,
-        _select_sky_server,
+        name_sky_server,
+        describe_sky_server,
+        select_from_sky_server,
         columns=tuple(column.name for column in SKY_SERVER_COLUMNS),
         asks_database=True,
     ),
-    "galspec": _Source(name_galspec, describe_galspec, select_from_galspec, has_repeats=True),
+    "galspec": _Source(name_galspec, describe_galspec, select_from_galspec),
 }
 """By the name that `[catalog] source` has for them."""
 
@@ -176,8 +175,14 @@ def _describe(job: Job, catalog: Catalog) -> str:
     num_left, num_all = len(catalog.table.frame), int(catalog.counts["num_left"].iloc[0])
     passed = "pass the cuts and " if _list_cuts(job.recipe) else ""
     place = "" if name_sky_columns(job.recipe) is None else " and a place on the sky"
-    had = ", ".join(job.recipe.catalog.targets) + place
+    had = _count_labels(catalog, job.recipe.catalog.targets) + place
     return f"{num_left:,} of {num_all:,} galaxies {passed}have {had}{format_refused(catalog.refused)}"
+
+
+def _count_labels(catalog: Catalog, targets: Sequence[str]) -> str:
+    if len(targets) == 1:
+        return targets[0]
+    return " or ".join(f"{target} ({catalog.table.frame[target].count():,})" for target in targets)
 
 
 def _list_cuts(recipe: Recipe) -> tuple[str, ...]:
@@ -190,7 +195,7 @@ def _name_split_column(recipe: Recipe) -> str:
 
 def _catalog_settings(recipe: Recipe) -> dict[str, Any]:
     # Where the catalogue lies is told by the inputs; of the splits, only the columns that they need are read.
-    left_out = {"path", "source", "ra", "dec", "petro_r90", "skyserver", "photometry"}
+    left_out = {"path", "source", "ra", "dec", "petro_r90", "photometry"}
     settings = recipe.catalog.model_dump(mode="json", exclude=left_out)
     settings["cuts"] = list(_list_cuts(recipe))
     settings["split_column"] = _name_split_column(recipe)
@@ -204,11 +209,16 @@ def _catalog_inputs(recipe: Recipe) -> dict[str, Any]:
     return describe_selection(recipe)
 
 
+def _list_outputs(run: RunFolder) -> list[Path]:
+    # Not every source has repeats.
+    return [run.catalog, run.cuts, run.refused("catalog"), *filter(Path.is_file, [run.repeats])]
+
+
 CATALOG_STAGE = Stage(
     "catalog",
     after=(),
     perform=_perform_catalog,
     settings=_catalog_settings,
     inputs=_catalog_inputs,
-    outputs=lambda run: [run.catalog, run.cuts, run.refused("catalog")],
+    outputs=_list_outputs,
 )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.atomic import save_json
-from metalight.errors import EvaluationError, explain_system, name_nearest
+from metalight.errors import EvaluationError, explain_system
 from metalight.evaluation import (
     Comparison,
     KnownTruth,
@@ -19,7 +19,7 @@ from metalight.evaluation import (
     pair_predictions,
 )
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
-from metalight.pipeline.sides import Side, SideColumns, Split, load_side, name_sides
+from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides
 from metalight.tables import (
     ColumnInfo,
     Table,
@@ -268,10 +268,10 @@ def _match_targets(a: Side, b: Side, wanted: str) -> list[tuple[str, str, str]]:
     if a.columns.predicted or b.columns.predicted:
         named, other = (a, b) if a.columns.predicted else (b, a)
         own = next(iter(named.targets))
-        theirs = _choose_target(other, wanted or (own if own in other.targets else ""))
+        theirs = choose_target(other, wanted or (own if own in other.targets else ""))
         return [(theirs, own, theirs) if named is a else (theirs, theirs, own)]
     if wanted:
-        return [(wanted, _choose_target(a, wanted), _choose_target(b, wanted))]
+        return [(wanted, choose_target(a, wanted), choose_target(b, wanted))]
     common = [target for target in a.targets if target in b.targets]
     if not common:
         listed = " and ".join(f"{each.path} predicts {', '.join(each.targets)}" for each in (a, b))
@@ -280,19 +280,6 @@ def _match_targets(a: Side, b: Side, wanted: str) -> list[tuple[str, str, str]]:
             "columns of tables with --predicted and --predicted-b."
         )
     return [(target, target, target) for target in common]
-
-
-def _choose_target(side: Side, wanted: str) -> str:
-    """The wanted target of a side, or its only one if none is wanted."""
-    if not wanted and len(side.targets) == 1:
-        return next(iter(side.targets))
-    if not wanted:
-        raise EvaluationError(f"{side.path} predicts {', '.join(side.targets)}; say with --target which one is meant.")
-    if wanted not in side.targets:
-        raise EvaluationError(
-            f"{side.path} has no predictions of '{wanted}'.{name_nearest(wanted, list(side.targets))}"
-        )
-    return wanted
 
 
 def _list_truths(name: str, a: tuple[Side, str], b: tuple[Side, str], sides: tuple[str, str]) -> list[KnownTruth]:

@@ -1,5 +1,6 @@
 """The stage that brings the images: found in a folder, or fetched from a service into the run."""
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -33,10 +34,10 @@ from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_ON_FETCHING, Recipe, is_address
 from metalight.run import RunFolder, describe_file
 from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, save_table
-from metalight.web import fetch_file
+from metalight.web import compute_checksum, fetch_file
 
 _USUAL_R90 = "petroR90_r"
-_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "release", "archive", "archive_checksum", "retry_refused"}
+_SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "archive", "archive_checksum", "retry_refused"}
 """Of a service: its images are the same wherever it is asked, and a finished download is not begun again for them."""
 
 
@@ -52,7 +53,7 @@ def _perform_cutouts(job: Job) -> str:
     if settings.service == "archive":
         report, origin = _read_archive(job, galaxies), "the archive"
     else:
-        service = build_service(settings)
+        service = build_service(settings, job.recipe.skyserver)
         report, origin = _fetch_from_service(job, galaxies, service), service.name
     if report.fetched.empty:
         first = report.refused.iloc[0]
@@ -84,11 +85,7 @@ def _find_in_folder(job: Job, galaxies: Table, reddening: "pd.Series[float] | No
 def _read_archive(job: Job, galaxies: Table) -> DownloadReport:
     settings, archive = job.recipe.cutouts, Path(job.recipe.cutouts.archive)
     if is_address(settings.archive):
-        name = settings.archive.partition("?")[0].rpartition("/")[2]
-        archive = job.run.fetched / f"archive-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}"
-        fetch_file(
-            settings.archive, archive, job.recipe.network, checksum=settings.archive_checksum, progress=job.progress
-        )
+        archive = _fetch_archive(job)
     elif not archive.is_file():
         raise ImageError(f"{explain_absence(archive, 'archive')}; check [cutouts] archive.")
     frames = compute_frame_arcsec(settings.model_copy(update={"field_arcsec": 0.0}), 1, None)
@@ -96,12 +93,29 @@ def _read_archive(job: Job, galaxies: Table) -> DownloadReport:
     return import_archive(
         galaxies.frame["object_id"].to_numpy(),
         archive,
-        # With its name, so that the pictures of one archive are not taken for those of another.
-        PicturesOfArchive(f"{settings.source} ({archive.name})", settings.side, scale),
+        PicturesOfArchive(settings.source, settings.side, scale),
         job.run.fetched,
         retry_refused=settings.retry_refused,
         progress=job.progress,
     )
+
+
+def _fetch_archive(job: Job) -> Path:
+    """The file that an archive at an address is kept in, fetched if it is not there or is not what its checksum says.
+
+    Raises:
+        ServiceError: It cannot be fetched.
+    """
+    address, checksum = job.recipe.cutouts.archive, job.recipe.cutouts.archive_checksum
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", address.partition("?")[0].rpartition("/")[2])
+    # Archives at different addresses may have the same name.
+    place = hashlib.sha256(address.encode()).hexdigest()[:8]
+    archive = job.run.fetched / f"archive-{place}-{name}"
+    algorithm, _, expected = checksum.partition(":")
+    if checksum and archive.is_file() and compute_checksum(archive, algorithm) != expected:
+        archive.unlink()
+    fetch_file(address, archive, job.recipe.network, checksum=checksum, progress=job.progress)
+    return archive
 
 
 def _fetch_from_service(job: Job, galaxies: Table, service: CutoutService) -> DownloadReport:
@@ -173,13 +187,15 @@ def _cutouts_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
+    if not recipe.cutouts.is_fetched:
+        folder = Path(recipe.cutouts.folder)
+        return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
     if recipe.cutouts.service == "archive":
         archive = recipe.cutouts.archive
-        return {"archive": archive if is_address(archive) else describe_file(Path(archive))}
-    if recipe.cutouts.is_fetched:
-        return {}
-    folder = Path(recipe.cutouts.folder)
-    return {"images": compute_folder_digest(folder), "origin": describe_file(folder / ORIGIN_FILE)}
+        if is_address(archive):
+            return {"archive": archive, "checksum": recipe.cutouts.archive_checksum}
+        return {"archive": describe_file(Path(archive))}
+    return {}
 
 
 def _can_ask_again(run: RunFolder, recipe: Recipe) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from metalight.baselines import BASELINES, estimate_fit_seconds
 from metalight.errors import RunError
-from metalight.images import ImageKind, find_kind, read_images
+from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, measure_apertures, read_images
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
 from metalight.recipe import Recipe
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from metalight.model import SavedModel
 
 LONG_STAGES = ("pixels", "training", "prediction")
-"""Stages whose time grows with the number of galaxies times that of a network."""
+"""Stages whose time grows with the number of galaxies times that of a network; the first that is to be done brings the
+estimate, in which baselines count too."""
 
 _NUM_FILES_TRIED = 32
 
@@ -101,8 +104,12 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     folder = locate_images(job.run, job.recipe)
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
+    is_divided = any(stage in stages for stage in ("baselines", "training", "prediction"))
+    sizes = _count_sets(job, len(found), are_known="splits" not in stages) if is_divided else {}
+    if "baselines" in stages and job.recipe.baselines.names:
+        costs.append(_try_baselines(job, kind, len(found), sizes["train"]))
     if "training" in stages or "prediction" in stages:
-        costs += _try_learning(job, kind, _count_sets(job, len(found), are_known="splits" not in stages), stages)
+        costs += _try_learning(job, kind, sizes, stages)
     estimate = Estimate(
         costs=tuple(costs),
         free_memory_bytes=_measure_free_memory(job.device) if any(cost.memory_bytes for cost in costs) else None,
@@ -155,6 +162,19 @@ def _try_decoding(folder: Path, found: pd.DataFrame, kind: ImageKind) -> Cost:
     read_images(folder, tried, kind)
     seconds = (time.perf_counter() - started) / len(tried) * len(found)
     return Cost(f"decoding {len(found):,} images", seconds, disk_bytes=kind.num_bytes * len(found))
+
+
+def _try_baselines(job: Job, kind: ImageKind, num_galaxies: int, num_training: int) -> Cost:
+    names = job.recipe.baselines.names
+    seconds = len(job.recipe.catalog.targets) * estimate_fit_seconds(names, num_training)
+    sees_rings = any(BASELINES[name].sees.image == "apertures" for name in names)
+    if sees_rings and kind.side >= SMALLEST_SIDE_FOR_APERTURES:
+        tried, rows = np.zeros((_NUM_FILES_TRIED, *kind.row_shape), dtype=kind.dtype), np.arange(_NUM_FILES_TRIED)
+        measure_apertures(tried, rows[:1])  # so that what is made once is not timed
+        started = time.perf_counter()
+        measure_apertures(tried, rows)
+        seconds += (time.perf_counter() - started) / _NUM_FILES_TRIED * num_galaxies
+    return Cost(f"{len(names)} baselines", seconds)
 
 
 def _count_sets(job: Job, num_galaxies: int, *, are_known: bool) -> dict[str, int]:

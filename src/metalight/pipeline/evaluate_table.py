@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from metalight.catalog import describe_column
 from metalight.errors import EvaluationError, explain_system
-from metalight.evaluation import Scores, evaluate_predictions, save_scores
+from metalight.evaluation import (
+    Scores,
+    TablePlaces,
+    compute_score_tables,
+    evaluate_predictions,
+    save_score_tables,
+    save_scores,
+)
+from metalight.intervals import FloatArray
 from metalight.tables import ColumnInfo, Table, find_column, load_table, require_numbers, require_object_ids, save_table
 
 
@@ -24,7 +33,7 @@ def evaluate_table(
 
     Args:
         path: The table in any format of `load_table`, one row a galaxy.
-        folder: Where metrics.json, the residuals and the figure go.
+        folder: Where metrics.json, the tables of bins and of selections, the residuals and the figure go.
         object_id: Column of the galaxies' identifiers.
         truth: Column of true values.
         predicted: Column of predictions, in the same unit.
@@ -49,17 +58,20 @@ def evaluate_table(
     true_values = require_numbers(table, true_column, path=path)
     predictions = require_numbers(table, predicted_column, path=path)
     scores = evaluate_predictions(true_values, predictions, baseline_mean=None, num_bootstrap=num_bootstrap, seed=seed)
+    tables = compute_score_tables(true_values, predictions, num_bootstrap=num_bootstrap, seed=seed)
     known = describe_column(true_column, table.info.get(true_column, ColumnInfo()))
     residuals = pd.DataFrame(
         {
             "object_id": object_ids,
             "truth": true_values,
             "predicted": predictions,
-            "residual": predictions - true_values,
+            "residual": _subtract(predictions, true_values),
         }
     )
     try:
         save_scores({true_column: scores}, folder / "metrics.json")
+        names = ("metrics_by_truth.csv", "metrics_by_prediction.csv", "selection.csv")
+        paths = save_score_tables({true_column: tables}, TablePlaces(*(folder / name for name in names)))
         save_table(Table(residuals, {}), folder / "residuals.csv")
         figures = draw_prediction_summary(
             true_values,
@@ -72,4 +84,12 @@ def evaluate_table(
         raise EvaluationError(
             f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
         ) from error
-    return scores, known, [folder / "metrics.json", folder / "residuals.csv", *figures]
+    return scores, known, [folder / "metrics.json", *paths, folder / "residuals.csv", *figures]
+
+
+def _subtract(predictions: FloatArray, true_values: FloatArray) -> FloatArray:
+    """Residuals; missing where either value is missing or infinite."""
+    is_whole = np.isfinite(predictions) & np.isfinite(true_values)
+    residuals = np.full(len(predictions), np.nan)
+    residuals[is_whole] = predictions[is_whole] - true_values[is_whole]
+    return residuals

@@ -2,11 +2,14 @@
 
 First looks are 256 pixels of SDSS's own 0.396 arcsec, which hold two Petrosian radii of galaxies up to petroR90_r of
 about 25 arcsec; a galaxy that fills its image gets one twice as wide. What is measured is kept in `sizes.parquet`, so
-that an interrupted run goes on from there, and nobody is looked at twice.
+that an interrupted run goes on from there, and nobody is looked at twice. Many are measured by several processes.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from metalight.errors import ImageError, RecipeError
 from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, measure_petrosian
 from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.stage import Job
+from metalight.processes import count_processes, share_out
 from metalight.store import FileReader
 from metalight.tables import Table, save_table
 
@@ -25,6 +29,12 @@ FIRST_SIDES = (256, 512)
 """Pixels on a side of the first look, and of the second one of galaxies that fill it."""
 
 _MEASURED_A_SAVE = 2000
+_GALAXIES_A_TASK = 64
+"""As many as a store reads together."""
+
+_GALAXIES_A_PROCESS = 200
+"""A process takes a second or two to start: fewer galaxies than this are not worth another one."""
+
 _KEY = ["object_id", "image"]
 _COLUMNS = [*_KEY, *(field.name for field in dataclasses.fields(PetrosianRadius))]
 
@@ -65,7 +75,7 @@ def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float6
 
 
 def _fetch_first_looks(job: Job, places: pd.DataFrame, side: int) -> DownloadReport:
-    service = build_service(job.recipe.cutouts.model_copy(update={"side": side}))
+    service = build_service(job.recipe.cutouts.model_copy(update={"side": side}), job.recipe.skyserver)
     return fetch_cutouts(job, places.assign(frame_arcsec=side * SDSS_PIXEL_ARCSEC), service, job.run.first_looks)
 
 
@@ -75,11 +85,13 @@ def _measure_all(job: Job, fetched: pd.DataFrame) -> pd.DataFrame:
     there = keys.merge(known[_KEY], on=_KEY)["object_id"]
     todo = fetched[~fetched["object_id"].isin(there)]
     rows: list[dict[str, Any]] = []
-    with job.progress("Measuring sizes", len(todo)) as advance:
-        for row in _measure_each(job, todo):
-            rows.append(row)
-            advance(1)
-            if len(rows) == _MEASURED_A_SAVE:
+    num_processes = count_processes(len(todo), things_per_process=_GALAXIES_A_PROCESS)
+    measured = contextlib.closing(_measure_each(job, todo, num_processes))
+    with job.progress("Measuring sizes", len(todo)) as advance, measured as batches:
+        for batch in batches:
+            rows += batch
+            advance(len(batch))
+            if len(rows) >= _MEASURED_A_SAVE:
                 known, rows = _keep(job, known, rows), []
     known = _keep(job, known, rows) if rows else known
     return keys[_KEY].merge(known, on=_KEY, how="left")
@@ -92,15 +104,36 @@ def _load_known(job: Job) -> pd.DataFrame:
         return pd.DataFrame({name: pd.Series(dtype="int64" if name in _KEY else "object") for name in _COLUMNS})
 
 
-def _measure_each(job: Job, fetched: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    reader, curve = FileReader(job.run.first_looks), PICTURE_CURVES[job.recipe.cutouts.source]
-    for row in fetched.itertuples(index=False):
+def _measure_each(job: Job, fetched: pd.DataFrame, num_processes: int) -> Generator[list[dict[str, Any]], None, None]:
+    """Measurements of galaxies in their order, some at a time."""
+    columns = (fetched[name].tolist() for name in ("object_id", "modified_ns", "path"))
+    files = list(zip(*columns, strict=True))
+    tasks = (files[first : first + _GALAXIES_A_TASK] for first in range(0, len(files), _GALAXIES_A_TASK))
+    measure = partial(measure_files, folder=job.run.first_looks, source=job.recipe.cutouts.source)
+    yield from share_out(measure, tasks, num_processes, name="measured sizes")
+
+
+def measure_files(files: Sequence[tuple[int, int, str]], *, folder: Path, source: str) -> list[dict[str, Any]]:
+    """What is measured of first looks, by the columns of `sizes.parquet`.
+
+    Args:
+        files: object_id, the number that tells the image, and its path in the folder.
+        folder: Where they are.
+        source: Whose pictures they are.
+
+    Raises:
+        ImageError: One cannot be read.
+    """
+    reader = FileReader(folder)
+    rows = []
+    for object_id, image, path in files:
         try:
-            levels = decode_image(reader.read(str(row.path)))
-            measured = measure_petrosian(levels, SDSS_PIXEL_ARCSEC, stretch=curve)
+            levels = decode_image(reader.read(path))
+            measured = measure_petrosian(levels, SDSS_PIXEL_ARCSEC, stretch=PICTURE_CURVES[source])
         except (OSError, ImageError) as error:
-            raise ImageError(f"{job.run.first_looks}/{row.path} {error}; delete that folder, and run again.") from error
-        yield {"object_id": row.object_id, "image": row.modified_ns, **dataclasses.asdict(measured)}
+            raise ImageError(f"{folder}/{path} {error}; delete that folder, and run again.") from error
+        rows.append({"object_id": object_id, "image": image, **dataclasses.asdict(measured)})
+    return rows
 
 
 def _keep(job: Job, known: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:

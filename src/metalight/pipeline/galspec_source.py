@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from metalight.catalog import Count, Selection
-from metalight.catalog.galspec import LabelNoise, compute_label_noise, find_galspec_files, select_galspec
+from metalight.catalog import Count, Selection, choose_spread, name_spread
+from metalight.catalog.galspec import find_galspec_files, select_galspec
 from metalight.errors import CatalogError
 from metalight.pipeline.stage import Job, describe_table
 from metalight.recipe import Recipe
 from metalight.run import describe_file
-from metalight.tables import Table, save_table
+from metalight.tables import Table
 
 
 def name_galspec(recipe: Recipe) -> str:
@@ -31,7 +29,7 @@ def describe_galspec(recipe: Recipe) -> dict[str, Any]:
 
 
 def select_from_galspec(job: Job) -> Selection:
-    """The galaxies, those with the smallest objID first where only some are wanted; their repeats are saved.
+    """The galaxies and their repeats, spread over the sky where only some are wanted.
 
     Raises:
         TableError: A file cannot be used, or no galaxy is left.
@@ -44,22 +42,11 @@ def select_from_galspec(job: Job) -> Selection:
         missing_values=settings.missing_values,
         progress=job.progress,
     )
-    save_table(Table(found.repeats, {}), job.run.repeats)
     counts = [Count(*row) for row in found.counts.itertuples(index=False, name=None)]
     table = found.table
     if 0 < settings.limit < len(table.frame):
-        rows = np.argsort(table.frame["objID"].to_numpy(), kind="stable")[: settings.limit]
+        rows = choose_spread(table.frame["objID"].to_numpy(), settings.limit)
         table = Table(table.frame.iloc[rows].reset_index(drop=True), table.info)
-        name = f"the first {settings.limit} by objID"
+        name = name_spread(settings.limit)
         counts.append(Count(name, "to try things out", "[catalog] limit", settings.limit))
-    return Selection(table, tuple(counts), (*found.notes, _tell_noise(compute_label_noise(found.repeats))))
-
-
-def _tell_noise(noise: LabelNoise) -> str:
-    if noise.num_galaxies == 0:
-        return "no galaxy has a repeat, which would tell the label noise"
-    robust = noise.robust_dex
-    return (
-        f"label noise {robust.value:.3f} dex ({robust.low:.3f} to {robust.high:.3f}) by {noise.num_pairs:,} pairs of "
-        f"spectra of {noise.num_galaxies:,} galaxies"
-    )
+    return Selection(table, tuple(counts), found.notes, repeats=found.repeats)

@@ -1,4 +1,4 @@
-"""Stages that learn, predict, score and draw. What needs torch or matplotlib is imported when a stage runs."""
+"""Stages that learn, predict and score. What needs torch is imported when a stage runs."""
 
 import math
 from collections.abc import Mapping
@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from metalight.atomic import replace_file
 from metalight.devices import check_device_name
-from metalight.evaluation import Scores, evaluate_predictions, save_scores, select_examples
+from metalight.evaluation import (
+    Scores,
+    TablePlaces,
+    compute_score_tables,
+    evaluate_predictions,
+    save_beside,
+    save_score_tables,
+    save_scores,
+)
 from metalight.image_files import has_fits
-from metalight.images import load_pixels, make_display
+from metalight.images import load_pixels
 from metalight.model_files import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -22,11 +31,14 @@ from metalight.model_files import (
     check_backbone_name,
     check_starting_weights,
 )
+from metalight.pipeline.baselines_stage import score_baselines
+from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
+from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
-from metalight.run import describe_file, name_predicted
+from metalight.run import RunFolder, describe_file, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 from metalight.unfinished import go_on_with, name_unfinished
 
@@ -86,6 +98,8 @@ def _perform_training(job: Job) -> str:
     )
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
     save_model(SavedModel(fitted.network, config), job.run.model)
+    with replace_file(job.run.first_filters) as temporary, temporary.open("wb") as file:
+        np.save(file, fitted.first_filters)
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
     if enlarged_to := config.images.enlarged_to:
         line += f"; {config.backbone} takes no images of {config.images.side} px: enlarged to {enlarged_to}"
@@ -196,10 +210,25 @@ def _perform_evaluation(job: Job) -> str:
                 num_bootstrap=settings.bootstrap_samples,
                 seed=settings.seed,
             )
-            for target in (job.recipe.catalog.targets if len(predictions) > 1 else ())
+            for target in list_scorable(predictions, job.recipe.catalog.targets)
         }
         save_scores(scores, job.run.metrics(split))
+        tables = {
+            target: compute_score_tables(
+                predictions[target],
+                predictions[name_predicted(target)],
+                num_bootstrap=settings.bootstrap_samples,
+                seed=settings.seed,
+            )
+            for target in scores
+        }
+        save_score_tables(tables, TablePlaces(*_list_score_tables(job.run, split)))
+    save_beside(score_baselines(job), job.run.baselines)
     return _describe_scores(scores)  # of the last set, the test galaxies
+
+
+def _list_score_tables(run: RunFolder, split: str) -> list[Path]:
+    return [run.metrics_by_truth(split), run.metrics_by_prediction(split), run.selection(split)]
 
 
 def _describe_scores(scores: Mapping[str, Scores]) -> str:
@@ -209,42 +238,6 @@ def _describe_scores(scores: Mapping[str, Scores]) -> str:
         f"{target}: test RMSE {of_target.metrics['rmse'].value:.4f}, NMAD {of_target.metrics['nmad'].value:.4f}"
         for target, of_target in scores.items()
     )
-
-
-def _perform_figures(job: Job) -> str:
-    from metalight.figures import draw_example_grid, draw_prediction_summary, draw_training_history
-
-    test = load_table(job.run.predictions("test"), missing_values=())
-    pixels = load_pixels(job.run.pixels)
-    names = job.recipe.catalog.targets
-    stems = [
-        draw_training_history(
-            pd.read_csv(job.run.history),
-            path_stem=job.run.figures / "training_history",
-            name=names[0] if len(names) > 1 else "",
-            unit=test.info.get(names[0], ColumnInfo()).unit,
-        )
-    ]
-    for target in names if len(test.frame) > 1 else ():
-        suffix = f"_{target}" if len(names) > 1 else ""
-        true, predicted = test.frame[target].to_numpy(), test.frame[name_predicted(target)].to_numpy()
-        known = test.info.get(target, ColumnInfo())
-        name = known.description or target
-        stems.append(
-            draw_prediction_summary(
-                true,
-                predicted,
-                path_stem=job.run.figures / f"prediction_summary{suffix}",
-                name=name,
-                unit=known.unit,
-            )
-        )
-        examples = select_examples(test.frame["object_id"].to_numpy(), true, predicted)
-        shown = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
-        images, note = make_display(shown, job.recipe.cutouts.bands)
-        stem = job.run.figures / f"example_grid{suffix}"
-        stems.append(draw_example_grid(examples, images, path_stem=stem, name=name, note=note))
-    return ", ".join(str(path) for paths in stems for path in paths if path.suffix == ".png")
 
 
 def _training_settings(recipe: Recipe) -> dict[str, Any]:
@@ -268,7 +261,7 @@ LEARNING_STAGES = (
         perform=_perform_training,
         settings=_training_settings,
         inputs=_training_inputs,
-        outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history],
+        outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history, run.first_filters],
         unfinished=lambda run: [run.checkpoints],
     ),
     Stage(
@@ -281,17 +274,16 @@ LEARNING_STAGES = (
     ),
     Stage(
         "evaluation",
-        after=("catalog", "splits", "prediction"),
+        after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
-        settings=lambda recipe: recipe.evaluation.model_dump(mode="json"),
-        outputs=lambda run: [run.metrics(split) for split in SCORED_SETS],
+        # What it writes is part of it: runs of before there were tables of bins get them when they go on.
+        settings=lambda recipe: {**recipe.evaluation.model_dump(mode="json"), "writes": "scores, breakdown, tables"},
+        outputs=lambda run: [
+            *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
+            run.baselines,
+        ],
     ),
-    Stage(
-        "figures",
-        after=("pixels", "training", "prediction"),
-        perform=_perform_figures,
-        settings=lambda recipe: {"targets": list(recipe.catalog.targets)},
-        outputs=lambda run: [run.figures],
-    ),
+    FIGURES_STAGE,
+    RESULTS_STAGE,
 )
 """In order."""

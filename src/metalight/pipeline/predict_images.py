@@ -34,6 +34,7 @@ from metalight.pipeline.predict_parts import (
 )
 from metalight.pipeline.reddening import add_reddening, load_reddening
 from metalight.pipeline.refusals import save_refused
+from metalight.pipeline.stage import locate_images
 from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
@@ -97,11 +98,12 @@ def predict_images(
 
     Args:
         model_path: A saved model, or a run that has trained one.
-        images: A folder of images, or a run whose decoded images are used.
+        images: A folder of images; a run, whose decoded images are used, or its image files if none are decoded yet;
+            or the folder `cutouts` of a run, which holds the files that a service gave.
         output: The table to write, in any format of `save_table`.
         views: Test-time views whose predictions are averaged.
         catalog: Which galaxies to predict; without it, every file of the folder that is named by an identifier, or
-            every decoded image of the run.
+            every image of the run.
         framing: What the user says of the images; empty: what the folder states, or else that of the model.
         source: Likewise.
         accept_any: Predict images of another framing or source all the same.
@@ -119,19 +121,21 @@ def predict_images(
     refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
     for place in (output, refused_path):
         require_writable(place)
-    if catalog is not None and catalog.file_name and RunFolder(images).is_run():
-        raise PredictionError(f"{images} is a run, whose images are decoded already; leave out --file-name.")
     folder = find_saved_model(model_path)
     check_saved_model(folder)
     wanted = load_config(folder).images
     stated = _state_origin(images, framing, source)
+    if catalog is not None and catalog.file_name and stated.run is not None:
+        raise PredictionError(f"{images} is a run, which knows whose its images are; leave out --file-name.")
     if not accept_any:
         check_images_match(wanted, framing=stated.framing, source=stated.source, bands=stated.bands)
-    chosen: _ImagesOfRun | _ImagesOfFolder = (
-        _choose_of_folder(images, catalog, wanted)
-        if stated.run is None
-        else _choose_of_run(stated.run, catalog, wanted)
-    )
+    chosen: _ImagesOfRun | _ImagesOfFolder
+    if stated.run is None:
+        chosen = _choose_of_folder(images, catalog, wanted)
+    elif stated.are_files:
+        chosen = _choose_files_of_run(stated.run, catalog, wanted)
+    else:
+        chosen = _choose_of_run(stated.run, catalog, wanted)
     # Not before all is looked at: importing torch takes seconds.
     from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table
@@ -182,16 +186,32 @@ class _Stated:
     """Known of a run only."""
 
     run: RunFolder | None
+    are_files: bool = False
+    """Whether the image files of the run are meant, and not what was decoded of them."""
 
 
 def _state_origin(images: Path, framing: str, source: str) -> _Stated:
     """What is known of the framing and the source of images: the user's word before the folder's."""
     run = RunFolder(images)
-    if run.is_run():
+    is_store = not run.is_run() and _is_store_of_run(images)
+    if is_store or run.is_run():
+        run = RunFolder(images.absolute().parent) if is_store else run
         cutouts = load_recipe(str(run.recipe)).cutouts
-        return _Stated(framing or cutouts.framing, source or cutouts.source, cutouts.bands, run)
+        are_files = is_store or not _has_decoded(run)
+        return _Stated(framing or cutouts.framing, source or cutouts.source, cutouts.bands, run, are_files)
     origin = load_origin(images)
     return _Stated(framing or origin.framing, source or origin.source, (), None)
+
+
+def _is_store_of_run(images: Path) -> bool:
+    """Whether a folder is that of the images which a run has fetched."""
+    run = RunFolder(images.absolute().parent)
+    return images.absolute() == run.fetched and run.is_run() and run.cutouts.is_file()
+
+
+def _has_decoded(run: RunFolder) -> bool:
+    """Whether the images of a run were decoded, unless there is nothing to decode either."""
+    return "pixels" in run.load_records() or not run.cutouts.is_file()
 
 
 def _name_stem(output: Path) -> str:
@@ -272,6 +292,31 @@ def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: Imag
             f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
         )
     return _ImagesOfRun(run, pixels, object_ids[has_pixels], refused)
+
+
+def _choose_files_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ImagesOfFolder:
+    """The image files of a run, of the galaxies of a catalogue, or else of all, if they are such as are wanted."""
+    folder = locate_images(run, load_recipe(str(run.recipe)))
+    # What was known of their reddening was for the run's own images.
+    files = load_table(run.cutouts, missing_values=()).frame[["object_id", "path", "num_bytes", "modified_ns"]]
+    galaxies = None if catalog is None else _load_galaxies(catalog)
+    object_ids = (files if galaxies is None else galaxies.frame)["object_id"].to_numpy()
+    has_file = np.isin(object_ids, files["object_id"])
+    refused = _explain_absent(run, object_ids[~has_file])
+    if not has_file.any():
+        raise PredictionError(
+            f"None of the {len(object_ids)} galaxies to predict has an image in the run {run.path}, such as "
+            f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
+        )
+    found = files.set_index("object_id", drop=False).loc[object_ids[has_file]].reset_index(drop=True)
+    check_files_match(wanted, are_fits=has_fits(found["path"].tolist()))
+    if wanted.deredden:
+        known = load_table(run.catalog, missing_values=()) if galaxies is None else galaxies
+        path = run.catalog if catalog is None else catalog.path
+        role = "the model's [cutouts] deredden"
+        found = add_reddening(found, load_reddening(known, wanted.deredden, path=path, role=role))
+    kind = find_kind(folder, found, wanted.side, wanted.to_settings())
+    return _ImagesOfFolder(folder, FoundCutouts(found, refused, unused=0), kind)
 
 
 def _load_whole_pixels(run: RunFolder) -> Pixels:

@@ -21,7 +21,7 @@ from metalight.tables import list_table_files
 
 _LIBRARIES = (
     *("torch", "timm", "lightning", "numpy", "pandas", "pillow", "simplejpeg", "pyarrow", "astropy", "scipy"),
-    "matplotlib",
+    *("matplotlib", "scikit-learn"),
 )
 _CATALOG_HASH = "catalog_sha256"
 
@@ -39,6 +39,7 @@ def save_provenance(job: Job, records: Mapping[str, StageRecord]) -> None:
         **(_hash_catalog(job, records) if recipe.catalog.is_table else {"selection": describe_selection(recipe)}),
         "seeds": {
             "splits": recipe.splits.seed,
+            "baselines": recipe.baselines.seed,
             "training": recipe.training.seed,
             "prediction": recipe.prediction.seed,
             "evaluation": recipe.evaluation.seed,

@@ -155,8 +155,8 @@ def _check_recipe(recipe: Recipe) -> None:
                 f"The recipe '{recipe.name}' names no {what}: add --set {setting}=PATH, or write a recipe of your own "
                 f'that begins with  preset = "NAME"  and has  {setting} = "PATH".'
             )
-    if recipe.cutouts.service not in ("folder", "archive"):
-        build_service(recipe.cutouts)
+    if recipe.cutouts.is_fetched and recipe.cutouts.service != "archive":
+        build_service(recipe.cutouts, recipe.skyserver)
 
 
 def _check_same_recipe(job: Job) -> None:

@@ -138,6 +138,23 @@ def name_sides(a: Side, b: Side) -> tuple[str, str]:
     return names[0], names[1]
 
 
+def choose_target(side: Side, wanted: str) -> str:
+    """The wanted target of a side, or its only one if none is wanted.
+
+    Raises:
+        EvaluationError: It has no predictions of it, or several targets and none is wanted.
+    """
+    if not wanted and len(side.targets) == 1:
+        return next(iter(side.targets))
+    if not wanted:
+        raise EvaluationError(f"{side.path} predicts {', '.join(side.targets)}; say with --target which one is meant.")
+    if wanted not in side.targets:
+        raise EvaluationError(
+            f"{side.path} has no predictions of '{wanted}'.{name_nearest(wanted, list(side.targets))}"
+        )
+    return wanted
+
+
 def _find_predictions(run: RunFolder, split: Split) -> Path:
     if not run.is_run():
         raise RunError(

@@ -9,6 +9,7 @@ from metalight.recipe.bands import (
     check_picture_bands,
 )
 from metalight.recipe.base import Settings
+from metalight.recipe.baselines import KNOWN_BASELINES, BaselinesSettings
 from metalight.recipe.data import (
     WORDS_ON_FETCHING,
     CatalogSettings,
@@ -43,16 +44,21 @@ from metalight.recipe.load import (
 )
 from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
-from metalight.recipe.selection import KNOWN_CUTS, SkyServerRelease, SkyServerSettings
+from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
+from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
 
 __all__ = [
+    "KNOWN_BASELINES",
     "KNOWN_CUTS",
+    "KNOWN_PROPERTIES",
     "MAX_BANDS",
     "SDSS_EXTINCTION",
     "SETTINGS_OF_FILES",
+    "SKYSERVER_URL",
     "WORDS_FOR_WEIGHTS",
     "WORDS_ON_FETCHING",
     "AugmentationSettings",
+    "BaselinesSettings",
     "CatalogSettings",
     "CutoutsSettings",
     "EvaluationSettings",
@@ -80,6 +86,7 @@ __all__ = [
     "is_address",
     "list_presets",
     "load_recipe",
+    "locate_services",
     "name_source",
     "parse_value",
     "show_preset",

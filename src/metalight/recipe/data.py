@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from metalight.recipe.bands import Stretch, check_bands, check_extinction, check_picture_bands, list_extinction
 from metalight.recipe.base import Settings
-from metalight.recipe.selection import SkyServerRelease, SkyServerSettings, check_cuts
+from metalight.recipe.selection import check_cuts, check_properties
 
 Framing = Literal["petrosian", "fixed", "fifteen", "other"]
 Side = Annotated[int, Field(ge=1, le=1024)]
@@ -23,7 +23,7 @@ SizeOrigin = Literal["column", "factor", "measured"]
 
 WORDS_ON_FETCHING = frozenset(
     (
-        *("folder", "service", "side", "frame_arcsec", "base_url", "release", "layer", "hips", "retry_refused"),
+        *("folder", "service", "side", "frame_arcsec", "base_url", "layer", "hips", "retry_refused"),
         *("fits_from", "archive", "archive_checksum", "size", "radius_column", "radius_factor"),
     )
 )
@@ -49,7 +49,8 @@ class CatalogSettings(Settings):
     """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
 
     targets: tuple[str, ...] = ("metallicity",)
-    """Columns to learn to predict. Galaxies that lack one are refused, listed and counted."""
+    """Columns to learn to predict. Galaxies that lack it, or all of several, are refused, listed and counted; one that
+    lacks some of several is learnt from by those that it has."""
 
     file_name: str = ""
     """Column of image file names, relative to the folder of cutouts; empty: files are named by the identifier."""
@@ -71,12 +72,13 @@ class CatalogSettings(Settings):
     """Named cuts that galaxies must pass, on columns as SDSS spells them. `paper` stands for those of the paper; `auto`
     for the same where the galaxies are selected from SDSS, and for none where they are those of the user's table."""
 
-    limit: Annotated[int, Field(ge=0)] = 0
-    """Take only so many galaxies, to try things out: the first by objID of a selection, which lie together on the sky,
-    or the first rows of a table; 0 takes all."""
+    properties: dict[str, str] = Field(default_factory=dict)
+    """Columns of properties of the galaxies that figures, baselines and studies use, by the property's name, such as
+    `properties.log_mass = "MSTAR"`, where they are called otherwise than in SDSS: see docs/columns.md."""
 
-    skyserver: SkyServerSettings = SkyServerSettings()
-    """How SkyServer is asked."""
+    limit: Annotated[int, Field(ge=0)] = 0
+    """Take only so many galaxies, to try things out: of a selection some that are spread over the sky as all of them,
+    always the same ones; of a table the first rows. 0 takes all."""
 
     @property
     def is_table(self) -> bool:
@@ -88,6 +90,7 @@ class CatalogSettings(Settings):
         if not self.targets or not all(self.targets):
             raise ValueError("name at least one column to predict")
         check_cuts(self.cuts)
+        check_properties(self.properties)
         if self.source == "galspec" and not self.photometry:
             raise ValueError(
                 'source = "galspec" needs photometry = "TABLE", as galSpec has neither magnitudes nor places'
@@ -160,10 +163,8 @@ class CutoutsSettings(Settings):
     docs/framing.md."""
 
     base_url: str = ""
-    """Where the service is; empty: at its usual place."""
-
-    release: SkyServerRelease = "dr18"
-    """Data release, of `skyserver`; the pictures are the same in all of them."""
+    """Where the service is, of `legacy`, `hips` and `fits`; empty: at its usual place. Of `skyserver`, [skyserver] says
+    it."""
 
     layer: Annotated[str, Field(pattern=_NAME_IN_ADDRESS)] = "sdss"
     """Of `legacy`, and of `fits` from there: `sdss`, `ls-dr9`, `ls-dr10`, …"""
@@ -279,6 +280,8 @@ class CutoutsSettings(Settings):
         self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
+        if self.base_url and self.service == "skyserver":
+            raise ValueError("the address of SkyServer is [skyserver] base_url; leave base_url out here")
         return self
 
     def _check_fits(self) -> None:

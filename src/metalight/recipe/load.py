@@ -24,6 +24,9 @@ SETTINGS_OF_FILES = (
 """Section and key of those that name files: in a recipe file relative to its folder, as its author sees them. An
 archive may also be at an address."""
 
+_MOVED = {"catalog.skyserver": "[skyserver]", "cutouts.release": "[skyserver] release"}
+"""Where settings are now that were elsewhere."""
+
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
@@ -209,6 +212,8 @@ def _explain(error: ValidationError, origin: str) -> str:
     location = [str(part) for part in problem["loc"]]
     setting = ".".join(location)
     if problem["type"] == "extra_forbidden":
+        if setting in _MOVED:
+            return f"The setting '{setting}' in {origin} has moved: it is {_MOVED[setting]} now, so write it there."
         known = _known_keys(location[:-1])
         return f"Unknown setting '{shorten(setting)}' in {origin}.{name_nearest(location[-1][:80], known)}"
     reason = problem["msg"].removeprefix("Value error, ")

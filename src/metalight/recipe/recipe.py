@@ -1,9 +1,11 @@
 """A whole recipe: the settings of every stage."""
 
 from metalight.recipe.base import Settings
+from metalight.recipe.baselines import BaselinesSettings
 from metalight.recipe.data import CatalogSettings, CutoutsSettings, PixelsSettings, SplitsSettings
 from metalight.recipe.learning import EvaluationSettings, ModelSettings, PredictionSettings, TrainingSettings
 from metalight.recipe.network import NetworkSettings
+from metalight.recipe.sky_server import SkyServerSettings
 
 
 class Recipe(Settings):
@@ -18,6 +20,9 @@ class Recipe(Settings):
     cutouts: CutoutsSettings = CutoutsSettings()
     """Where their images are."""
 
+    skyserver: SkyServerSettings = SkyServerSettings()
+    """Where galaxies or images come from SkyServer."""
+
     network: NetworkSettings = NetworkSettings()
     """How services are asked."""
 
@@ -26,6 +31,9 @@ class Recipe(Settings):
 
     splits: SplitsSettings = SplitsSettings()
     """Training, validation and test sets."""
+
+    baselines: BaselinesSettings = BaselinesSettings()
+    """Simple methods beside the network."""
 
     model: ModelSettings = ModelSettings()
     """The network."""

@@ -2,6 +2,7 @@
 
 Masses are log10(M*/Msun), star formation rates log10(SFR / (Msun/yr)). The relations come with one initial mass
 function or another, 0.05 dex of mass apart, and on two scales of metallicity; the survey takes each as its own scale.
+Those of mass, metallicity and star formation are the formulas of `metalight.scaling_relations`, without their ranges.
 """
 
 import functools
@@ -9,8 +10,31 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-HUBBLE_KM_S_MPC, MATTER = 70.0, 0.3
-"""Of a flat universe: that of the paper and of the catalogues."""
+from metalight.scaling_relations import (
+    Cosmology,
+    compute_main_sequence,
+    compute_mannucci,
+    compute_tremonti,
+    compute_tremonti_relative_scatter,
+)
+
+__all__ = [
+    "compute_absolute_magnitude_i",
+    "compute_arcsec_per_kpc",
+    "compute_comoving_distance_mpc",
+    "compute_distance_modulus",
+    "compute_fundamental",
+    "compute_half_light_kpc",
+    "compute_main_sequence",
+    "compute_mass_function",
+    "compute_mass_metallicity",
+    "compute_relative_scatter",
+    "find_redshift",
+]
+
+compute_mass_metallicity = compute_tremonti
+compute_relative_scatter = compute_tremonti_relative_scatter
+compute_fundamental = compute_mannucci
 
 _Floats = npt.NDArray[np.float64]
 
@@ -21,34 +45,6 @@ def compute_mass_function(log_mass: _Floats) -> _Floats:
     schechter = 3.96e-3 * ratio ** (1 - 0.35) + 0.79e-3 * ratio ** (1 - 1.47)
     density: _Floats = np.log(10) * np.exp(-ratio) * schechter
     return density
-
-
-def compute_main_sequence(log_mass: _Floats) -> _Floats:
-    """Star formation of the main sequence: Renzini & Peng 2015 (ApJ 801, L29), eq. 1."""
-    return 0.76 * log_mass - 7.64
-
-
-def compute_mass_metallicity(log_mass: _Floats) -> _Floats:
-    """Median 12 + log10(O/H): Tremonti et al. 2004 (ApJ 613, 898), eq. 3, for masses of 8.5 to 11.5."""
-    return -1.492 + 1.847 * log_mass - 0.08026 * log_mass**2
-
-
-def compute_relative_scatter(log_mass: _Floats) -> _Floats:
-    """Scatter of metallicities at a mass, in units of that at 10^10 solar masses.
-
-    A straight line through half the distance of the 16th and 84th percentiles of Tremonti et al. 2004, table 3, which
-    falls from 0.2 dex at a mass of 8.57 over 0.11 at 9.96 to 0.07 at 11.
-    """
-    return 1 - 0.43 * (log_mass - 10)
-
-
-def compute_fundamental(log_mass: _Floats, log_sfr: _Floats) -> _Floats:
-    """12 + log10(O/H) at mass and star formation: Mannucci et al. 2010 (MNRAS 408, 2115), eq. 2.
-
-    Its scale is not that of Tremonti et al.: only differences of it are of use beside theirs.
-    """
-    m, s = log_mass - 10, log_sfr
-    return 8.90 + 0.37 * m - 0.14 * s - 0.19 * m**2 + 0.12 * m * s - 0.054 * s**2
 
 
 def compute_half_light_kpc(log_mass: _Floats, deviate: _Floats) -> _Floats:
@@ -99,5 +95,5 @@ def _tabulate_distances() -> tuple[_Floats, _Floats]:
     from astropy.cosmology import FlatLambdaCDM
 
     redshifts = np.linspace(0, 1, 4001)
-    cosmology = FlatLambdaCDM(H0=HUBBLE_KM_S_MPC, Om0=MATTER, Tcmb0=0)
+    cosmology = FlatLambdaCDM(H0=Cosmology().hubble_km_s_mpc, Om0=Cosmology().matter, Tcmb0=0)
     return redshifts, cosmology.comoving_distance(redshifts).value

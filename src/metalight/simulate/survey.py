@@ -15,16 +15,10 @@ import contextlib
 import functools
 import itertools
 import json
-import os
-import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +27,7 @@ from metalight import __version__
 from metalight.atomic import remove_leftovers, replace_file, save_json
 from metalight.cutouts import ORIGIN_FILE, compute_frame_arcsec
 from metalight.errors import RunError, explain_system, name_nearest
+from metalight.processes import count_processes, share_out
 from metalight.progress import Progress, no_progress
 from metalight.recipe import CutoutsSettings, Framing
 from metalight.simulate.cutout import draw_cutout
@@ -51,17 +46,13 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024
 _GALAXIES_PER_TASK = 16
 """Few, so that the work ends soon after Ctrl-C; enough that handing out tasks takes no time."""
 
-_TASKS_AHEAD = 4
-"""Tasks that wait for each process, so that none has to wait for a task."""
-
 _GALAXIES_PER_PIECE = 10_000
 """Drawing more galaxies than this at a time takes memory and no less time."""
 
 _GALAXIES_PER_PROCESS = 200
 """A process takes a second to start: fewer new images than this are not worth another one."""
 
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
+_DRAWS = "drew galaxies"
 
 
 @dataclass(frozen=True)
@@ -249,7 +240,8 @@ def _draw_population(
     draw_piece = functools.partial(_draw_piece, design=design)
     if len(pieces) == 1:
         return draw_piece(pieces[0])
-    results = contextlib.closing(_share_out(draw_piece, pieces, min(num_processes or os.cpu_count() or 1, len(pieces))))
+    num_processes = min(num_processes or count_processes(num_galaxies, things_per_process=1), len(pieces))
+    results = contextlib.closing(share_out(draw_piece, pieces, num_processes, name=_DRAWS))
     drawn = []
     with progress("Finding galaxies", num_galaxies) as advance, results as populations:
         for population in populations:
@@ -277,54 +269,16 @@ def _draw_missing(
     missing = population[is_missing]
     num_tasks = -(-len(missing) // _GALAXIES_PER_TASK)
     if num_processes is None:
-        num_processes = min(os.cpu_count() or 1, 1 + len(missing) // _GALAXIES_PER_PROCESS)
+        num_processes = count_processes(len(missing), things_per_process=_GALAXIES_PER_PROCESS)
     num_processes = max(1, min(num_processes, num_tasks))
     galaxies = iterate_galaxies(missing)
     tasks = iter(lambda: list(itertools.islice(galaxies, _GALAXIES_PER_TASK)), [])
     draw_task = functools.partial(_draw_task, design=design, images_folder=images_folder)
-    results = contextlib.closing(_share_out(draw_task, tasks, num_processes))
+    results = contextlib.closing(share_out(draw_task, tasks, num_processes, name=_DRAWS))
     with progress("Drawing galaxies", len(missing)) as advance, results as numbers:
         for num_drawn in numbers:
             advance(num_drawn)
     return len(missing), num_processes
-
-
-def _share_out(
-    work: Callable[[_Task], _Result], tasks: Iterable[_Task], num_processes: int
-) -> Generator[_Result, None, None]:
-    """Results of tasks as they come, in any order; only a few tasks are taken at a time, however many there are."""
-    if num_processes == 1:
-        yield from map(work, tasks)
-        return
-    waiting = iter(tasks)
-    with _start_pool(num_processes) as pool:
-        at_work = {pool.submit(work, task) for task in itertools.islice(waiting, _TASKS_AHEAD * num_processes)}
-        while at_work:
-            done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
-            at_work |= {pool.submit(work, task) for task in itertools.islice(waiting, len(done))}
-            for future in done:
-                yield future.result()
-
-
-@contextlib.contextmanager
-def _start_pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that finish the few tasks in hand, and begin no others, when the block ends early."""
-    # Forked copies of a process that runs threads, as torch and numpy do, may hang.
-    pool = ProcessPoolExecutor(num_processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent)
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise RunError(
-            "A process that drew galaxies was ended from outside or could not start; run the same again to go on, with "
-            "fewer processes if memory was short."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_parent() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone decides, and children leave whole files.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _draw_task(galaxies: list[Galaxy], design: SurveyDesign, images_folder: Path) -> int:

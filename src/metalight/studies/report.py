@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from metalight.evaluation import align_rows, choose_decimals, format_interval, format_number
 from metalight.metrics import Interval
 from metalight.pipeline import format_seconds
+from metalight.published import FORESTS, PREDICT_THE_MEAN
 from metalight.studies.plan import Plan
-from metalight.studies.published import FOREST, PREDICT_THE_MEAN
 from metalight.studies.resolution import Resolution
 from metalight.studies.results import EXTREME_FRACTION, Summary
+
+_FOREST = FORESTS["forest_gri"]
 
 _WIDTH = 120
 
@@ -52,9 +54,9 @@ def format_resolution(resolution: Resolution) -> str:
                 format_number(rmse, decimals),
                 format_number(nmad, decimals),
                 format_number(rmse / sigma, 3),
-                f"{FOREST.rmse / PREDICT_THE_MEAN.rmse:.3f}",
+                f"{FORESTS['forest_gri'].rmse / PREDICT_THE_MEAN.rmse:.3f}",
                 format_number(nmad / rmse, 3),
-                f"{FOREST.nmad / FOREST.rmse:.3f}",
+                f"{FORESTS['forest_gri'].nmad / FORESTS['forest_gri'].rmse:.3f}",
                 "–",
             )
         )

@@ -9,10 +9,10 @@ import pandas as pd
 
 from metalight.errors import MetalightError
 from metalight.metrics import Interval, compute_metrics
+from metalight.published import BY_SIDE, PREDICT_THE_MEAN
 from metalight.studies.forest import predict_by_forest
 from metalight.studies.plan import Plan
 from metalight.studies.predictions import load_tested
-from metalight.studies.published import BY_SIDE, PREDICT_THE_MEAN
 from metalight.studies.results import SCORED, Difference, Summary, compare_galaxies
 
 _SMALLEST = 1

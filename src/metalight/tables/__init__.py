@@ -21,6 +21,7 @@ from metalight.tables.files import (
     list_table_files,
     load_rows,
     load_table,
+    peek_table,
     require_writable,
     save_table,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "load_rows",
     "load_table",
     "match_columns",
+    "peek_table",
     "replace_sentinels",
     "require_numbers",
     "require_object_ids",

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,6 +74,23 @@ def load_rows(path: Path, select: Callable[[Table], Any], *, missing_values: Seq
             sources.append(part)
     table = join_parts(kept, sources)
     return Table(replace_sentinels(table.frame, missing_values), table.info)
+
+
+def peek_table(path: Path) -> Table | None:
+    """The first rows of a table, if it is Parquet; of other formats nothing is read, but it must be there.
+
+    Raises:
+        TableError: There is no such file, its suffix is unknown, or it is damaged Parquet.
+    """
+    parts = list_parts(path) or [path]
+    for part in parts:
+        form = _find_format(part)
+        with _open(part):
+            pass
+    if form.name != "Parquet":
+        return None
+    with contextlib.closing(_load_pieces(parts[0])) as pieces:
+        return next(pieces)
 
 
 def list_table_files(path: Path) -> list[Path]:
@@ -163,7 +180,7 @@ def _is_compressed(path: Path) -> bool:
     return path.suffix.lower() == compressed.SUFFIX
 
 
-def _load_pieces(path: Path) -> Iterator[Table]:
+def _load_pieces(path: Path) -> Generator[Table, None, None]:
     """The rows of a file one piece after another, if it is Parquet; of the other formats all at once."""
     if _find_format(path).name != "Parquet":
         yield _load_file(path)

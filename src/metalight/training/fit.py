@@ -37,7 +37,7 @@ class TrainingData:
     """(galaxy,)"""
 
     targets: npt.NDArray[np.float64]
-    """(galaxy, target) in physical units, finite."""
+    """(galaxy, target) in physical units; NaN where a label is missing."""
 
     pixels: npt.NDArray[Any]
     """(row, side, side, channel), memory-mapped: the decoded images of these galaxies and of others; uint8 levels, or
@@ -65,6 +65,9 @@ class FittedModel:
     precision: str
     starting_weights: str
     """Where they came from, as `load_weights` tells it."""
+
+    first_filters: npt.NDArray[np.float32]
+    """(2, filter, channel, side, side): what images met first before the training, and what they meet after it."""
 
     resumed: str = ""
     """How a training that was interrupted before went on, for people; empty if it was not."""
@@ -122,6 +125,7 @@ def fit_network(
         side, num_channels = training.pixels.shape[2:]
         network = build_network(model_settings, training.targets.shape[1], num_channels, side=side)
         starting_weights = load_weights(network, model_settings.backbone, model_settings.weights)
+        first_filters = network.copy_first_filters()
         if training.pixels.dtype == np.float32:
             network.set_normalization(*measure_fluxes(training.pixels, training.rows))
         network.to(memory_format=torch.channels_last)
@@ -158,6 +162,7 @@ def fit_network(
         state.validation_rmse,
         precision,
         starting_weights,
+        np.stack([first_filters, network.copy_first_filters()]),
         resumed,
     )
 

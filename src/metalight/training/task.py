@@ -98,8 +98,11 @@ class TrainingTask(LightningModule):
         self._squared_errors.append(residual.cpu().double() ** 2)
 
     def on_validation_epoch_end(self) -> None:
-        """Note the RMSE of the first target with the epoch's last step, and of all targets for the model's record."""
-        rmse = torch.cat(self._squared_errors).mean(dim=0).sqrt().tolist()
+        """Note the RMSE of the first target with the epoch's last step, and of all targets for the model's record.
+
+        Galaxies without a label count for the targets that they have; of a target that none has it is NaN.
+        """
+        rmse = torch.cat(self._squared_errors).nanmean(dim=0).sqrt().tolist()
         self._squared_errors.clear()
         if self.history:
             self.history[-1]["validation_rmse"] = rmse[0]

@@ -1,7 +1,20 @@
 """Services on the network: the one place that speaks HTTP, at a pace, and again where that may help."""
 
-from metalight.web.client import Answer, Outcome, Verdict, WebClient
+from metalight.web.answer import Answer, Errand, Outcome, Request, Verdict, join_query
+from metalight.web.client import WebClient
 from metalight.web.files import CHECKSUM, compute_checksum, fetch_file
 from metalight.web.pace import Pace
 
-__all__ = ["CHECKSUM", "Answer", "Outcome", "Pace", "Verdict", "WebClient", "compute_checksum", "fetch_file"]
+__all__ = [
+    "CHECKSUM",
+    "Answer",
+    "Errand",
+    "Outcome",
+    "Pace",
+    "Request",
+    "Verdict",
+    "WebClient",
+    "compute_checksum",
+    "fetch_file",
+    "join_query",
+]

@@ -8,17 +8,17 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalight.errors import ServiceError
 from metalight.progress import Progress, no_progress
 from metalight.recipe import NetworkSettings
-from metalight.web.client import STATUSES_THAT_PASS, draw_wait_s, name_agent
+from metalight.web.answer import STATUSES_THAT_PASS
+from metalight.web.client import draw_wait_s
 
 if TYPE_CHECKING:
-    import httpx2
+    from metalight.web.streams import Stream
 
 CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{64})")
 """How a checksum is written, such as `md5:0123…`, as Zenodo shows it."""
@@ -49,32 +49,25 @@ def fetch_file(
     Raises:
         ServiceError: It cannot be fetched, or is not what the checksum says.
     """
-    import httpx2
-
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
-    headers = {"User-Agent": name_agent(settings.contact), "Accept-Encoding": "identity"}
-    timeout = httpx2.Timeout(settings.timeout_s)
-    with httpx2.Client(headers=headers, timeout=timeout, follow_redirects=True) as client:
-        num_tries = 0
-        while True:
-            num_before = _measure(partial)
-            try:
-                _fetch_rest(client, url, partial, progress)
-                break
-            except _FailedError as error:
-                reason, is_final = str(error), error.is_final
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                reason, is_final = f"the connection failed: {error}", isinstance(error, httpx2.UnsupportedProtocol)
-            num_tries = 1 if _measure(partial) > num_before else num_tries + 1
-            if is_final or num_tries >= settings.tries:
-                raise ServiceError(
-                    f"{url} cannot be fetched: {reason}. What has come is kept in {partial}: give the same command "
-                    "again, which goes on from there."
-                )
-            time.sleep(draw_wait_s(settings, num_tries))
+    num_tries = 0
+    while True:
+        num_before = _measure(partial)
+        try:
+            _fetch_rest(url, partial, settings, progress)
+            break
+        except _FailedError as error:
+            failure = error
+        num_tries = 1 if _measure(partial) > num_before else num_tries + 1
+        if failure.is_final or num_tries >= settings.tries:
+            raise ServiceError(
+                f"{url} cannot be fetched: {failure}. What has come is kept in {partial}: give the same command "
+                "again, which goes on from there."
+            )
+        time.sleep(draw_wait_s(settings, num_tries))
     _check(partial, url, checksum)
     partial.replace(path)
     _version_of(partial).unlink(missing_ok=True)
@@ -101,56 +94,67 @@ def _check(partial: Path, url: str, checksum: str) -> None:
         )
 
 
-def _fetch_rest(client: "httpx2.Client", url: str, partial: Path, progress: Progress) -> None:
-    """Add what is still to come; at the end of it the file is whole."""
+def _fetch_rest(url: str, partial: Path, settings: NetworkSettings, progress: Progress) -> None:
+    """Add what is still to come; at the end of it the file is whole.
+
+    Raises:
+        _FailedError: It is not; what has come is kept.
+    """
+    from metalight.web.streams import BrokenStreamError, open_stream
+
     have, version = _measure(partial), ""
     if have:
         with contextlib.suppress(OSError):
             version = _version_of(partial).read_text(encoding="utf-8")
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = [f"Range: bytes={have}-"] if have else []
     if have and version:
-        headers["If-Range"] = version
-    with client.stream("GET", url, headers=headers) as response:
-        whole = _read_whole_size(response)
-        if response.status_code == 416:
-            if whole == have:
-                return
-            partial.unlink()
-            raise _FailedError("what has come is longer than the file is now; it is begun anew")
-        if response.status_code not in (200, 206):
-            reason = f"the service answered with status {response.status_code} ({response.reason_phrase})"
-            raise _FailedError(reason, is_final=response.status_code not in STATUSES_THAT_PASS)
-        goes_on = response.status_code == 206
-        if goes_on and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
-            raise _FailedError("the service sent another part than was asked for", is_final=True)
-        have = have if goes_on else 0
-        tag = response.headers.get("etag", "")
-        # A weak tag does not promise the same bytes.
-        _version_of(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
-        with progress("Fetching the archive, MB", -(-(whole or have) // _BYTES_A_STEP)) as advance:
-            advance(have // _BYTES_A_STEP)
-            have += _append(response, partial, advance, is_new=not goes_on)
+        headers.append(f"If-Range: {version}")
+    try:
+        with open_stream(url, settings, headers) as stream:
+            whole = _read_whole_size(stream)
+            if stream.status == 416:
+                if whole == have:
+                    return
+                partial.unlink()
+                raise _FailedError("what has come is longer than the file is now; it is begun anew")
+            have = _append(stream, partial, have, whole, progress)
+    except BrokenStreamError as error:
+        raise _FailedError(str(error), is_final=error.is_final) from error
     if whole is not None and have != whole:
         raise _FailedError(f"{have:,} of {whole:,} bytes came")
 
 
-def _append(response: "httpx2.Response", partial: Path, advance: Callable[[int], None], *, is_new: bool) -> int:
-    num_bytes = 0
-    with partial.open("wb" if is_new else "ab") as file:
+def _append(stream: "Stream", partial: Path, have: int, whole: int | None, progress: Progress) -> int:
+    """Write what comes behind what is there, or anew where the service begins anew; the bytes that are there then."""
+    if stream.status not in (200, 206):
+        reason = f"the service answered with status {stream.status} ({stream.reason})"
+        raise _FailedError(reason, is_final=stream.status not in STATUSES_THAT_PASS)
+    goes_on = stream.status == 206
+    if goes_on and not stream.read_header("content-range").startswith(f"bytes {have}-"):
+        raise _FailedError("the service sent another part than was asked for", is_final=True)
+    have = have if goes_on else 0
+    tag = stream.read_header("etag")
+    # A weak tag does not promise the same bytes.
+    _version_of(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
+    with (
+        progress("Fetching the archive, MB", -(-(whole or have) // _BYTES_A_STEP)) as advance,
+        partial.open("ab" if goes_on else "wb") as file,
+    ):
+        advance(have // _BYTES_A_STEP)
         # As it comes: what waits for a full piece would be lost where the connection breaks.
-        for chunk in response.iter_raw():
+        for chunk in stream.receive():
             file.write(chunk)
-            advance((num_bytes + len(chunk)) // _BYTES_A_STEP - num_bytes // _BYTES_A_STEP)
-            num_bytes += len(chunk)
-    return num_bytes
+            advance((have + len(chunk)) // _BYTES_A_STEP - have // _BYTES_A_STEP)
+            have += len(chunk)
+    return have
 
 
-def _read_whole_size(response: "httpx2.Response") -> int | None:
+def _read_whole_size(stream: "Stream") -> int | None:
     """Bytes of the whole file; None where the service does not tell."""
-    end = response.headers.get("content-range", "").rpartition("/")[2]
-    if response.status_code in (206, 416):
+    end = stream.read_header("content-range").rpartition("/")[2]
+    if stream.status in (206, 416):
         return int(end) if end.isdigit() else None
-    length = response.headers.get("content-length", "")
+    length = stream.read_header("content-length")
     return int(length) if length.isdigit() else None
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Lets requests begin one by one, evenly spaced, for any number of threads.
+    """Lets requests begin one by one, evenly spaced; may be shared by threads.
 
-    Each turn is reserved under a lock and waited for outside of it, so that as many requests as the limit allows begin
-    in a second, and never more.
+    As many begin in a second as the limit allows, and never more.
     """
 
     def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,13 +19,20 @@ class Pace:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def wait_for_turn(self) -> bool:
-        """Wait until a request may begin; False if `stop` was called before."""
+    def take_turn(self) -> float:
+        """Take the next turn if it has come: 0; else the seconds until it does, and nothing is taken."""
         with self._lock:
             now = self._clock()
-            turn = max(self._next, now)
-            self._next = turn + self._step
-        return self.sleep(turn - now)
+            if self._next > now:
+                return self._next - now
+            # Who comes late by less than a turn does not put off those after it.
+            self._next = (self._next if now - self._next < self._step else now) + self._step
+        return 0.0
+
+    def skip_turns(self, number: int) -> None:
+        """Let so many turns pass unused: as many requests were sent out of turn."""
+        with self._lock:
+            self._next = max(self._next, self._clock()) + number * self._step
 
     def hold_back(self, seconds: float) -> None:
         """Let no request begin for so long: a service has asked for it."""

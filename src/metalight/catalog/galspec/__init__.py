@@ -1,7 +1,6 @@
 """Sample selection from the MPA-JHU galSpec files on disk, joined with a table of photometry."""
 
 from metalight.catalog.galspec.files import find_galspec_files
-from metalight.catalog.galspec.label_noise import LabelNoise, compute_label_noise
 from metalight.catalog.galspec.selection import GalspecSelection, select_galspec
 
-__all__ = ["GalspecSelection", "LabelNoise", "compute_label_noise", "find_galspec_files", "select_galspec"]
+__all__ = ["GalspecSelection", "find_galspec_files", "select_galspec"]

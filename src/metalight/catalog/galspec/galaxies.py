@@ -13,9 +13,6 @@ import numpy.typing as npt
 from metalight.catalog.repeats import NEAREST_ARCSEC
 from metalight.sphere import compute_chord, compute_directions
 
-SAME_REDSHIFT = 0.002
-"""Spectra of one place that differ by more are of galaxies one behind the other: no repeats."""
-
 Floats = npt.NDArray[Any]
 Labels = npt.NDArray[np.int32]
 

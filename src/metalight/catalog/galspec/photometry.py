@@ -14,7 +14,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import CatalogError
-from metalight.tables import Table, find_column, load_rows, match_columns, require_numbers, require_object_ids
+from metalight.tables import (
+    Table,
+    find_column,
+    load_rows,
+    match_columns,
+    peek_table,
+    require_numbers,
+    require_object_ids,
+)
 
 _PLACES = ("ra", "dec")
 _ROLE = "the join of galSpec with photometry"
@@ -39,6 +47,21 @@ class Photometry:
     """Rows of the user's table whose key is missing or 0."""
 
 
+def check_photometry(path: Path, *, has_best_objects: bool) -> None:
+    """Refuse a table that is not there, or that is Parquet and lacks a column, before the spectra are read.
+
+    Args:
+        path: Of `join_photometry`.
+        has_best_objects: Whether it is known which object each spectrum is of.
+
+    Raises:
+        TableError: The table cannot be used.
+    """
+    first = peek_table(path)
+    if first is not None:
+        _find_key(first, path, has_best_objects=has_best_objects)
+
+
 def join_photometry(path: Path, spectra: pd.DataFrame, *, missing_values: Sequence[float]) -> Photometry:
     """The photometry of each spectrum, by specObjID, or else by objID where specObj names the spectrum's object.
 
@@ -56,7 +79,7 @@ def join_photometry(path: Path, spectra: pd.DataFrame, *, missing_values: Sequen
 
     def select(piece: Table) -> npt.NDArray[np.bool_]:
         nonlocal key
-        key = _find_key(piece, spectra, path)
+        key = _find_key(piece, path, has_best_objects="bestObjID" in spectra)
         identifiers = _read_identifiers(piece, find_column(piece, key, path=path, role=_ROLE), path)
         counted["without"] += int((identifiers == 0).sum())
         return np.isin(identifiers, wanted(key))
@@ -72,13 +95,13 @@ def join_photometry(path: Path, spectra: pd.DataFrame, *, missing_values: Sequen
     return Photometry(_map_columns(loaded, path), _match(keys, ours, key_column, path), key, counted["without"])
 
 
-def _find_key(piece: Table, spectra: pd.DataFrame, path: Path) -> str:
+def _find_key(piece: Table, path: Path, *, has_best_objects: bool) -> str:
     find_column(piece, "objID", path=path, role=_ROLE)
     for name in _PLACES:
         find_column(piece, name, path=path, role=_ROLE)
     if match_columns(piece, "specObjID"):
         return "specObjID"
-    if "bestObjID" in spectra:
+    if has_best_objects:
         return "objID"
     raise CatalogError(
         f"{path} has no column specObjID, and galSpec has no objID: add that column to the table, or put "

@@ -10,7 +10,9 @@ import csv
 import html
 import io
 import json
+import math
 import re
+import time
 from typing import Literal
 
 from metalight.errors import ServiceError, shorten
@@ -21,11 +23,36 @@ _MOST_BYTES = 2**30
 _FIRST_LINE = b"#Table1"
 _LONGEST_QUOTE = 200
 
+_OF_TIME = re.compile(r"\btimed?[ -]?out\b", re.IGNORECASE)
+"""What services say of a query that took too long."""
+
+_GATEWAY_TIMEOUT = 504
+"""A status: what stands before the service waited for it in vain."""
+
 _OF_THE_QUERY = re.compile(
     r"incorrect syntax|syntax error|invalid (column|object)|no such (column|table)|could not be bound|ambiguous column",
     re.IGNORECASE,
 )
 """What databases say of a query that no asking again will mend."""
+
+
+class SlowQueryError(ServiceError):
+    """A query takes the service longer than it is waited for."""
+
+
+class _PatientPace(Pace):
+    """A pace that stops when the patience with a query has ended: what is under way may end, but is not begun again."""
+
+    _ends_at = math.inf
+
+    def begin(self, patience_s: float) -> None:
+        """A new query, which may be begun again for so long."""
+        self._ends_at = time.monotonic() + patience_s
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the patience has ended, or `stop` was called."""
+        return super().is_stopped or time.monotonic() >= self._ends_at
 
 
 class SqlSearch:
@@ -40,7 +67,8 @@ class SqlSearch:
         """
         self.url = name_service(settings)
         patient = network.model_copy(update={"timeout_s": settings.timeout_s})
-        self._web = WebClient(patient, pace=Pace(settings.queries_per_minute / 60), accept="text/csv, text/plain, */*")
+        self._pace = _PatientPace(settings.queries_per_minute / 60)
+        self._web = WebClient(patient, pace=self._pace, accept="text/csv, text/plain, */*")
 
     def __enter__(self) -> "SqlSearch":
         return self
@@ -48,21 +76,29 @@ class SqlSearch:
     def __exit__(self, *_: object) -> None:
         self._web.close()
 
-    def fetch_csv(self, sql: str) -> bytes:
+    def fetch_csv(self, sql: str, *, patience_s: float = math.inf) -> bytes:
         """The answer to a query as it was served, a whole table in CSV.
 
+        Args:
+            sql: The query.
+            patience_s: Time after which it is not begun again.
+
         Raises:
+            SlowQueryError: The service works on it for too long, by its own words or by the clock.
             ServiceError: The service cannot be reached, or does not answer with a table.
         """
+        started = time.monotonic()
+        self._pace.begin(patience_s)
         outcome = self._web.fetch(self.url, {"cmd": sql, "format": "csv"}, judge=_judge, max_bytes=_MOST_BYTES)
-        if outcome.verdict.kind != "good" or outcome.answer is None:
-            raise ServiceError(_explain(outcome, self.url))
-        return outcome.answer.body
+        if outcome.verdict.kind == "good" and outcome.answer is not None:
+            return outcome.answer.body
+        is_slow = time.monotonic() - started > patience_s or _tells_of_time(outcome)
+        raise (SlowQueryError if is_slow else ServiceError)(_explain(outcome, self.url))
 
 
 def name_service(settings: SkyServerSettings) -> str:
     """The address of SqlSearch of a release."""
-    return f"{settings.base_url.rstrip('/')}/{settings.release}/SkyServerWS/SearchTools/SqlSearch"
+    return f"{settings.services_url}/SearchTools/SqlSearch"
 
 
 def _judge(answer: Answer) -> Verdict:
@@ -96,13 +132,20 @@ def _read_words(answer: Answer) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
 
+def _tells_of_time(outcome: Outcome) -> bool:
+    answer = outcome.answer
+    if answer is None or answer.body.startswith(_FIRST_LINE):
+        return False
+    return answer.status == _GATEWAY_TIMEOUT or _OF_TIME.search(_read_words(answer)) is not None
+
+
 def _explain(outcome: Outcome, url: str) -> str:
     has_words = outcome.answer is not None and not outcome.answer.body.startswith(_FIRST_LINE)
     words = _read_words(outcome.answer) if outcome.answer is not None and has_words else ""
     said = f", '{shorten(words, _LONGEST_QUOTE)}'" if words else ""
     tries = f", {outcome.num_tries} times" if outcome.num_tries > 1 else ""
     way_out = (
-        "Check [catalog.skyserver] base_url and release."
+        "Check [skyserver] base_url and release."
         if outcome.verdict.kind == "final"
         else "Try again later: what it has answered so far is kept."
     )

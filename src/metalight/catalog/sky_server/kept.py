@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,14 +31,16 @@ class KeptAnswers:
         self._missing_values = missing_values
         self._used: list[Path] = []
 
-    def ask(self, sql: str, *, anew: bool = False) -> Table:
+    def ask(self, sql: str, *, anew: bool = False, patience_s: float = math.inf) -> Table:
         """The table that answers a query.
 
         Args:
             sql: The query.
             anew: Ask even if the answer is kept.
+            patience_s: Time after which the service is not asked again.
 
         Raises:
+            SlowQueryError: The service takes too long.
             ServiceError: The service does not answer with a table.
             TableError: What it answers with cannot be read as one.
         """
@@ -49,7 +52,7 @@ class KeptAnswers:
                 return load_table(path, missing_values=self._missing_values)
             except TableError:
                 path.unlink()  # damaged since it was kept
-        body = self._search.fetch_csv(sql)
+        body = self._search.fetch_csv(sql, patience_s=patience_s)
         told = "".join(f"# {line}\n" for line in asked.splitlines())
         with replace_file(path) as temporary:
             temporary.write_bytes(gzip.compress(told.encode() + body, compresslevel=4, mtime=0))

@@ -1,11 +1,11 @@
-"""What SkyServer is asked: the paper's query, with more columns, in pages.
+"""What SkyServer is asked: the paper's query, with more columns, in pages; and the other spectra of galaxies.
 
 The text is plain SQL but for `TOP n`, which databases other than SkyServer's call `LIMIT n`. It is written closely: a
 query is part of an address, of which servers of SkyServer's kind take 2,048 characters (astroquery issue 2211).
 
 Positions are those of the photometry, G.ra and G.dec in double precision: those of galSpecInfo are of fibres and in
 single precision, which is up to 0.055 arcsec off. SpecObj is the view of the primary spectra, one for each place on the
-sky; the tables of MPA-JHU have the repeated ones too, which the join leaves out.
+sky; the tables of MPA-JHU have the repeated ones too, which the join leaves out. SpecObjAll has them as well.
 """
 
 import re
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from metalight.catalog import spread
 from metalight.catalog.sdss_cuts import require_named_cut
 from metalight.tables import ColumnInfo
 
@@ -111,35 +112,81 @@ def _column(name: str, sql: str, kind: Kind, unit: str, description: str) -> Sky
 SKY_SERVER_COLUMNS = tuple(_list_columns())
 """In the order of the answer."""
 
+REPEATED_COLUMNS = (
+    _column("objID", "S.bestObjID", "id", "", "Identifier of the photometric object"),
+    *(
+        column
+        for column in SKY_SERVER_COLUMNS
+        if column.name in ("specObjID", "z", "sn_median", "oh_p16", "oh_p50", "oh_p84")
+    ),
+)
+"""Of the other spectra of galaxies, in the order of the answer."""
+
+Key = tuple[int, int]
+"""objID and specObjID, by which pages are ordered."""
+
 _AND = " AND "
-_SELECTED = ",".join(
-    column.sql if column.sql.endswith(f".{column.name}") else f"{column.sql} AS {column.name}"
-    for column in SKY_SERVER_COLUMNS
+_FROM_REPEATED = (
+    "FROM SpecObjAll AS S JOIN galSpecInfo AS I ON S.specObjID=I.specObjID"
+    " JOIN galSpecExtra AS E ON S.specObjID=E.specObjID"
 )
 
 
-def build_page_query(cuts: Sequence[str], num_rows: int, after: tuple[int, int] | None = None) -> str:
+def build_page_query(
+    cuts: Sequence[str], num_rows: int, after: Key | None = None, *, ranks_below: int = spread.NUM_RANKS
+) -> str:
     """The SQL of up to so many galaxies that pass cuts, in the order of their identifiers.
 
     Args:
         cuts: Names of cuts.
         num_rows: The most to ask for.
-        after: objID and specObjID of the last galaxy of the page before. Two primary spectra may be of one photometric
-            object: with its identifier alone, a page that ends between them would lose the second.
+        after: Of the last galaxy of the page before. Two primary spectra may be of one photometric object: with its
+            identifier alone, a page that ends between them would lose the second.
+        ranks_below: Only those of lower ranks, as of `metalight.catalog.spread`.
     """
-    conditions = [_join_conditions(cuts)] if cuts else []
+    conditions = _list_conditions(cuts, ranks_below)
+    return _build_page(SKY_SERVER_COLUMNS, _FROM, conditions, num_rows, "G.objID", after)
+
+
+def build_count_query(cuts: Sequence[str], *, ranks_below: int = spread.NUM_RANKS) -> str:
+    """The SQL of how many galaxies pass cuts, of those of lower ranks."""
+    return f"SELECT COUNT(*) AS num\n{_FROM}{_join(_list_conditions(cuts, ranks_below))}"
+
+
+def build_repeats_query(num_rows: int, after: Key | None = None, *, ranks_below: int = spread.NUM_RANKS) -> str:
+    """The SQL of up to so many spectra that are not the best ones of their galaxies, but have a metallicity.
+
+    Args:
+        num_rows: The most to ask for.
+        after: Of the last spectrum of the page before.
+        ranks_below: Only those of galaxies of lower ranks.
+    """
+    conditions = ["S.sciencePrimary=0", "I.reliable=1", *_list_conditions(("metallicity",), ranks_below)]
+    return _build_page(REPEATED_COLUMNS, _FROM_REPEATED, conditions, num_rows, "S.bestObjID", after)
+
+
+def _build_page(
+    columns: Sequence[SkyServerColumn], tables: str, conditions: list[str], num_rows: int, key: str, after: Key | None
+) -> str:
+    selected = ",".join(
+        column.sql if column.sql.endswith(f".{column.name}") else f"{column.sql} AS {column.name}" for column in columns
+    )
     if after is not None:
         object_id, spectrum_id = after
-        conditions.append(f"(G.objID>{object_id} OR (G.objID={object_id} AND S.specObjID>{spectrum_id}))")
-    where = f"\nWHERE {_AND.join(conditions)}" if conditions else ""
-    return f"SELECT TOP {num_rows} {_SELECTED}\n{_FROM}{where}\nORDER BY G.objID,S.specObjID"
+        conditions = [*conditions, f"({key}>{object_id} OR ({key}={object_id} AND S.specObjID>{spectrum_id}))"]
+    return f"SELECT TOP {num_rows} {selected}\n{tables}{_join(conditions)}\nORDER BY {key},S.specObjID"
 
 
-def build_count_query(cuts: Sequence[str]) -> str:
-    """The SQL of how many galaxies pass cuts."""
-    return f"SELECT COUNT(*) AS num\n{_FROM}" + (f"\nWHERE {_join_conditions(cuts)}" if cuts else "")
+def _list_conditions(cuts: Sequence[str], ranks_below: int) -> list[str]:
+    conditions = [require_named_cut(name).sql for name in cuts]
+    if ranks_below < spread.NUM_RANKS:
+        # Of the spectrum: so it is not asked of the photometry of all the others.
+        conditions.insert(0, spread.build_condition("S.bestObjID", ranks_below))
+    return conditions
 
 
-def _join_conditions(cuts: Sequence[str]) -> str:
-    joined = _AND.join(require_named_cut(name).sql for name in cuts)
-    return re.sub(r"\s*([<>=]+|\s[-]\s)\s*", lambda found: found[1].strip(), joined)
+def _join(conditions: Sequence[str]) -> str:
+    if not conditions:
+        return ""
+    joined = _AND.join(conditions)
+    return "\nWHERE " + re.sub(r"\s*([<>=]+|\s[-]\s)\s*", lambda found: found[1].strip(), joined)

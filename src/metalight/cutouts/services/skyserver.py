@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, PICTURE_BYTES_A_PIXEL, ImageVerdict, judge_picture
 from metalight.cutouts.services.protocol import CutoutRequest, format_arcsec, format_degrees
 from metalight.errors import RecipeError
-from metalight.recipe import SkyServerRelease
+from metalight.recipe import SKYSERVER_URL, SkyServerRelease, locate_services
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
-SKYSERVER_URL = "https://skyserver.sdss.org"
 SKYSERVER_SIDES = (64, 2048)
 """Smallest and largest side of a picture, px: others are clipped."""
 
@@ -61,11 +60,8 @@ class SkyServer:
             "height": str(asked.height),
             "opt": "",
         }
-        return [CutoutRequest(f"{self.base_url.rstrip('/')}/{self.release}{_PATH}", parameters)]
+        return [CutoutRequest(f"{locate_services(self.base_url, self.release)}/ImgCutout/getjpeg", parameters)]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a picture is worth."""
         return judge_picture(answer, width=asked.width, height=asked.height)
-
-
-_PATH = "/SkyServerWS/ImgCutout/getjpeg"

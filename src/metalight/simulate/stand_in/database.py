@@ -41,8 +41,8 @@ class Database:
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         for name, table in build_tables(sky).items():
             _fill(self._connection, name, table)
-        for view, name in _VIEWS.items():
-            self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {name}")
+        for view, rows in _VIEWS.items():
+            self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {rows}")
         self._connection.execute("PRAGMA query_only = ON")
         self._connection.set_authorizer(_authorize)
         self._connection.set_progress_handler(self._is_too_late, _STEPS_BETWEEN_CHECKS)
@@ -80,7 +80,7 @@ _VIEWS = {
     "PhotoObj": "Galaxy",
     "PhotoObjAll": "Galaxy",
     "PhotoPrimary": "Galaxy",
-    "SpecObjAll": "SpecObj",
+    "SpecObj": "SpecObjAll WHERE sciencePrimary = 1",
 }
 
 

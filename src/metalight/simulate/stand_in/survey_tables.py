@@ -2,9 +2,11 @@
 
 Values that are made up depend on a galaxy's identifier alone, so they are the same in every run. They fit together, but
 are no measurement, and a metallicity is never made up. The doubles have one flaw each, in turn: what the cuts of the
-paper's query remove. One galaxy in fifty has a second spectrum, with errors of its own: as in SDSS, where two primary
-spectra may be of one photometric object.
+paper's query remove. One galaxy in fifty has a second primary spectrum, as in SDSS two may be of one photometric
+object; one in ten has been observed again, which SpecObjAll tells. Each spectrum has errors of its own.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +40,20 @@ _EXTINCTION = {"u": 1.857, "g": 1.446, "r": 1.0, "i": 0.743, "z": 0.553}
 
 _FIRST_PLATE, _FIBERS = 900, 640
 _BIT_OF_DAY = 24
-_FIRST_WITH_REPEAT, _GALAXIES_PER_REPEAT = 3, 50
 _LATER_BY_DAYS = 1000
-_REPEAT_ERROR_DEX = 0.03
+
+
+@dataclass(frozen=True)
+class _Later:
+    """A night on which some galaxies were observed again."""
+
+    first_row: int
+    galaxies_per_spectrum: int
+    is_primary: bool
+    salt: int
+
+
+_NIGHTS = (_Later(3, 50, True, 60), _Later(6, 10, False, 61))
 
 _Floats = npt.NDArray[np.float64]
 
@@ -63,7 +76,7 @@ def build_tables(sky: Sky) -> dict[str, pd.DataFrame]:
         ),
     }
     spectra = {
-        "SpecObj": columns.pick(
+        "SpecObjAll": columns.pick(
             *("specObjID", "bestObjID=objID", "fluxObjID=objID", "plate", "mjd", "fiberID", "ra=fiber_ra"),
             *("dec=fiber_dec", "z", "zErr", "zWarning", "class", "subclass", "rChi2", "velDisp", "velDispErr"),
             *("snMedian=sn_median", "sciencePrimary"),
@@ -91,16 +104,31 @@ _BAYESIAN = ("lgm_tot", "lgm_fib", "sfr_tot", "sfr_fib", "specsfr_tot")
 
 
 def _add_repeats(table: pd.DataFrame, columns: "_Columns") -> pd.DataFrame:
-    """A table of spectra, with some galaxies' second ones, of a later night, at its end."""
-    rows = np.arange(_FIRST_WITH_REPEAT, columns.sky.num_galaxies, _GALAXIES_PER_REPEAT)
-    again = table.iloc[rows].copy()
-    again["specObjID"] += _LATER_BY_DAYS << _BIT_OF_DAY
-    if "mjd" in again:
-        again["mjd"] += _LATER_BY_DAYS
-    error = _REPEAT_ERROR_DEX * columns.normal(60)[rows]
-    for name in again.columns[again.columns.str.startswith("oh_p")]:
-        again[name] = np.where(again[name] == MISSING, MISSING, np.round(again[name] + error, 5))
-    return pd.concat([table, again], ignore_index=True)
+    """A table of spectra, with some galaxies' second ones, of later nights, at its end."""
+    tables = [table]
+    for number, night in enumerate(_NIGHTS, start=1):
+        rows = np.arange(night.first_row, columns.sky.num_galaxies, night.galaxies_per_spectrum)
+        again = table.iloc[rows].copy()
+        again["specObjID"] += number * _LATER_BY_DAYS << _BIT_OF_DAY
+        if "mjd" in again:
+            again["mjd"] += number * _LATER_BY_DAYS
+        if "sciencePrimary" in again:
+            again["sciencePrimary"] = int(night.is_primary)
+        change = _draw_change_of_label(columns, night.salt)[rows]
+        for name in again.columns[again.columns.str.startswith("oh_p")]:
+            again[name] = np.where(again[name] == MISSING, MISSING, np.round(again[name] + change, 5))
+        tables.append(again)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _draw_change_of_label(columns: "_Columns", salt: int) -> _Floats:
+    """How a metallicity measured again differs from the first: both are the true one with errors of the same size."""
+    sigma = (columns["oh_p84"] - columns["oh_p16"]) / 2
+    error = sigma * columns.normal(salt)
+    if columns.sky.truth is None:
+        return error
+    true = columns.sky.truth["metallicity"].to_numpy(np.float64)[columns.sky.originals]
+    return true - columns["oh_p50"] + error
 
 
 class _Columns:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.metrics import INTERVAL_PERCENTILES, NMAD_FACTOR, Interval
+from metalight.intervals import PERCENTILES_68, Interval
+from metalight.metrics import NMAD_FACTOR
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,5 +149,5 @@ def _draw_weights(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[
 def _build_interval(value: float, drawn: Floats) -> Interval:
     if len(drawn) == 0:
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.percentile(drawn, INTERVAL_PERCENTILES)
+    low, high = np.percentile(drawn, PERCENTILES_68)
     return Interval(value, float(low), float(high))

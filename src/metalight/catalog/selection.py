@@ -1,0 +1,37 @@
+"""What a selection from SDSS gives, whichever source it is made from."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from metalight.tables import Table
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many galaxies were left at a step that was taken before the table was made."""
+
+    cut: str
+    why: str
+    source: str
+    num_left: int
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Galaxies that were selected from SDSS, before what can only be looked at on all of them."""
+
+    table: Table
+    """Columns as SDSS spells them."""
+
+    counts: tuple[Count, ...]
+    """How many were left at each cut."""
+
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
+
+    spectra: pd.DataFrame | None = None
+    """Other spectra, of these galaxies and of any, as `gather_repeats` takes them; None if they are not known."""
+
+    repeats: pd.DataFrame | None = None
+    """What `gather_repeats` would give, where it is known already."""

@@ -1,0 +1,181 @@
+"""The lowest or the highest predictions of a run or of a table, as a list for follow-up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from metalight.errors import EvaluationError, explain_system
+from metalight.evaluation import End, Selection, compute_selection, rank_predictions
+from metalight.intervals import FloatArray
+from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side
+from metalight.recipe import load_recipe
+from metalight.tables import (
+    ColumnInfo,
+    Table,
+    find_column,
+    load_table,
+    match_columns,
+    require_numbers,
+    require_object_ids,
+    save_table,
+)
+
+_PLACES = ("ra", "dec")
+_DEGREES = {"ra": ColumnInfo("deg", "Right ascension"), "dec": ColumnInfo("deg", "Declination")}
+
+
+@dataclass(frozen=True)
+class CatalogOfPlaces:
+    """A table that knows where galaxies are on the sky, in columns `ra` and `dec` of any case."""
+
+    path: Path
+    object_id: str = "object_id"
+
+
+@dataclass(frozen=True, eq=False)
+class RankReport:
+    """A list, and how good it is as far as truths tell."""
+
+    listed: Table
+    """rank (from 1), object_id, ra and dec where they are known, the prediction, and the true value where the table
+    has such a column; the last two under the names that they have there."""
+    end: End
+    predicted: str
+    """Name of the column of predictions in `listed`."""
+    unit: str
+    """Of the predictions; empty if it is not known."""
+    num_ranked: int
+    """Galaxies with a finite prediction."""
+    num_left_out: int
+    """Those without."""
+    num_known: int
+    """Galaxies that have a true value too."""
+    selection: Selection | None
+    """Purity and completeness among those; None if there are none, or if they all would be listed."""
+
+
+def rank(
+    path: Path,
+    *,
+    num: int,
+    end: End = "lowest",
+    target: str = "",
+    split: Split = "test",
+    columns: SideColumns | None = None,
+    catalog: CatalogOfPlaces | None = None,
+) -> RankReport:
+    """The `num` galaxies with the lowest or the highest predictions, the most extreme first.
+
+    Args:
+        path: A run folder, or a table of predictions in any format of `load_table`, with true values or without.
+        num: How many are listed; of fewer galaxies all are.
+        end: Which ones.
+        target: What is predicted, if it is several things.
+        split: Which galaxies of a run.
+        columns: Columns of a table.
+        catalog: Where places on the sky are taken from; None: the run's catalogue or the table itself.
+
+    Raises:
+        MetalightError: The predictions or the catalogue cannot be used, or no prediction is finite.
+    """
+    given = columns or SideColumns()
+    side = load_side("A", path, split, given)
+    _refuse_idle_options(side, split, given)
+    if given.truth and side.run is None:
+        find_column(side.table, given.truth, path=path, role="--truth")
+    name = choose_target(side, target)
+    predicted_column, predictions = side.targets[name], side.predicted(name)
+    truth_column = side.find_truth(name, name)
+    rows = rank_predictions(side.object_ids, predictions, num=num, end=end)
+    frame = pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "object_id": side.object_ids[rows]})
+    info = dict(side.table.info)
+    for place, values in _find_places(side, frame["object_id"].to_numpy(), catalog).items():
+        frame[place], info[place] = values, _DEGREES[place]
+    frame[predicted_column] = predictions[rows]
+    truths = side.truth(truth_column) if truth_column else np.full(len(predictions), np.nan)
+    if truth_column:
+        frame[truth_column] = truths[rows]
+    is_ranked = np.isfinite(predictions)
+    is_known = is_ranked & np.isfinite(truths)
+    return RankReport(
+        listed=Table(frame, {column: info[column] for column in frame.columns if column in info}),
+        end=end,
+        predicted=predicted_column,
+        unit=side.describe(name, name).unit,
+        num_ranked=int(is_ranked.sum()),
+        num_left_out=int(np.sum(~is_ranked)),
+        num_known=int(is_known.sum()),
+        selection=_judge(truths[is_known], predictions[is_known], num, end),
+    )
+
+
+def save_ranks(report: RankReport, path: Path) -> None:
+    """Write the list in any format of `save_table`.
+
+    Raises:
+        TableError: The suffix is unknown.
+        EvaluationError: It cannot be written there.
+    """
+    try:
+        save_table(report.listed, path)
+    except OSError as error:
+        raise EvaluationError(
+            f"The list cannot be written to {path}: {explain_system(error)}. Mend that, or choose another place."
+        ) from error
+
+
+def _refuse_idle_options(side: Side, split: Split, given: SideColumns) -> None:
+    """Refuse what the user asked for in vain, which would otherwise be passed over in silence."""
+    if side.run is not None and given != SideColumns():
+        raise EvaluationError(
+            f"{side.path} is a run, whose columns are known; leave out --id, --truth and --predicted, and choose a "
+            "property with --target."
+        )
+    if side.run is None and split != "test":
+        raise EvaluationError(f"--split {split} chooses galaxies of a run, but {side.path} is a table; leave it out.")
+
+
+def _judge(truths: FloatArray, predictions: FloatArray, num: int, end: End) -> Selection | None:
+    if len(truths) <= num:
+        return None
+    return compute_selection(truths, predictions, num_listed=num, num_wanted=num, end=end)
+
+
+def _find_places(
+    side: Side, object_ids: npt.NDArray[np.int64], catalog: CatalogOfPlaces | None
+) -> dict[str, FloatArray]:
+    """Right ascension and declination of the galaxies, in degrees, NaN where missing; nothing if nobody knows them."""
+    if catalog is not None:
+        table, path = load_table(catalog.path), catalog.path
+        ids = require_object_ids(
+            table, find_column(table, catalog.object_id, path=path, role="--catalog-id"), path=path
+        )
+        names = {place: find_column(table, place, path=path, role="--catalog") for place in _PLACES}
+    else:
+        known = _load_own_places(side)
+        if known is None:
+            return {}
+        table, path, ids, names = known
+    found = {place: pd.Series(require_numbers(table, name, path=path), index=ids) for place, name in names.items()}
+    return {place: np.asarray(values.reindex(object_ids), dtype=np.float64) for place, values in found.items()}
+
+
+def _load_own_places(side: Side) -> tuple[Table, Path, npt.NDArray[np.int64], dict[str, str]] | None:
+    """The table that knows places, its path, its identifiers and its two columns; None if a run or a table has none."""
+    wanted = dict(zip(_PLACES, _PLACES, strict=True))
+    if side.run is None:
+        table, path, ids = side.table, side.table_path, side.object_ids
+    elif side.run.catalog.is_file() and side.run.recipe.is_file():
+        settings = load_recipe(str(side.run.recipe)).catalog
+        table, path = load_table(side.run.catalog, missing_values=()), side.run.catalog
+        ids = require_object_ids(table, "object_id", path=path)
+        wanted = {"ra": settings.ra, "dec": settings.dec}
+    else:
+        return None
+    matches = {place: match_columns(table, name) for place, name in wanted.items()}
+    if any(len(alike) != 1 for alike in matches.values()):
+        return None
+    return table, path, ids, {place: alike[0] for place, alike in matches.items()}

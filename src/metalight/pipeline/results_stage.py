@@ -1,0 +1,88 @@
+"""The stage that writes a run's results page: each number of the paper with ours beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metalight.atomic import replace_file
+from metalight.catalog import name_property
+from metalight.evaluation import load_beside, load_scores
+from metalight.model_files import load_config
+from metalight.pipeline.stage import Job, Stage
+from metalight.recipe import Recipe
+from metalight.report import Page, build_page, list_baselines, list_results, list_routes, tabulate
+from metalight.run import RunFolder
+from metalight.tables import ColumnInfo, load_table
+
+
+def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
+    """Write results.md and results.csv of a run whose evaluation is done, with what studies have found of it.
+
+    Returns:
+        Both paths.
+    """
+    scores = load_scores(run.metrics("test"))
+    kinds = {target: name_property(target, recipe.catalog.properties) for target in recipe.catalog.targets}
+    info = load_table(run.catalog, missing_values=()).info
+    units = {target: info.get(target, ColumnInfo()).unit for target in scores}
+    beside = load_beside(run.baselines)
+    results = list_results(scores, kinds, _count_galaxies(run))
+    beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
+    texts = {}
+    found = run.path / "studies" / "mass-metallicity"
+    if (found / "summary.txt").is_file():
+        results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
+        texts["The mass–metallicity relation"] = (found / "summary.txt").read_text(encoding="utf-8")
+    bins = _load_bins(run, {target for target in scores if kinds[target] == "metallicity"})
+    page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
+    with replace_file(run.results) as temporary:
+        temporary.write_text(build_page(page), encoding="utf-8")
+    with replace_file(run.results_table) as temporary:
+        for target, of_target in beside.items():
+            results += list_baselines(target, of_target, kinds[target])
+        tabulate(results).to_csv(temporary, index=False, lineterminator="\n")
+    return [run.results, run.results_table]
+
+
+def _count_galaxies(run: RunFolder) -> dict[str, int]:
+    splits = load_table(run.splits, missing_values=()).frame
+    sizes = splits["split"].value_counts()
+    nums = {"selected": len(load_table(run.catalog, missing_values=()).frame), "with an image": len(splits)}
+    return nums | {name: int(sizes.get(name, 0)) for name in ("train", "validation", "test")}
+
+
+def _load_bins(run: RunFolder, targets: set[str]) -> dict[str, pd.DataFrame]:
+    bins = pd.read_csv(run.metrics_by_truth("test"))
+    return {str(target): of_target for target, of_target in bins.groupby("target") if target in targets}
+
+
+def _describe_model(run: RunFolder, recipe: Recipe) -> str:
+    config = load_config(run.model)
+    training, images = config.training, config.images
+    return (
+        f"{config.backbone} with weights from '{training.starting_weights}', trained for {training.epochs} epochs on "
+        f"{training.num_galaxies:,} galaxies in {training.precision}, seed {training.seed}; images of {images.side} × "
+        f"{images.side} px, framing '{images.framing}', source '{images.source}'; predicted with the views "
+        f"'{recipe.prediction.views}'."
+    )
+
+
+def _perform_results(job: Job) -> str:
+    page, table = write_results(job.run, job.recipe)
+    return f"{page}, {table.name}"
+
+
+def _results_settings(recipe: Recipe) -> dict[str, Any]:
+    named: dict[str, Any] = {"name": recipe.name, "targets": list(recipe.catalog.targets)}
+    return json.loads(json.dumps(named | {"properties": recipe.catalog.properties}))  # type: ignore[no-any-return]
+
+
+RESULTS_STAGE = Stage(
+    "results",
+    after=("catalog", "splits", "training", "prediction", "baselines", "evaluation"),
+    perform=_perform_results,
+    settings=_results_settings,
+    outputs=lambda run: [run.results, run.results_table],
+)

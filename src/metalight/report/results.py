@@ -1,0 +1,175 @@
+"""The numbers of a run beside those of the paper, one by one."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from metalight import published
+from metalight.evaluation import BesideScores, Scores, format_label
+from metalight.intervals import Interval
+
+NAN = float("nan")
+
+_COMPARED = (
+    *("rmse", "nmad", "rmse_over_sigma", "nmad_over_rmse", "r2", "pearson_r", "mean_bias", "median_bias", "mae"),
+    *("slope_predicted_on_true", "slope_true_on_predicted", "predicted_std", "predicted_min", "predicted_max"),
+    *("fraction_within_0.1", "fraction_over_0.2", "fraction_over_0.3", "fraction_over_3_nmad", "fraction_over_5_nmad"),
+)
+"""Metrics of the page, in its order."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number of a run, and the same of the paper where it has one."""
+
+    section: str
+    quantity: str
+    value: Interval
+    published: float = NAN
+    published_error: float = NAN
+    source: str = ""
+    """Where the paper or its draft has it."""
+    decimals: int = 4
+
+
+def list_results(scores: Mapping[str, Scores], kinds: Mapping[str, str], nums: Mapping[str, int]) -> list[Result]:
+    """The numbers of the sample and of each target.
+
+    Args:
+        scores: Of the test galaxies, by target.
+        kinds: Which property each target is, such as `metallicity` and `log_mass`; empty: none that the paper has.
+        nums: Galaxies by what they are: `selected`, `with an image`, and by set.
+    """
+    results = _list_counts(nums)
+    for target, of_target in scores.items():
+        kind = kinds.get(target, "")
+        section = f"{target} of the test galaxies"
+        results += _list_metrics(of_target, kind, section)
+        results += _list_behaviour(of_target, kind, section)
+    return results
+
+
+def _list_counts(nums: Mapping[str, int]) -> list[Result]:
+    theirs = {
+        "selected": (published.NUM_SELECTED, "section 2; the draft has 142,176"),
+        "with an image": (published.NUM_WITH_IMAGE, "the authors' catalogue: of 18 % the images failed"),
+        **{name: (num, "the authors' catalogue") for name, num in published.NUM_BY_SET.items()},
+    }
+    results = []
+    for name, num in nums.items():
+        value, source = theirs.get(name, (NAN, ""))
+        results.append(
+            Result("Galaxies", name, Interval(float(num), NAN, NAN), published=value, source=source, decimals=0)
+        )
+    return results
+
+
+def _list_metrics(scores: Scores, kind: str, section: str) -> list[Result]:
+    theirs = _find_published(kind)
+    results = []
+    for name in _COMPARED:
+        if name in scores.metrics:
+            value, source = theirs.get(name, (NAN, ""))
+            label = format_label(name, "dex" if kind else "")
+            results.append(Result(section, label, scores.metrics[name], published=value, source=source))
+    for name in ("rmse", "nmad"):
+        value, source = NAN, ""
+        if kind == "metallicity":
+            value, source = getattr(published.PREDICT_THE_MEAN, name), "figure 4"
+        label = f"{name.upper()} of predicting the mean"
+        results.append(Result(section, label, scores.baseline[name], published=value, source=source))
+    return results
+
+
+def _find_published(kind: str) -> dict[str, tuple[float, str]]:
+    """The paper's metrics of a target, and where it has them."""
+    if kind == "log_mass":
+        of_mass = published.STELLAR_MASS
+        return {"rmse": (of_mass.rmse, "figure 5"), "nmad": (of_mass.nmad, "figure 5")}
+    if kind != "metallicity":
+        return {}
+    direct = published.BY_SIDE[128]
+    found = {"rmse": (direct.rmse, "figure 4, 128 px"), "nmad": (direct.nmad, "figure 4, 128 px")}
+    return found | {name: (value, "figure 2") for name, value in published.METALLICITY.items()}
+
+
+def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
+    """What the draft's section 4 says of the predictions in words, as numbers."""
+    results = []
+    parts = scores.breakdown
+    is_metallicity = kind == "metallicity"
+    for part, name, label, value, source in (
+        ("bins_of_truth", "nmad", "NMAD in bins of truth", published.DRAFT_BINNED_NMAD, "the draft, section 4; ~"),
+        ("draft_range", "fraction_outside", "fraction predicted outside 8.5 to 9.1", 0.2, "the draft, section 4"),
+        ("trusted_range", "low", "lowest prediction that is trusted", NAN, ""),
+        ("trusted_range", "high", "highest prediction that is trusted", NAN, ""),
+        ("trusted_range", "fraction_outside", "fraction predicted outside of these", NAN, ""),
+        ("nmad_over_rmse", "gaussian", "NMAD / RMSE of Gaussians of these widths", NAN, ""),
+        ("nmad_over_rmse", "kurtosis_standardised", "kurtosis in units of the width", NAN, ""),
+        ("lowest", "purity", "purity of the list of the lowest", NAN, ""),
+        ("highest", "purity", "purity of the list of the highest", NAN, ""),
+    ):
+        found = parts.get(part, {}).get(name)
+        if found is None or not math.isfinite(found.value):
+            continue
+        theirs, where = (value, source) if is_metallicity else (NAN, "")
+        if name == "purity":
+            label = f"{label} {parts[part]['num_wanted'].value:,.0f}"
+        results.append(Result(section, label, found, published=theirs, source=where))
+    return results
+
+
+def list_sections(results: Sequence[Result]) -> list[str]:
+    """Names of the sections, in order."""
+    return list(dict.fromkeys(result.section for result in results))
+
+
+def list_baselines(target: str, baselines: Sequence[BesideScores], kind: str) -> list[Result]:
+    """RMSE and NMAD of each baseline that was fitted, and how much better the network is.
+
+    Args:
+        target: What is predicted.
+        baselines: Of the test galaxies.
+        kind: Which property the target is.
+    """
+    section = f"{target}: baselines"
+    results = []
+    for each in baselines:
+        if not each.network_better_by:
+            continue
+        theirs = find_published_baseline(each.facts.name) if kind == "metallicity" else published.Scatter(NAN, NAN)
+        for name in ("rmse", "nmad"):
+            value = getattr(theirs, name)
+            source = "the authors' notebooks" if math.isfinite(value) else ""
+            label = f"{name.upper()} of {each.facts.name}"
+            results.append(Result(section, label, getattr(each, name), published=value, source=source))
+        results.append(Result(section, f"network better by (RMSE), {each.facts.name}", each.network_better_by["rmse"]))
+    return results
+
+
+def find_published_baseline(name: str) -> published.Scatter:
+    """The paper's scatter of metallicity by a baseline of that name; NaN if it has none."""
+    if name == "mass_metallicity":
+        return published.ROUTES["measured mass through Tremonti 2004"]
+    if name == "mean":
+        return published.PREDICT_THE_MEAN
+    return published.FORESTS.get(name, published.Scatter(NAN, NAN))
+
+
+def list_routes(routes: pd.DataFrame | None) -> list[Result]:
+    """RMSE and NMAD of metallicity by the way it is told: straight, through masses.
+
+    Args:
+        routes: Columns route, rmse, rmse_low, rmse_high, nmad, nmad_low, nmad_high; None: there are none.
+    """
+    results = []
+    for row in [] if routes is None else routes.to_dict("records"):
+        theirs = published.ROUTES.get(str(row["route"]))
+        for name in ("rmse", "nmad"):
+            value = Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")))
+            paper, source = (NAN, "") if theirs is None else (getattr(theirs, name), "figures 5 and 6")
+            label = f"{name.upper()}, {row['route']}"
+            results.append(Result("Metallicity by the way it is told", label, value, published=paper, source=source))
+    return results

@@ -1,0 +1,173 @@
+"""results.md of a run: its numbers beside the paper's, with intervals, ready to quote."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from metalight import published
+from metalight.evaluation import BesideScores, Scores, list_beside_notes
+from metalight.intervals import Interval
+from metalight.report.results import Result, find_published_baseline, list_sections
+
+_DASH = "–"
+_WIDTH = 120
+_LEFT = ("", "where", "sees")
+"""Columns of words."""
+
+_HOW_TO_READ = (
+    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's. "
+    "Intervals are of 68 %, of these predictions for other galaxies of the same kind; what another training would "
+    "change is not in them. Residual = predicted − true. Of samples that spread differently compare RMSE / σ."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What the page is made of."""
+
+    name: str
+    """Of the run."""
+    model: str
+    """In words: network, images, galaxies that it learnt from."""
+    results: Sequence[Result]
+    scores: Mapping[str, Scores]
+    """Of the test galaxies, by target."""
+    units: Mapping[str, str]
+    bins: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Of targets that are metallicities, in bins of truth: centre, num, median, rmse, nmad."""
+    baselines: Mapping[str, Sequence[BesideScores]] = field(default_factory=dict)
+    """By target."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Plain-text tables and sentences of other artefacts, by the heading that they get."""
+
+
+def build_page(page: Page) -> str:
+    """The page as Markdown that can be read as it is.
+
+    Nothing in it depends on the time: the same artefacts give the same bytes.
+    """
+    lines = [f"# Results of {page.name}"]
+    for text in (page.model, _HOW_TO_READ):
+        lines += ["", *textwrap.wrap(text, _WIDTH)]
+    for target, scores in page.scores.items():
+        quoted = textwrap.wrap(quote_scores(target, scores, page.units.get(target, "")), _WIDTH - 2)
+        lines += ["", *(f"> {line}" for line in quoted)]
+    for section in list_sections(page.results):
+        rows = [result for result in page.results if result.section == section]
+        lines += ["", f"## {section}", "", *_format_table(rows)]
+    for target, baselines in page.baselines.items():
+        lines += [
+            "",
+            f"## {target}: baselines beside the network",
+            "",
+            *_format_baselines(baselines, is_metallicity=target in page.bins),
+            "",
+        ]
+        lines += [f"- {note}" for note in list_beside_notes(baselines)]
+    for target, bins in page.bins.items():
+        lines += ["", f"## {target} in bins of the true value", "", *_format_bins(bins)]
+    for heading, text in page.texts.items():
+        lines += ["", f"## {heading}", "", "```", text.rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def quote_scores(target: str, scores: Scores, unit: str) -> str:
+    """A sentence for the results section of a paper."""
+    rmse, nmad, mean = scores.metrics["rmse"], scores.metrics["nmad"], scores.baseline["rmse"]
+    told = f" {unit}" if unit else ""
+    return (
+        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {rmse.value:.4f}{told}{_tell_range(rmse)} "
+        f"and the NMAD {nmad.value:.4f}{told}{_tell_range(nmad)}; predicting the mean of the training set gives an "
+        f"RMSE of {mean.value:.4f}{told}."
+    )
+
+
+def tabulate(results: Sequence[Result]) -> pd.DataFrame:
+    """The same numbers as a table: section, quantity, value, low, high, published, published_error, source."""
+    rows = [
+        (
+            result.section,
+            result.quantity,
+            result.value.value,
+            result.value.low,
+            result.value.high,
+            result.published,
+            result.published_error,
+            result.source,
+        )
+        for result in results
+    ]
+    names = ["section", "quantity", "value", "low", "high", "published", "published_error", "source"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _tell_range(value: Interval) -> str:
+    is_known = math.isfinite(value.low) and math.isfinite(value.high)
+    return f" ({value.low:.4f} to {value.high:.4f})" if is_known else ""
+
+
+def _format_table(results: Sequence[Result]) -> list[str]:
+    rows = [("", "this run", "68 % interval", "the paper", "where")]
+    for result in results:
+        interval = _format_interval(result.value, result.decimals)
+        theirs = _format(result.published, result.decimals)
+        if math.isfinite(result.published_error):
+            theirs += f" ± {_format(result.published_error, result.decimals)}"
+        rows.append((result.quantity, _format(result.value.value, result.decimals), interval, theirs, result.source))
+    return _align(rows)
+
+
+def _format_bins(bins: pd.DataFrame) -> list[str]:
+    rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
+    for _, row in bins.iterrows():
+        theirs = published.BINS_OF_TRUTH.get(round(float(row["centre"]), 1), (math.nan,) * 3)
+        cells = [f"{row['centre']:.1f}", f"{int(row['num']):,}"]
+        for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
+            cells += [_format(float(row[name]), 4), _format(value, 4)]
+        rows.append(tuple(cells))
+    return _align(rows)
+
+
+def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool) -> list[str]:
+    names = ("", "sees", "numbers", "RMSE", "68 % interval", "the paper", "NMAD", "the paper")
+    rows: list[tuple[str, ...]] = [(*names, "network better by", "68 % interval")]
+    for each in baselines:
+        if not each.network_better_by:
+            continue
+        theirs = find_published_baseline(each.facts.name if is_metallicity else "")
+        better = each.network_better_by["rmse"]
+        numbers = [_format(each.rmse.value, 4), _format_interval(each.rmse, 4), _format(theirs.rmse, 4)]
+        numbers += [_format(each.nmad.value, 4), _format(theirs.nmad, 4)]
+        numbers += [_format(better.value, 4), _format_interval(better, 4)]
+        rows.append((each.facts.name, each.facts.sees, f"{each.facts.num_numbers:,}", *numbers))
+    return _align(rows)
+
+
+def _format_interval(value: Interval, decimals: int) -> str:
+    low, high = _format(value.low, decimals), _format(value.high, decimals)
+    return _DASH if _DASH in (low, high) else f"{low} to {high}"
+
+
+def _format(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}".replace("-", "−") if math.isfinite(value) else _DASH
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table whose columns are as wide in the text as on the page; numbers end flush right."""
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    is_left = [name in _LEFT for name in rows[0]]
+
+    def join(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, is_left, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    dashes = ["-" * (width + 1) for width in widths]
+    rule = "|".join(f":{dash}" if left else f"{dash}:" for dash, left in zip(dashes, is_left, strict=True))
+    return [join(rows[0]), f"|{rule}|", *(join(row) for row in rows[1:])]

@@ -1,0 +1,97 @@
+"""What is asked of a service, what it answers, and what that is worth."""
+
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+STATUSES_THAT_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that may be another one the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered, whole."""
+
+    url: str
+    """Where it came from, after redirects."""
+
+    status: int
+    content_type: str
+    """Media type, without parameters, in small letters."""
+
+    reason: str
+    """The words beside the status."""
+
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer is worth."""
+
+    kind: Literal["good", "again", "final"]
+    """`again`: asking once more may help; `final`: it will not."""
+
+    reason: str = ""
+    """Why it is not good, as words that stand after a colon."""
+
+    most_tries: int = 100
+    """Of `again`: after so many tries it is taken for the last word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of asking for a thing, after as many tries as were allowed."""
+
+    answer: Answer | None
+    """The last one; None if there was none."""
+
+    verdict: Verdict
+    """On it; `again` if no try was left."""
+
+    num_tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask for."""
+
+    url: str
+    """With the query."""
+
+    judge: Callable[[Answer], Verdict]
+    """Tells what an answer is worth. It is not asked of statuses other than 200 that may pass."""
+
+    max_bytes: int
+    """An answer that is longer is not read to its end, and will not be good."""
+
+    longest_s: float
+    """Time after which an answer that is still arriving, in drips, is given up."""
+
+
+@dataclass(slots=True)
+class Errand:
+    """Requests to be made one after the other, as long as what comes of them is good."""
+
+    requests: Sequence[Request]
+    """At least one."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of the requests made so far; the last of them alone may not be good."""
+
+
+def join_query(url: str, parameters: Mapping[str, str] | None) -> str:
+    """An address with the parameters of a query."""
+    if not parameters:
+        return url
+    if _PLAIN.fullmatch("".join([*parameters, *parameters.values()])):
+        query = "&".join([f"{name}={value}" for name, value in parameters.items()])
+    else:
+        query = urllib.parse.urlencode(parameters)
+    return f"{url}{'&' if '?' in url else '?'}{query}"
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+"""What stands in a query as it is. Most of what we ask is no more than that, and is put together at once."""
