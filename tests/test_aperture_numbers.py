@@ -104,6 +104,11 @@ def test_half_a_galaxy_is_asymmetric_a_whole_one_is_not_and_clumps_are_seen() ->
     assert get(spots, "clumpiness")[0] > 2 * get(smooth, "clumpiness")[0]
 
 
+def test_noise_makes_no_galaxy_asymmetric() -> None:
+    noisy = make_ellipse(0.8, noise=1.0)
+    assert abs(get(noisy, "asymmetry")[0]) < 0.05
+
+
 def test_coarse_noise_is_correlated_and_fine_noise_is_not() -> None:
     fine = np.random.default_rng(0).normal(0, 1, (1, 128, 128, 3)).astype(np.float32)
     coarse = np.repeat(np.repeat(fine[:, :32, :32], 4, axis=1), 4, axis=2)

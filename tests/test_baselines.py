@@ -199,6 +199,12 @@ def test_the_mass_gives_the_metallicity_of_tremonti_within_the_range_of_the_rela
     assert other.left_out == "it predicts 12 + log10(O/H) only"
 
 
+def test_boosting_learns_from_a_few_dozen_too() -> None:
+    galaxies, target = make_galaxies()
+    fitted = fit("boosting_gri", galaxies, target, is_training=choose(0, 36))
+    assert compute_error(fitted, target) < 0.5 * compute_error(fit("mean", galaxies, target), target)
+
+
 def test_boosting_chooses_its_trees_by_the_validation_galaxies_only() -> None:
     galaxies, target = make_galaxies()
     assert "chosen by validation" in fit("boosting_gri", galaxies, target).note
@@ -252,6 +258,14 @@ def test_the_process_finds_which_features_matter_and_how_much_nothing_tells() ->
     moved = features.copy()
     moved[:, 3] += 1e-9  # of a feature that did not vary nothing was learnt
     np.testing.assert_allclose(fitted.predict(moved), fitted.predict(features), atol=1e-6)
+
+
+def test_a_galaxy_far_from_all_others_is_predicted_as_their_mean() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(80, 2))
+    target = 8.9 + 0.2 * np.sin(features[:, 0])
+    far = np.array([[1e8, 0.0], [-1e200, 1e200]])
+    np.testing.assert_allclose(fit_gaussian_process(features, target).predict(far), target.mean())
 
 
 def test_a_process_on_some_galaxies_learns_from_all_of_them() -> None:

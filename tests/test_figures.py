@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from legible import assert_legible
+from legible import assert_legible, texts_of
 from metalight.errors import EvaluationError
 from metalight.evaluation import compute_binned_statistics, select_examples
 from metalight.figures import draw_example_grid, draw_prediction_summary, draw_training_history
@@ -100,7 +100,7 @@ def test_a_summary_is_laid_out_as_the_paper_s_figure_2() -> None:
     truth, predicted = make_metallicities(20_000)
     figure = make_summary(truth, predicted)
     main, scatter, bar = figure.axes
-    assert figure.get_size_inches().tolist() == [8, 8]
+    assert figure.get_size_inches().tolist() == [7, 7]
     assert main.get_xlim() == main.get_ylim() == scatter.get_xlim() == (8.2, 9.3)
     assert scatter.get_ylim() == (0, 0.3)
     assert (scatter.get_ylabel(), bar.get_ylabel()) == ("Scatter [dex]", "Number of galaxies")
@@ -397,3 +397,11 @@ def test_metallicities_of_masses_are_those_of_the_relation_within_its_range() ->
     found = stellar_mass_module.compute_metallicity_by_mass([8.57, 9.96, 11.25, 8.4, 11.6, np.nan])
     assert found[:3] == pytest.approx([8.44, 8.94, 9.12], abs=0.02)
     assert np.isnan(found[3:]).all()
+
+
+def test_every_word_can_be_read_when_the_figure_is_as_wide_as_a_column_of_a_journal() -> None:
+    figure = make_summary(*make_metallicities(20_000))
+    # A column of MNRAS is 84 mm wide; letters of less than 5 points are too small for its printers.
+    shrinkage = 84 / 25.4 / figure.get_size_inches()[0]
+    for text in texts_of(figure):
+        assert text.get_fontsize() * shrinkage >= 5, text.get_text()

@@ -38,5 +38,7 @@ def test_a_model_of_some_bands_takes_the_same_from_new_pictures(sample: Path) ->
 def test_bands_that_pictures_lack_are_refused(sample: Path) -> None:
     message = refuse_run(sample, *OF_PICTURES, "--set", 'cutouts.bands=["z"]')
     assert "[cutouts] picture_bands lacks z, which bands asks for" in message
-    message = refuse("recipe", "check", "demo", "--set", 'cutouts.picture_bands=["i", "r"]', status=2)
-    assert "are what red, green and blue are: 3, not 2" in message
+    message = refuse_run(sample, "--set", 'cutouts.picture_bands=["i", "r"]', "--set", 'cutouts.bands=["i"]')
+    assert "[cutouts] picture_bands are what red, green and blue are: 3, not 2" in message
+    message = refuse("recipe", "check", "demo", "--set", 'cutouts.picture_bands=["i", "I"]', status=2)
+    assert "picture_bands has a name twice" in message

@@ -12,7 +12,7 @@ from call import QUICK, change_catalog, run
 from metalight import published
 from metalight.evaluation import evaluate_predictions
 from metalight.intervals import Interval
-from metalight.report import Page, build_page, list_results, list_routes, tabulate
+from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
 
 
 def read_table(page: str, heading: str) -> list[list[str]]:
@@ -72,6 +72,16 @@ def test_routes_are_set_beside_those_of_the_paper() -> None:
     first = routes.to_dict("records")[0]
     assert results[0].value == Interval(first["rmse"], first["rmse_low"], first["rmse_high"])
     assert list_routes(None) == []
+
+
+def test_ratios_of_scatters_have_the_error_of_the_draft() -> None:
+    found = {"mean": {"value": 0.73, "low": 0.67, "high": None}, "shrinkage_alone": 1.01}
+    seen, alone = list_scatter_ratios({"predicted metallicity": found})
+    assert (seen.published, seen.published_error) == (0.821, 0.077)
+    assert alone.value.value == 1.01
+    page = build_page(Page("x", "A model.", [seen, alone], {}, {}))
+    (row,) = (row for row in read_table(page, seen.section) if row[0] == "predicted metallicity")
+    assert row[1:4] == ["0.730", "–", "0.821 ± 0.077"]
 
 
 def test_a_run_ends_with_its_page_and_the_same_numbers_as_a_table(sample: Path) -> None:

@@ -38,7 +38,8 @@ def variants(names: list[str], num_with_axis: int = 0) -> pd.DataFrame:
             table[f"{metric}{ending}_low"] = table[f"{metric}{ending}"] - 0.005
             table[f"{metric}{ending}_high"] = table[f"{metric}{ending}"] + 0.008
         table[f"{metric}_of_mean"] = 0.2
-    table.loc[0, [name for name in table if "difference" in name]] = np.nan
+    for name in (str(name) for name in table if "difference" in str(name)):
+        table.loc[0, name] = np.nan
     return table
 
 

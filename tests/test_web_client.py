@@ -12,9 +12,11 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metalight.recipe import NetworkSettings
-from metalight.web import Answer, Errand, Outcome, Request, Verdict, WebClient, fetch_file, join_query
+from metalight.web import Answer, Errand, Outcome, Pace, Request, Verdict, WebClient, fetch_file, join_query
 from scripted_server import ScriptedServer, Visit, answer, reset, serve_script
 
 QUICK = NetworkSettings(requests_per_second=0, first_wait_s=0, timeout_s=1, tries=3, connections=2)
@@ -261,6 +263,38 @@ def test_an_error_of_who_judges_is_raised() -> None:
     with serve_script(lambda visit: answer(b"x")) as server, WebClient(QUICK) as client:  # noqa: SIM117
         with pytest.raises(ZeroDivisionError):
             client.fetch(server.url, judge=fail, max_bytes=10)
+
+
+@given(
+    per_second=st.floats(0.1, 1000),
+    steps=st.lists(st.tuples(st.floats(0, 5), st.integers(0, 12)), min_size=2, max_size=60),
+)
+def test_no_more_turns_are_taken_than_the_pace_has(per_second: float, steps: list[tuple[float, int]]) -> None:
+    now = 1000.0
+    pace = Pace(per_second, clock=lambda: now)
+    taken = []
+    for wait_in_turns, num_asked in steps:
+        now += wait_in_turns / per_second
+        for _ in range(num_asked):
+            wait_s = pace.take_turn()
+            assert 0 <= wait_s <= 1.001 / per_second
+            if not wait_s:
+                taken.append(now)
+    # As many as the time between has turns, but for one that comes late and does not put off those after it.
+    for first in range(len(taken)):
+        for last in range(first, len(taken)):
+            assert last - first <= (taken[last] - taken[first]) * per_second + 1.001
+
+
+def test_turns_come_in_time_where_everybody_is_a_little_late() -> None:
+    now = 0.0
+    pace = Pace(10, clock=lambda: now)
+    num_taken = 0
+    while now < 10:
+        wait_s = pace.take_turn()
+        now += wait_s + 0.03 if wait_s else 0.0
+        num_taken += not wait_s
+    assert 95 <= num_taken <= 101
 
 
 def test_a_contact_adds_no_headers() -> None:

@@ -26,6 +26,9 @@ _PRIOR_WIDTH = 1.0
 _PRIOR_FACTOR = 1.5
 _BOUNDS_LENGTH, _BOUNDS_AMPLITUDE, _BOUNDS_NOISE = (-3.0, 7.0), (-4.0, 4.0), (-5.0, 2.0)
 _JITTER = 1e-6
+_FAR = 1e6
+"""Standard deviations of a feature beyond which galaxies count as equally far away."""
+
 _ROWS_A_BLOCK = 2048
 
 
@@ -56,7 +59,9 @@ class GaussianProcess:
         predicted = np.empty(len(features))
         for first in range(0, len(features), _ROWS_A_BLOCK):
             block = slice(first, first + _ROWS_A_BLOCK)
-            scaled = (features[block] - self.centre) / self.spread / self.lengths
+            # Nothing is known so far away in any case, and squares beyond all bounds are no distances.
+            standard = np.clip((features[block] - self.centre) / self.spread, -_FAR, _FAR)
+            scaled = standard / self.lengths
             predicted[block] = _compute_kernel(_compute_squares(scaled, self.basis), self.kernel)[0] @ self.weights
         return predicted + self.mean
 

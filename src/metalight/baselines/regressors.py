@@ -86,6 +86,7 @@ def _boost(examples: Examples, leaves: int, seed: int) -> Any:
         learning_rate=0.05,
         max_iter=1000 if can_stop else 100,
         max_leaf_nodes=leaves,
+        min_samples_leaf=max(2, min(20, len(examples.target) // 10)),  # 20 of a few dozen would be one leaf
         early_stopping=can_stop,
         validation_fraction=0.1,
         n_iter_no_change=20,

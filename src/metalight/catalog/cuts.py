@@ -1,5 +1,6 @@
 """What a cut of the catalogue is: its name, its reason, and why each galaxy that fails it does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,3 +36,10 @@ def build_cut(
     for reason, is_flawed in flaws.items():
         reasons[is_flawed & (reasons == "")] = reason
     return Cut(name, why, setting, reasons, source)
+
+
+def name_target_cut(targets: Sequence[str]) -> tuple[str, str]:
+    """Name and reason of the cut by which galaxies must have a target, or one of several."""
+    if len(targets) == 1:
+        return f"has {targets[0]}", f"without {targets[0]} there is nothing to learn"
+    return f"has {', '.join(targets[:-1])} or {targets[-1]}", "without any of them there is nothing to learn"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.catalog.cuts import Cut, build_cut
+from metalight.catalog.cuts import Cut, build_cut, name_target_cut
 from metalight.catalog.known_columns import describe_column
 from metalight.catalog.repeats import ANOTHER_SPECTRUM, find_repeats
 from metalight.catalog.sdss_cuts import find_named_cuts
@@ -185,10 +185,10 @@ def _find_target_cut(table: Table, targets: Sequence[str]) -> Cut:
     if len(targets) == 1:
         (target,) = targets
         flaws = {f"has no {target}": np.isnan(values[:, 0]), f"{target} is infinite": np.isinf(values[:, 0])}
-        return build_cut(f"has {target}", f"without {target} there is nothing to learn", "targets", flaws)
-    listed = f"{', '.join(targets[:-1])} or {targets[-1]}"
-    flaws = {f"has neither {listed.replace(' or ', ' nor ')}": np.isnan(values).all(axis=1)}
-    return build_cut(f"has {listed}", "without any of them there is nothing to learn", "targets", flaws)
+    else:
+        listed = f"{', '.join(targets[:-1])} nor {targets[-1]}"
+        flaws = {f"has neither {listed}": np.isnan(values).all(axis=1)}
+    return build_cut(*name_target_cut(targets), "targets", flaws)
 
 
 def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Sequence[Count]) -> Catalog:

@@ -23,7 +23,12 @@ def run(
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given several times."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only so many galaxies, to try things out.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Take only so many galaxies, of SDSS some from all over the sky.",
+            show_default=False,
+        ),
     ] = None,
     first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",

@@ -22,6 +22,7 @@ from metalight.figures.style import (
     NMAD_BLUE,
     RMSE_RED,
     make_figure,
+    make_halo,
     save_figure,
     save_numbers,
     use_style,
@@ -73,8 +74,8 @@ def draw_mass_metallicity(
 def build_figure(
     log_mass: FloatArray, metallicity: FloatArray, relation: pd.DataFrame, labels: tuple[str, str]
 ) -> Figure:
-    """The figure of 8 × 8 inches; arguments as of `draw_mass_metallicity`, finite."""
-    figure = make_figure(8, 8)
+    """The figure of 7 × 7 inches; arguments as of `draw_mass_metallicity`, finite."""
+    figure = make_figure(7, 7)
     grid = figure.add_gridspec(20, 1, left=0.125, right=0.965, bottom=0.085, top=0.975, hspace=0)
     axes = figure.add_subplot(grid[5:])
     scatter_axes = figure.add_subplot(grid[:5], sharex=axes)
@@ -112,9 +113,20 @@ def _draw_relations(axes: Axes, bins: pd.DataFrame) -> None:
     for column, colour, label in (("rmse_tremonti", RMSE_RED, "± RMSE"), ("nmad", NMAD_BLUE, "± NMAD")):
         for sign, shown in ((-1, "_nolegend_"), (1, label)):
             edge = bins["median"] + sign * bins[column]
-            axes.plot(bins["centre"], edge, color=colour, lw=2, ls="--", label=shown, zorder=4)
+            axes.plot(
+                bins["centre"], edge, color=colour, lw=2, ls="--", path_effects=make_halo(2), label=shown, zorder=4
+            )
     marker = "o" if len(bins) == 1 else ""
-    axes.plot(bins["centre"], bins["median"], color=RMSE_RED, lw=4, marker=marker, label="running median", zorder=5)
+    axes.plot(
+        bins["centre"],
+        bins["median"],
+        color=RMSE_RED,
+        lw=4,
+        marker=marker,
+        path_effects=make_halo(4),
+        label="running median",
+        zorder=5,
+    )
     masses = TREMONTI_2004_PERCENTILES.log_mass
     for percentile, style, label in (
         (50, "-", "Tremonti et al. (2004)"),
@@ -122,7 +134,7 @@ def _draw_relations(axes: Axes, bins: pd.DataFrame) -> None:
         (84, ":", "_nolegend_"),
     ):
         values = TREMONTI_2004_PERCENTILES.predict(masses, percentile)  # type: ignore[arg-type]
-        axes.plot(masses, values, color=BLACK, lw=2, ls=style, label=label, zorder=6)
+        axes.plot(masses, values, color=BLACK, lw=2, ls=style, path_effects=make_halo(2), label=label, zorder=6)
 
 
 def _draw_scatter(axes: Axes, bins: pd.DataFrame) -> None:

@@ -32,6 +32,7 @@ from metalight.figures.style import (
     POINT_GREY,
     RMSE_RED,
     make_figure,
+    make_halo,
     save_figure,
     save_numbers,
     use_style,
@@ -175,14 +176,14 @@ def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
 
 
 def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
-    """The figure of 8 × 8 inches."""
-    figure = make_figure(8, 8)
+    """The figure of 7 × 7 inches."""
+    figure = make_figure(7, 7)
     draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), unit)
     return figure
 
 
 def draw_summary(figure: FigureBase, summary: PredictionSummary, labels: tuple[str, str], unit: str) -> None:
-    """Fill a figure, or a part of one, of 8 × 8 inches: scatter above, predicted against true below, residuals inset.
+    """Fill a figure, or a part of one, of 7 × 7 inches: scatter above, predicted against true below, residuals inset.
 
     Args:
         figure: What to fill.
@@ -224,12 +225,22 @@ def _draw_running_median(axes: Axes, bins: pd.DataFrame) -> None:
                 color=colour,
                 lw=2,
                 ls="--",
+                path_effects=make_halo(2),
                 label=shown,
                 zorder=4,
             )
     # A single bin has a median but no line.
     marker = "o" if len(bins) == 1 else ""
-    axes.plot(bins["centre"], bins["median"], color=RMSE_RED, lw=4, marker=marker, label="running median", zorder=5)
+    axes.plot(
+        bins["centre"],
+        bins["median"],
+        color=RMSE_RED,
+        lw=4,
+        marker=marker,
+        path_effects=make_halo(4),
+        label="running median",
+        zorder=5,
+    )
     axes.plot([0, 1], [0, 1], transform=axes.transAxes, color=BLACK, lw=1.5, label="one to one", zorder=3)
 
 
@@ -305,8 +316,8 @@ def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.08 * max(1, int(histogram["num"].max())))
     _label_axis(axes.xaxis, "predicted − true", unit, axes.get_xlim())
-    axes.xaxis.label.set_fontsize(11)
+    axes.xaxis.label.set_fontsize(12)
     axes.xaxis.labelpad = 2
-    axes.tick_params(labelsize=10.5, left=False, right=False, labelleft=False, top=False)
+    axes.tick_params(labelsize=11.5, left=False, right=False, labelleft=False, top=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
     axes.patch.set_alpha(0.8)

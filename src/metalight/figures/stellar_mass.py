@@ -60,8 +60,8 @@ def compute_metallicity_by_mass(log_mass: npt.ArrayLike) -> npt.NDArray[np.float
 
 
 def build_figure(masses: PredictionSummary, metallicities: PredictionSummary) -> Figure:
-    """The figure of two panels of 8 × 8 inches."""
-    figure = make_figure(16, 8)
+    """The figure of two panels of 7 × 7 inches."""
+    figure = make_figure(14, 7)
     grid = figure.add_gridspec(1, 2, wspace=0)
     left, right = (figure.add_subfigure(grid[column]) for column in range(2))
     draw_summary(left, masses, (f"True {MASS_NAME}", f"Predicted {MASS_NAME}"), "dex")

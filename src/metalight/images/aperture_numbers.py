@@ -249,9 +249,8 @@ def _measure_scatter(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
 def _measure_noise_correlation(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """Correlation of pixels of the sky that lie `lag_px` apart along rows and columns; 0 where the sky has no noise."""
     side, lag = masks.side, masks.lag_px
-    is_sky = np.zeros(side**2, dtype=np.bool_)
-    is_sky[masks.sky] = True
-    is_sky = is_sky.reshape(side, side)
+    is_sky = np.zeros((side, side), dtype=np.bool_)
+    is_sky.flat[masks.sky] = True
     images = np.where(is_sky, grey.reshape(-1, side, side), 0)
     along = (images[:, :, :-lag] * images[:, :, lag:]).sum(axis=(1, 2), dtype=np.float64)
     down = (images[:, :-lag] * images[:, lag:]).sum(axis=(1, 2), dtype=np.float64)

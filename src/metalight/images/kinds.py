@@ -103,7 +103,10 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
         flaw = "field_arcsec needs the pixel scale of FITS files"
     elif settings.picture_bands:
         lacking = [band for band in settings.bands if band not in settings.picture_bands]
-        flaw = f"picture_bands lacks {lacking[0]}, which bands asks for" if lacking else ""
+        if lacking:
+            flaw = f"picture_bands lacks {lacking[0]}, which bands asks for"
+        elif len(settings.picture_bands) != 3:
+            flaw = f"picture_bands are what red, green and blue are: 3, not {len(settings.picture_bands)}"
     elif len(settings.bands) not in (1, 3):
         flaw = f"bands names {len(settings.bands)}, and such images have 3 in colour or 1 in grey"
     if flaw:

@@ -115,9 +115,10 @@ class Network(nn.Module):
         is to be told of none but those.
         """
         for layer in self.body.modules():
+            kind = type(layer)
             if is_wanted and _keeps_points(layer):
                 layer.__class__ = _PointConv2d
-            elif not is_wanted and type(layer) is _PointConv2d:
+            elif not is_wanted and kind is _PointConv2d:
                 layer.__class__ = nn.Conv2d
 
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:

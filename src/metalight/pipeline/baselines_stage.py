@@ -40,7 +40,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 def name_by_baseline(target: str, baseline: str) -> str:
     """The column that holds a baseline's predictions of a target."""
-    return f"{target}_{baseline}"
+    return f"{target}_by_{baseline}"
 
 
 def score_baselines(job: Job) -> dict[str, list[BesideScores]]:

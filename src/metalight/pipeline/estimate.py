@@ -104,7 +104,8 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
     folder = locate_images(job.run, job.recipe)
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
-    sizes = _count_sets(job, len(found), are_known="splits" not in stages)
+    is_divided = any(stage in stages for stage in ("baselines", "training", "prediction"))
+    sizes = _count_sets(job, len(found), are_known="splits" not in stages) if is_divided else {}
     if "baselines" in stages and job.recipe.baselines.names:
         costs.append(_try_baselines(job, kind, len(found), sizes["train"]))
     if "training" in stages or "prediction" in stages:

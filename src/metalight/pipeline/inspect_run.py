@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.catalog import LabelNoise, compute_label_noise, describe_column
+from metalight.catalog import PROPERTIES, LabelNoise, Property, compute_label_noise, describe_column
 from metalight.errors import MetalightError, RunError, explain_absence, explain_system
 from metalight.evaluation import choose_galaxies, summarize_columns
 from metalight.images import INDEX_FILE
@@ -22,7 +22,6 @@ from metalight.recipe import Recipe, load_recipe
 from metalight.run import RunFolder
 from metalight.tables import ColumnInfo, Table, load_table, match_columns
 
-_REDSHIFT_NAMES, _SIZE_NAMES = ("redshift", "z"), ("petro_r90", "petroR90_r")
 _REDSHIFT, _SIZE = ColumnInfo("", "Redshift"), ColumnInfo("arcsec", "Radius of 90 % of the Petrosian light")
 """What they are, where the catalogue does not say."""
 
@@ -110,14 +109,15 @@ def _find_columns(
     if catalog is None:
         return {}, {}
 
-    def find(names: tuple[str, ...], what: str) -> list[str]:
+    def find(known: Property, what: str, *given: str) -> list[str]:
+        names = [*filter(None, [recipe.catalog.properties.get(known.name, ""), *given]), *known.columns]
         found = next((match for name in names for match in match_columns(catalog, name)), None)
         if found is None:
-            absent.append(f"The catalogue has no {what} under a name that is known ({', '.join(filter(None, names))}).")
+            absent.append(f"The catalogue has no {what} under a name that is known ({', '.join(names)}).")
         return [] if found is None else [found]
 
-    meant = dict.fromkeys(find(_REDSHIFT_NAMES, "redshift"), _REDSHIFT)
-    meant |= dict.fromkeys(find((*filter(None, [recipe.catalog.petro_r90]), *_SIZE_NAMES), "size"), _SIZE)
+    meant = dict.fromkeys(find(PROPERTIES["redshift"], "redshift"), _REDSHIFT)
+    meant |= dict.fromkeys(find(PROPERTIES["petro_r90_arcsec"], "size", recipe.catalog.petro_r90), _SIZE)
     meant |= dict.fromkeys([target for target in recipe.catalog.targets if target in catalog.frame], ColumnInfo())
     numbers = {name: _as_numbers(catalog.frame[name]) for name in meant}
     known = {

@@ -12,7 +12,7 @@ from metalight.evaluation import load_beside, load_scores
 from metalight.model_files import load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
-from metalight.report import Page, build_page, list_baselines, list_results, list_routes, tabulate
+from metalight.report import Page, build_page, list_baselines, list_results, list_routes, list_scatter_ratios, tabulate
 from metalight.run import RunFolder
 from metalight.tables import ColumnInfo, load_table
 
@@ -34,6 +34,8 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     found = run.path / "studies" / "mass-metallicity"
     if (found / "summary.txt").is_file():
         results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
+        stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
+        results += list_scatter_ratios(stored.get("scatter_ratios", {}))
         texts["The mass–metallicity relation"] = (found / "summary.txt").read_text(encoding="utf-8")
     bins = _load_bins(run, {target for target in scores if kinds[target] == "metallicity"})
     page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)

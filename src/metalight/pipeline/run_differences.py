@@ -57,12 +57,16 @@ def is_outdated(run: RunFolder) -> bool:
         recipe = load_recipe(str(run.recipe))
     except MetalightError:
         return False  # of another version, whose settings are not ours to judge
-    last = [stage.name for stage in STAGES].index("prediction")
+    behind = {"prediction"}
+    for stage in reversed(STAGES):  # backwards, so that each has named those it reads before their turn comes
+        if stage.name in behind:
+            behind.update(stage.after)
     return any(
         stage.name not in records
         or records[stage.name].fingerprint.get("settings") != stage.settings(recipe)
         or records[stage.name].fingerprint.get("after") != {name: records[name].digest for name in stage.after}
-        for stage in STAGES[: last + 1]
+        for stage in STAGES
+        if stage.name in behind
     )
 
 

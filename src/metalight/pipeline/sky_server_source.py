@@ -28,7 +28,8 @@ def select_from_sky_server(job: Job) -> Selection:
     """
     with replace_file(job.run.query) as temporary:
         asked = describe_sky_server(job.recipe)
-        temporary.write_text(f"-- {asked['service']}, in pages\n{asked['query']}\n", encoding="utf-8")
+        limit = f"; of {job.recipe.catalog.limit} spread over the sky" if job.recipe.catalog.limit else ""
+        temporary.write_text(f"-- {asked['service']}, in pages{limit}\n{asked['query']}\n", encoding="utf-8")
     settings = job.recipe.catalog
     return select_sky_server(
         job.recipe.skyserver,

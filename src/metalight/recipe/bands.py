@@ -39,15 +39,13 @@ def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: St
 
 
 def check_picture_bands(picture_bands: tuple[str, ...]) -> None:
-    """Refuse bands of colour pictures that are not three, or no names.
+    """Refuse bands of colour pictures that are no names; of FITS files, which have no use for them, there may be more.
 
     Raises:
         ValueError: As of `check_bands`.
     """
     if picture_bands:
         _check_names("picture_bands", picture_bands, MAX_BANDS)
-        if len(picture_bands) != 3:
-            raise ValueError(f"picture_bands are what red, green and blue are: 3, not {len(picture_bands)}")
 
 
 def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -118,6 +119,26 @@ def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
         if name == "purity":
             label = f"{label} {parts[part]['num_wanted'].value:,.0f}"
         results.append(Result(section, label, found, published=theirs, source=where))
+    return results
+
+
+def list_scatter_ratios(ratios: Mapping[str, Mapping[str, Any]]) -> list[Result]:
+    """How much narrower the mass–metallicity relation is with predictions, and what shrinkage alone would give.
+
+    Args:
+        ratios: By what is predicted: `mean`, with value, low and high, and `shrinkage_alone`.
+    """
+    section = "NMAD of metallicity at a mass, predicted over measured"
+    results = []
+    for name, found in ratios.items():
+        bounds = (found["mean"][key] for key in ("value", "low", "high"))
+        seen = Interval(*(NAN if bound is None else float(bound) for bound in bounds))
+        theirs, error = published.SCATTER_RATIOS.get(name, (NAN, NAN))
+        source = "the draft, section 5" if math.isfinite(theirs) else ""
+        results.append(Result(section, name, seen, theirs, error, source, decimals=3))
+        alone = found["shrinkage_alone"]
+        by_shrinkage = Interval(NAN if alone is None else float(alone), NAN, NAN)
+        results.append(Result(section, f"{name}, by shrinkage alone", by_shrinkage, decimals=3))
     return results
 
 

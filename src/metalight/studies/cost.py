@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from metalight.errors import ModelError
+from metalight.errors import MetalightError, RunError
 from metalight.pipeline import describe_costs, list_ahead
 from metalight.recipe import Recipe
 from metalight.studies.plan import Plan, PlannedRun
@@ -71,7 +71,9 @@ def _estimate_seconds(recipes: Sequence[Recipe], are_trained: Sequence[bool], fi
 def _try(recipe: Recipe, first: Path, stages: Sequence[str], device: str) -> float:
     try:
         return sum(cost.seconds for cost in describe_costs(recipe, first, stages, device))
-    except ModelError:
+    except RunError:
+        raise
+    except MetalightError:
         return 0.0  # its run says what is wrong
 
 

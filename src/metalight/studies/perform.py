@@ -167,9 +167,9 @@ def _foretell(
     try:
         adopt_stages(first.recipe, place, _list_donors(plan, runs_folder, place))
         run_recipe(first.recipe, place, last="cutouts", device=device, progress=progress, tell=tell)
-        cost = estimate_study(plan, runs_folder, place, device=device)
     except MetalightError:
         return  # its own turn comes, and says so
+    cost = estimate_study(plan, runs_folder, place, device=device)
     trainings = f"{cost.num_trainings} trainings" if cost.num_trainings != 1 else "1 training"
     tell(
         f"Ahead: {cost.num_runs} of {len(plan.runs)} runs with {trainings}, about {format_seconds(cost.seconds)} in "

@@ -128,9 +128,10 @@ class WebClient:
         return delay_s
 
     def _wait(self, seconds: float) -> "list[Arrival[Any]]":
-        if not self._connections.num_busy:
-            self._pace.sleep(seconds)
-        return self._connections.wait(seconds)
+        if self._connections.num_busy:
+            return self._connections.wait(seconds)
+        self._pace.sleep(seconds)
+        return self._connections.wait(0.0)
 
     def _settle(self, arrived: "list[Arrival[_Task[E]]]", work: "_Work[E]") -> list[E]:
         """Errands that end by what has come; the others are asked for again, or for what is next."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from metalight.catalog.cuts import name_target_cut
 from metalight.catalog.galspec.columns import FILE_COLUMNS, PLATE_COLUMNS, describe_columns, name_column
 from metalight.catalog.galspec.files import find_galspec_files
 from metalight.catalog.galspec.galaxies import Labels, choose_spectra, label_galaxies
@@ -67,7 +68,7 @@ def select_galspec(
     missing_values: Sequence[float] = SENTINELS,
     progress: Progress = no_progress,
 ) -> GalspecSelection:
-    """The galaxies of the MPA-JHU catalogue that have a result, a value of every target, and photometry.
+    """The galaxies of the MPA-JHU catalogue that have a result, a value of a target, and photometry.
 
     The spectrum that stands for a galaxy is the sciencePrimary one by specObj, if that file is beside the others, or by
     a column of the photometry; of several, or where neither says it, that with the highest sn_median. Two spectra are
@@ -80,7 +81,8 @@ def select_galspec(
         photometry: Any table of `load_table` with objID, ra, dec (degrees, 64 bits) and what else is wanted, joined by
             specObjID; or by objID if it has no such column and specObj is there. Parquet is read in pieces; any other
             format is held in memory.
-        targets: Columns that must have a value. Those that galSpec does not have are looked for in the photometry.
+        targets: Columns of which one at least must have a value. If any of several is not galSpec's, but perhaps the
+            photometry's, no spectrum is left out for the want of the others.
         missing_values: Numbers that stand for "not measured".
         progress: Shows how many rows have been read.
 
@@ -111,11 +113,12 @@ def select_galspec(
 
 
 def _find_targets(targets: Sequence[str]) -> list[str]:
-    """Those of the targets that galSpec has, as SkyServer spells them."""
+    """The targets as SkyServer spells them, if galSpec has all of them; else none."""
     known = {name.casefold(): name for name in describe_columns()}
     found = [known[target.casefold()] for target in targets if target.casefold() in known]
     in_files = {name_column(name) for role, names in FILE_COLUMNS.items() if role != "spec_obj" for name in names}
-    return [name for name in dict.fromkeys(found) if name in in_files and name not in _NOT_TARGETS]
+    found = [name for name in dict.fromkeys(found) if name in in_files and name not in _NOT_TARGETS]
+    return found if len(found) == len(targets) else []
 
 
 def _join(frame: pd.DataFrame, photometry: Photometry) -> _Joined:
@@ -187,9 +190,8 @@ def _count(spectra: Spectra, targets: Sequence[str], steps: Sequence[_Step]) -> 
         ("has a spectrum id", "where it is blank or -1, MPA-JHU have no result", "galSpecInfo.SPECOBJID", left["id"]),
         ("is reliable", "MPA-JHU do not believe other results", "galSpecInfo.RELIABLE", left["reliable"]),
     ]
-    for target in targets:
-        why = f"without {target} there is nothing to learn"
-        rows.append((f"has {target}", why, "[catalog] targets", left[target]))
+    if targets:
+        rows.append((*name_target_cut(targets), "[catalog] targets", left["label"]))
     counts = pd.DataFrame([*rows, *steps], columns=["cut", "reason", "source", "num_left"])
     return counts.astype({"cut": "str", "reason": "str", "source": "str"})
 

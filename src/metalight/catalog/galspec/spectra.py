@@ -38,7 +38,7 @@ class Spectra:
     and bestObjID (int64, 0 where there is none) where specObj is there. Sentinels are as in the files."""
 
     num_left: dict[str, int]
-    """How many rows were left: `all`, `id`, `reliable`, and after each target its name."""
+    """How many rows were left: `all`, `id`, `reliable`, and `label`, those that have a target."""
 
     notes: tuple[str, ...]
 
@@ -59,11 +59,11 @@ class _Reading:
 def read_spectra(
     files: GalspecFiles, *, targets: Sequence[str], missing_values: Sequence[float], progress: Progress
 ) -> Spectra:
-    """The spectra with an identifier, a result that is to be used, and a value of every target.
+    """The spectra with an identifier, a result that is to be used, and a value of a target.
 
     Args:
         files: The four files, and specObj if it is there.
-        targets: Columns of the files, under SkyServer's names, that must have a value.
+        targets: Columns of the files, under SkyServer's names, of which one at least must have a value; none: all pass.
         missing_values: Numbers that stand for "not measured".
         progress: Shows how many rows have been read.
 
@@ -75,7 +75,7 @@ def read_spectra(
         _check_lengths(tables)
         reading = _Reading(tables, targets, missing_values, _list_keys(tables))
         names = _list_columns(tables)
-        reading.num_left = dict.fromkeys(("all", "id", "reliable", *targets), 0)
+        reading.num_left = dict.fromkeys(("all", "id", "reliable", "label"), 0)
         reading.columns = {ours: [] for ours in ("specObjID", *names)}
         with progress("Reading galSpec", tables["info"].num_rows) as advance:
             for first, pieces in _read_together(tables):
@@ -149,12 +149,13 @@ def _read_piece(
     left = {"all": len(info), "id": int(is_left.sum())}
     is_left &= info[names["reliable"][1]] != 0
     left["reliable"] = int(is_left.sum())
+    rows = np.flatnonzero(is_left)
+    has_label = np.full(len(rows), not reading.targets)
     for target in reading.targets:
         role, name = names[target]
-        rows = np.flatnonzero(is_left)
-        values = tables[role].take(pieces[role], name, rows)
-        is_left[rows] = ~is_missing(values, reading.missing_values)
-        left[target] = int(is_left.sum())
+        has_label |= ~is_missing(tables[role].take(pieces[role], name, rows), reading.missing_values)
+    is_left[rows] = has_label
+    left["label"] = int(is_left.sum())
     for stage, number in left.items():
         reading.num_left[stage] += number
     rows = np.flatnonzero(is_left)

@@ -1,13 +1,11 @@
 """SkyServer, the public database of SDSS: galaxies selected by a query."""
 
-from metalight.catalog.sky_server.client import SqlSearch, name_service
-from metalight.catalog.sky_server.query import SKY_SERVER_COLUMNS, build_count_query, build_page_query
+from metalight.catalog.sky_server.client import name_service
+from metalight.catalog.sky_server.query import SKY_SERVER_COLUMNS, build_page_query
 from metalight.catalog.sky_server.select import select_sky_server
 
 __all__ = [
     "SKY_SERVER_COLUMNS",
-    "SqlSearch",
-    "build_count_query",
     "build_page_query",
     "name_service",
     "select_sky_server",

@@ -5,10 +5,9 @@ from metalight.cutouts.services.fits import HipsFits, LegacyFits
 from metalight.cutouts.services.hips import HipsPictures
 from metalight.cutouts.services.legacy import LegacyViewer
 from metalight.cutouts.services.protocol import CutoutRequest, CutoutService
-from metalight.cutouts.services.skyserver import SKYSERVER_SIDES, SkyServer
+from metalight.cutouts.services.skyserver import SkyServer
 
 __all__ = [
-    "SKYSERVER_SIDES",
     "CutoutRequest",
     "CutoutService",
     "HipsFits",
