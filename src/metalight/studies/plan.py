@@ -9,7 +9,6 @@ from metalight.errors import RecipeError, name_nearest, shorten
 from metalight.recipe import Recipe
 from metalight.studies.table import Study, build_variant, folder_of, read_setting, set_value
 
-
 _BASELINES = "baselines"
 
 
