@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from metalight.figures.style import BLACK, POINT_GREY, RMSE_RED, make_figure, save_figure, save_numbers, use_style
 
@@ -49,5 +50,6 @@ def build_figure(budget: pd.DataFrame) -> Figure:
     axes.set_xlim(0, 1.2 * reach)
     axes.set_yticks(places, [textwrap.fill(str(what), _LETTERS_A_LINE) for what in budget["what"]], fontsize=12)
     axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("Root mean square [dex]")
     return figure

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -119,6 +120,66 @@ def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
             label = f"{label} {parts[part]['num_wanted'].value:,.0f}"
         results.append(Result(section, label, found, published=theirs, source=where))
     return results
+
+
+def list_scatter_ratios(ratios: Mapping[str, Mapping[str, Any]]) -> list[Result]:
+    """How much narrower the mass–metallicity relation is with predictions, and what shrinkage alone would give.
+
+    Args:
+        ratios: By what is predicted: `mean`, with value, low and high, and `shrinkage_alone`.
+    """
+    section = "NMAD of metallicity at a mass, predicted over measured"
+    results = []
+    for name, found in ratios.items():
+        bounds = (found["mean"][key] for key in ("value", "low", "high"))
+        seen = Interval(*(NAN if bound is None else float(bound) for bound in bounds))
+        theirs, error = published.SCATTER_RATIOS.get(name, (NAN, NAN))
+        source = "the draft, section 5" if math.isfinite(theirs) else ""
+        results.append(Result(section, name, seen, theirs, error, source, decimals=3))
+        alone = found["shrinkage_alone"]
+        by_shrinkage = Interval(NAN if alone is None else float(alone), NAN, NAN)
+        results.append(Result(section, f"{name}, by shrinkage alone", by_shrinkage, decimals=3))
+    return results
+
+
+def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list[Result]:
+    """RMSE, NMAD and RMSE / σ of each variant of a study; of repetitions the mean, with their range as the interval.
+
+    Args:
+        name: Of the study; of `resolution` and `bands` the paper has values.
+        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma.
+        kinds: Which property each target is.
+    """
+    results = []
+    for (target, variant), rows in table.groupby(["target", "variant"], sort=False):
+        is_metallicity = kinds.get(str(target)) == "metallicity"
+        theirs = _find_published_variant(name, str(variant)) if is_metallicity else {}
+        section = f"Study '{name}' of {target}"
+        for metric, label in (("rmse", "RMSE"), ("nmad", "NMAD"), ("rmse_over_sigma", "RMSE / σ")):
+            values = rows[metric].dropna()
+            if values.empty:
+                continue
+            value = Interval(float(values.mean()), float(values.min()), float(values.max()))
+            if len(values) == 1:
+                bounds = (rows.get(f"{metric}_{end}", pd.Series([NAN])).iloc[0] for end in ("low", "high"))
+                value = Interval(value.value, *(float(bound) for bound in bounds))
+            paper = theirs.get(metric, NAN)
+            source = "figure 4" if name == "resolution" else "a later work quotes it"
+            where = source if math.isfinite(paper) else ""
+            results.append(Result(section, f"{label}, {variant}", value, published=paper, source=where))
+    return results
+
+
+def _find_published_variant(study: str, variant: str) -> dict[str, float]:
+    if study == "resolution" and variant.endswith(" px") and variant[:-3].isdigit():
+        scatter = published.BY_SIDE.get(int(variant[:-3]))
+        if scatter is not None:
+            ratio = scatter.rmse / published.SIGMA
+            return {"rmse": scatter.rmse, "nmad": scatter.nmad, "rmse_over_sigma": ratio}
+    if study == "bands" and variant in published.BY_BANDS:
+        rmse = published.BY_BANDS[variant]
+        return {"rmse": rmse, "rmse_over_sigma": rmse / published.SIGMA}
+    return {}
 
 
 def list_sections(results: Sequence[Result]) -> list[str]:

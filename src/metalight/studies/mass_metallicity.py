@@ -5,7 +5,8 @@ RUN/studies/mass-metallicity/
 ├── summary.txt       the findings in words, as they are printed
 ├── galaxies.csv      the test galaxies: measured and predicted metallicity and mass, star formation
 ├── relation.csv, slopes.csv, scatter_ratios.csv, routes.csv, error_budget.csv, error_budget_by_mass.csv
-└── sfr_residuals.csv, fundamental_relations.csv, fourth_parameter.csv
+├── sfr_residuals.csv, fundamental_relations.csv, fourth_parameter.csv
+└── figures/          each as PNG and PDF, with the numbers drawn as CSV
 """
 
 import dataclasses
@@ -380,7 +381,7 @@ def _save(
         for name, frame in {"galaxies": galaxies, **study.tables}.items():
             paths.append(folder / f"{name}.csv")
             save_table(Table(frame.reset_index(drop=True), {}), paths[-1])
-        paths += draw_mass_metallicity_study(galaxies, study.tables, study.results, folder)
+        paths += draw_mass_metallicity_study(galaxies, study.tables, study.results, folder / "figures")
         for left in set(folder.glob("*.csv")) - set(paths):
             left.unlink()  # of an earlier study, that found what this one did not
     except OSError as error:

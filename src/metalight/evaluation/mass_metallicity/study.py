@@ -51,19 +51,13 @@ from metalight.evaluation.mass_metallicity.scatter import (
 )
 from metalight.evaluation.mass_metallicity.slopes import compute_slopes, describe_slopes, explain_slopes, list_relations
 from metalight.progress import Progress, no_progress
+from metalight.published import SCATTER_RATIOS
 from metalight.scaling_relations import RELATIONS, TREMONTI_2004_PERCENTILES
 
 FloatArray = npt.NDArray[np.float64]
 
 SFR_KINDS = {"total": "log_sfr", "fibre": "log_sfr_fibre"}
 """Star formation rates by part of the galaxy, and the property that holds them."""
-
-PAPER_RATIOS = {
-    "predicted metallicity": (0.821, 0.077),
-    "predicted metallicity, measured one from 8.25 to 9.15": (0.836, 0.103),
-    "predicted mass": (0.811, 0.057),
-}
-"""Weighted mean and error of NMAD(predicted) / NMAD(measured): the draft, section 5, and the authors' notebook 11."""
 
 _LEAST_FOR_FIT = 100
 """Galaxies with a star formation rate below which fundamental relations are not refitted."""
@@ -183,7 +177,7 @@ def _study_scatter(test: StudyGalaxies, how: Draws) -> MassMetallicityStudy:
             "spread_over_bins": seen.spread_over_bins,
             "shrinkage_alone": alone_too,
             "residuals_put_back": put_back,
-            "paper": list(PAPER_RATIOS[name]),
+            "paper": list(SCATTER_RATIOS[name]),
         }
         for name, (seen, alone_too, put_back) in found.items()
     }
