@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import QUICK, change_catalog, run
+from call import QUICK, change_catalog, refuse, run, succeed
 from metalight import published
 from metalight.evaluation import evaluate_predictions
 from metalight.intervals import Interval
@@ -114,3 +114,37 @@ def test_numbers_that_are_not_known_are_dashes_and_empty_cells() -> None:
     page = build_page(Page("x", "A model.", results, scores, {}))
     assert "nan" not in page
     assert tabulate(results[:20])["low"].isna().all()
+
+
+def make_study(folder: Path) -> Path:
+    """What a study leaves of two sizes, the larger one repeated."""
+    rows = [("128 px", 0, 0.08, 0.07), ("128 px", 1, 0.09, 0.06), ("3 px", 0, 0.15, 0.1)]
+    table = pd.DataFrame(rows, columns=["variant", "repetition", "rmse", "nmad"]).assign(target="oh_p50")
+    for name in ("rmse", "nmad"):
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - 0.01, table[name] + 0.01
+    table["rmse_over_sigma"] = table["rmse"] / 0.2
+    folder.mkdir()
+    table.to_csv(folder / "results.csv", index=False)
+    (folder / "study.json").write_text('{"study": "resolution"}')
+    return folder
+
+
+def test_numbers_of_a_study_are_kept_in_the_run_and_stay_on_its_page(copy: Path) -> None:
+    run(copy)
+    study = make_study(copy / "study")
+    succeed("results", copy / "run", "--study", study)
+    page = (copy / "run/results.md").read_text(encoding="utf-8")
+    rows = {row[0]: row[1:] for row in read_table(page, "Study 'resolution' of oh_p50")}
+    assert rows["RMSE, 128 px"] == ["0.0850", "0.0800 to 0.0900", "0.0851", "figure 4"]
+    assert rows["RMSE, 3 px"] == ["0.1500", "0.1400 to 0.1600", "–", ""]
+    run(copy, "--from", "results")
+    assert (copy / "run/results.md").read_text(encoding="utf-8") == page
+
+
+def test_what_is_no_run_or_no_study_is_refused(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    assert "is no run folder" in refuse("results", tmp_path / "other")
+    run(copy)
+    assert "is no folder of a finished study" in refuse("results", copy / "run", "--study", tmp_path / "other")
+    (copy / "run/metrics.json").unlink()
+    assert "has no metrics.json yet; finish it with `metalight run`" in refuse("results", copy / "run")

@@ -9,7 +9,7 @@ from metalight.errors import RecipeError
 from metalight.recipe import Recipe, load_recipe
 from metalight.studies import Plan, list_studies, load_study, plan_study
 
-PAPER = load_recipe("paper")
+PAPER = load_recipe("paper", ["baselines.kinds=[]"])
 
 
 def plan(folder: Path, text: str, recipe: Recipe = PAPER, **how: object) -> Plan:
@@ -63,6 +63,17 @@ def test_a_variant_changes_what_it_names_and_nothing_else(tmp_path: Path) -> Non
     changed["training"]["batch_size"], changed["name"] = PAPER.training.batch_size, PAPER.name
     assert changed == PAPER.model_dump()
     assert a.recipe.training.batch_size == 7
+
+
+def test_baselines_are_fitted_in_no_run_unless_asked_for(tmp_path: Path) -> None:
+    override = "baselines.kinds=all"
+    recipe = load_recipe("paper", [override])
+    (run,) = plan(tmp_path, "[variants.a]", recipe).runs
+    assert run.recipe.baselines.names == ()
+    (run,) = plan(tmp_path, "[variants.a]", recipe, overrides=[override]).runs
+    assert len(run.recipe.baselines.names) > 5
+    (run,) = plan(tmp_path, "[variants.a]\nbaselines.kinds = ['mean']", recipe).runs
+    assert run.recipe.baselines.names == ("mean",)
 
 
 def test_a_value_may_be_that_of_the_recipe_one_of_several_or_a_multiple(tmp_path: Path) -> None:

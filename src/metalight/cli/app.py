@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from metalight import __version__
-from metalight.cli import compare, evaluate, inspect, predict, rank, recipe, run, simulate, study
+from metalight.cli import compare, evaluate, inspect, predict, rank, recipe, results, run, simulate, study
 from metalight.cli.interruption import told_of_ctrl_c
 from metalight.errors import MetalightError, explain_system, is_of_the_place
 
@@ -50,6 +50,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("rank")(rank.rank)
+app.command("results")(results.results)
 app.command("inspect")(inspect.inspect)
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(simulate.app, name="simulate")

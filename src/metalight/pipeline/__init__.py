@@ -14,7 +14,7 @@ from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
-from metalight.pipeline.results_stage import write_results
+from metalight.pipeline.results_stage import adopt_study, write_results, write_results_of
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
@@ -36,6 +36,7 @@ __all__ = [
     "SideColumns",
     "TruthTable",
     "adopt_stages",
+    "adopt_study",
     "compare",
     "describe_costs",
     "describe_galaxies",
@@ -51,4 +52,5 @@ __all__ = [
     "save_ranks",
     "try_rates",
     "write_results",
+    "write_results_of",
 ]

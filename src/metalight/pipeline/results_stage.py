@@ -8,13 +8,26 @@ import pandas as pd
 
 from metalight.atomic import replace_file
 from metalight.catalog import name_property
+from metalight.errors import RunError
 from metalight.evaluation import load_beside, load_scores
 from metalight.model_files import load_config
 from metalight.pipeline.stage import Job, Stage
-from metalight.recipe import Recipe
-from metalight.report import Page, build_page, list_baselines, list_results, list_routes, list_scatter_ratios, tabulate
+from metalight.recipe import Recipe, load_recipe
+from metalight.report import (
+    Page,
+    build_page,
+    list_baselines,
+    list_results,
+    list_routes,
+    list_scatter_ratios,
+    list_study,
+    tabulate,
+)
 from metalight.run import RunFolder
 from metalight.tables import ColumnInfo, load_table
+
+_STUDIES, _STUDY_TABLE = "studies", "results.csv"
+_COLUMNS_OF_STUDY = ("variant", "repetition", "target", "rmse", "rmse_low", "rmse_high", "nmad", "rmse_over_sigma")
 
 
 def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
@@ -31,7 +44,9 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     results = list_results(scores, kinds, _count_galaxies(run))
     beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
     texts = {}
-    found = run.path / "studies" / "mass-metallicity"
+    for table in sorted((run.path / _STUDIES).glob(f"*/{_STUDY_TABLE}")):
+        results += list_study(table.parent.name, pd.read_csv(table), kinds)
+    found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
         results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
@@ -46,6 +61,53 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
             results += list_baselines(target, of_target, kinds[target])
         tabulate(results).to_csv(temporary, index=False, lineterminator="\n")
     return [run.results, run.results_table]
+
+
+def write_results_of(path: Path) -> list[Path]:
+    """The same of a run folder that nobody works on.
+
+    Raises:
+        RunError: It is no run folder, or its evaluation is not done.
+        InUseError: Another process works there.
+    """
+    run = _find_run(path)
+    with run.hold():
+        return write_results(run, load_recipe(str(run.recipe)))
+
+
+def adopt_study(path: Path, study: Path) -> Path:
+    """Keep the numbers of a study in a run, for its results page; gives the file they are kept in.
+
+    Args:
+        path: The run folder.
+        study: A folder of `metalight study`.
+
+    Raises:
+        RunError: One of the two is no such folder.
+        InUseError: Another process works on the run.
+    """
+    run = _find_run(path)
+    try:
+        name = json.loads((study / "study.json").read_text(encoding="utf-8"))["study"]
+        table = pd.read_csv(study / _STUDY_TABLE)
+        table[list(_COLUMNS_OF_STUDY)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{study} is no folder of a finished study; give one that `metalight study` made.") from error
+    kept = run.path / _STUDIES / Path(str(name)).stem / _STUDY_TABLE
+    with run.hold(), replace_file(kept) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    return kept
+
+
+def _find_run(path: Path) -> RunFolder:
+    run = RunFolder(path)
+    if not path.is_dir() or not run.is_run():
+        raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
+    needed = (run.recipe, run.catalog, run.splits, run.metrics("test"), run.metrics_by_truth("test"))
+    missing = [file.name for file in needed if not file.is_file()]
+    if missing:
+        raise RunError(f"The run {path} has no {missing[0]} yet; finish it with `metalight run`.")
+    return run
 
 
 def _count_galaxies(run: RunFolder) -> dict[str, int]:

@@ -142,6 +142,46 @@ def list_scatter_ratios(ratios: Mapping[str, Mapping[str, Any]]) -> list[Result]
     return results
 
 
+def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list[Result]:
+    """RMSE, NMAD and RMSE / σ of each variant of a study; of repetitions the mean, with their range as the interval.
+
+    Args:
+        name: Of the study; of `resolution` and `bands` the paper has values.
+        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma.
+        kinds: Which property each target is.
+    """
+    results = []
+    for (target, variant), rows in table.groupby(["target", "variant"], sort=False):
+        is_metallicity = kinds.get(str(target)) == "metallicity"
+        theirs = _find_published_variant(name, str(variant)) if is_metallicity else {}
+        section = f"Study '{name}' of {target}"
+        for metric, label in (("rmse", "RMSE"), ("nmad", "NMAD"), ("rmse_over_sigma", "RMSE / σ")):
+            values = rows[metric].dropna()
+            if values.empty:
+                continue
+            value = Interval(float(values.mean()), float(values.min()), float(values.max()))
+            if len(values) == 1:
+                bounds = (rows.get(f"{metric}_{end}", pd.Series([NAN])).iloc[0] for end in ("low", "high"))
+                value = Interval(value.value, *(float(bound) for bound in bounds))
+            paper = theirs.get(metric, NAN)
+            source = "figure 4" if name == "resolution" else "a later work quotes it"
+            where = source if math.isfinite(paper) else ""
+            results.append(Result(section, f"{label}, {variant}", value, published=paper, source=where))
+    return results
+
+
+def _find_published_variant(study: str, variant: str) -> dict[str, float]:
+    if study == "resolution" and variant.endswith(" px") and variant[:-3].isdigit():
+        scatter = published.BY_SIDE.get(int(variant[:-3]))
+        if scatter is not None:
+            ratio = scatter.rmse / published.SIGMA
+            return {"rmse": scatter.rmse, "nmad": scatter.nmad, "rmse_over_sigma": ratio}
+    if study == "bands" and variant in published.BY_BANDS:
+        rmse = published.BY_BANDS[variant]
+        return {"rmse": rmse, "rmse_over_sigma": rmse / published.SIGMA}
+    return {}
+
+
 def list_sections(results: Sequence[Result]) -> list[str]:
     """Names of the sections, in order."""
     return list(dict.fromkeys(result.section for result in results))

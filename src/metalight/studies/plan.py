@@ -9,6 +9,8 @@ from metalight.errors import RecipeError, name_nearest, shorten
 from metalight.recipe import Recipe
 from metalight.studies.table import Study, build_variant, folder_of, read_setting, set_value
 
+_BASELINES = "baselines"
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -81,6 +83,8 @@ def plan_study(
     Raises:
         RecipeError: The recipe lacks what the study needs, a variant's settings do not fit, or there is no such
             variant.
+
+    Baselines are fitted in no run, unless the table or `overrides` name some.
     """
     table = study.table
     if table.needs == "fetching" and not recipe.cutouts.is_fetched:
@@ -93,6 +97,9 @@ def plan_study(
             raise RecipeError(
                 f"The study '{study.name}' has no variant '{shorten(name)}'.{name_nearest(name, list(table.variants))}"
             )
+    if not any(override.strip().startswith(f"{_BASELINES}.") for override in overrides):
+        # A study compares networks: the baselines of every run would be most of the work of the small ones.
+        recipe = build_variant(recipe, {_BASELINES: {"kinds": ()}}, "a study")
     for_all = _list_for_all(study, overrides)
     wanted = [name for name in table.variants if not only or name in only]
     num_seeds = seeds or table.seeds
