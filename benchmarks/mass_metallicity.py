@@ -2,8 +2,9 @@
 
     python benchmarks/mass_metallicity.py --seeds 12
 
-makes surveys of 4,000 galaxies, learns from half of each with boosted trees on magnitudes, sizes and shapes, and judges by
-the other half: verdicts, correlations left at fixed mass after errors of mass, fourth parameters, slopes on star formation.
+makes surveys of 4,000 galaxies, learns from half of each with boosted trees on magnitudes, sizes and shapes, and judges
+by the other half: verdicts, correlations left at fixed mass after errors of mass, fourth parameters, slopes on star
+formation.
 """
 
 import argparse
