@@ -22,6 +22,7 @@ from metalight.evaluation.mass_metallicity import (
     compute_scatter_ratio,
     compute_sfr_residuals,
     compute_slope,
+    compute_study,
     exchange_predictions,
     explain_slopes,
     find_error,
@@ -448,6 +449,28 @@ def test_too_few_galaxies_and_constant_values_are_refused_in_a_sentence() -> Non
         select_galaxies(np.full(50, 8.9), mass, None)
     with pytest.raises(EvaluationError, match="have the same mass"):
         select_galaxies(metallicity, np.full(50, 10.0), metallicity)
+
+
+@pytest.mark.parametrize("flaw", ["constant predictions", "one SFR", "no ranges", "few", "no predicted masses", "wild"])
+def test_odd_samples_give_empty_rows_and_no_errors(flaw: str) -> None:
+    generator = np.random.default_rng(17)
+    num = 20 if flaw == "few" else 150
+    mass = generator.uniform(8.6, 11.3, num) - (4 if flaw == "no ranges" else 0)
+    metallicity = 8.9 + 0.25 * (mass - 10) + generator.normal(0, 0.1, num)
+    predicted = np.full(num, 8.9) if flaw == "constant predictions" else metallicity + generator.normal(0, 0.1, num)
+    seen = np.full(num, np.inf) if flaw == "no predicted masses" else mass + generator.normal(0, 0.2, num)
+    sfr = np.zeros(num) if flaw == "one SFR" else 0.76 * mass - 7.64 + generator.normal(0, 0.3, num)
+    concentration = np.where(np.arange(num) == 3, 1e12 if flaw == "wild" else 2.5, generator.normal(2.5, 0.3, num))
+    properties = {"log_sfr": sfr, "concentration": concentration}
+    galaxies, _ = select_galaxies(metallicity, mass, predicted, log_mass_predicted=seen, properties=properties)
+    study = compute_study(galaxies, galaxies, galaxies, galaxies, num_bootstrap=50)
+    assert len(study.tables["relation"]) % 15 == 0
+    assert not any("nan" in sentence.split() for sentence in study.sentences)
+    if flaw == "constant predictions":
+        assert study.results["knowledge"]["verdict"] == "mass alone"
+    if flaw == "no ranges":
+        assert study.tables["relation"]["median"].isna().all()
+        assert "routes" not in study.tables
 
 
 def test_missing_values_and_infinities_leave_galaxies_out_and_are_counted() -> None:

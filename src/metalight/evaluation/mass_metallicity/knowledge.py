@@ -153,6 +153,8 @@ def _judge_beside_mass(partial: PartialCorrelation, null: Null) -> Verdict:
     # Metallicity seen is metallicity seen the right way round.
     if partial.is_beyond_controls and partial.corrected.value > 0 and is_over_null:
         return "more than mass"
+    if not np.isfinite(partial.raw.value):
+        return "mass alone"  # they do not vary at a mass
     corrected = partial.corrected
     is_known_well = corrected.high_95 - corrected.low_95 < 3 * SMALL_CORRELATION
     is_small = corrected.high_95 < SMALL_CORRELATION
@@ -168,6 +170,11 @@ def _describe(
     verdict: Verdict,
 ) -> str:
     partial = gain.partial
+    if not np.isfinite(partial.raw.value):
+        return (
+            "The predictions show nothing of metallicity beyond what mass tells: at one mass they do not vary, so that "
+            "nothing can go with them."
+        )
     start = {
         "more than mass": "The predictions see more of metallicity than mass tells",
         "mass as seen": "The predictions know no more than masses read from the image, whose errors follow metallicity",

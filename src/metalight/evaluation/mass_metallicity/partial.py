@@ -25,8 +25,8 @@ Errors of star formation rates are most of their spread at one mass, so that the
 
 _MOST_FACTOR = 20.0
 
-_ROUNDING = 1e-6
-"""Of a quantity's standard deviation."""
+_ROUNDING, _OF_SIZE = 1e-6, 1e-12
+"""Of a quantity's standard deviation, and of its size: what varies by no more does not vary."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ def fix_controls(
     for each, relation in zip((a, b), relations, strict=True):
         left = each - relation.predict(*controls)
         # What follows from the controls entirely leaves rounding, which would go with anything.
-        residuals.append(np.where(left.std() > _ROUNDING * each.std(), left, 0.0))
+        is_rounding = left.std() <= _ROUNDING * each.std() + _OF_SIZE * np.abs(each).max()
+        residuals.append(np.zeros_like(left) if is_rounding else left)
     return FixedControls(
         np.stack(residuals, axis=1),
         (relations[0].compute_slopes(*controls), relations[1].compute_slopes(*controls)),

@@ -1,6 +1,7 @@
 """The draft's section 5 in one go: every table and number of the study, from arrays."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,8 @@ def compute_study(
             tables |= part.tables
             sentences += part.sentences
             advance(1)
-    return MassMetallicityStudy(results, tables, sentences)
+    # As tables write what is not defined.
+    return MassMetallicityStudy(results, tables, [re.sub(r"[+-]?\bnan\b", "–", text) for text in sentences])
 
 
 def _build_relation_table(test: StudyGalaxies) -> pd.DataFrame:
