@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from metalight.figures.style import BLACK, NMAD_BLUE, RMSE_RED, make_figure, save_figure, save_numbers, use_style
+from metalight.figures.style import (
+    BLACK,
+    NMAD_BLUE,
+    RMSE_RED,
+    escape_math,
+    make_figure,
+    save_figure,
+    save_numbers,
+    use_style,
+)
 
 _COLOURS = {"lowest": NMAD_BLUE, "highest": RMSE_RED}
 _STYLES = {"lowest": "--", "highest": "-"}
@@ -42,6 +51,7 @@ def build_figure(curve: pd.DataFrame, name: str) -> Figure:
     figure = make_figure(11, 4.8)
     grid = figure.add_gridspec(1, 2, left=0.075, right=0.985, bottom=0.145, top=0.965, wspace=0.16)
     left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    name = escape_math(name)
     _draw_panel(left, curve[curve["kind"] == "as many"], "purity", name)
     left.legend(loc="upper left")
     left.set(xlabel="Galaxies listed, and as many wanted", ylabel="Purity and completeness")

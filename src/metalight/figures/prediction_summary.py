@@ -31,6 +31,7 @@ from metalight.figures.style import (
     NMAD_BLUE,
     POINT_GREY,
     RMSE_RED,
+    escape_math,
     make_figure,
     make_halo,
     save_figure,
@@ -178,7 +179,8 @@ def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
 def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
     """The figure of 7 × 7 inches."""
     figure = make_figure(7, 7)
-    draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), unit)
+    name = escape_math(name)
+    draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), escape_math(unit))
     return figure
 
 
@@ -188,7 +190,7 @@ def draw_summary(figure: FigureBase, summary: PredictionSummary, labels: tuple[s
     Args:
         figure: What to fill.
         summary: What to show.
-        labels: Of the true and of the predicted values, for the axes.
+        labels: Of the true and of the predicted values, for the axes, where `$` begins a formula.
         unit: Their unit; empty if they have none.
     """
     has_cells = len(summary.cells) > 0

@@ -15,6 +15,7 @@ from metalight.figures.style import (
     FAINT_GREY,
     NMAD_BLUE,
     RMSE_RED,
+    escape_math,
     make_figure,
     save_figure,
     save_numbers,
@@ -83,6 +84,7 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     reach = float(np.nanmax(np.abs(bins["mean_bias"]) + bins["mean_bias_error"].fillna(0))) or 1.0
     axes.set_ylim(-1.15 * reach, 1.55 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="both"))
+    name, unit = escape_math(name), escape_math(unit)
     told = f" [{unit}]" if unit else ""
     axes.set_xlabel(f"Predicted {name}" if unit in ("", "dex") else f"Predicted {name}{told}")
     axes.set_ylabel(f"Mean of predicted − true{told}")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from metalight.evaluation import find_scorable
-from metalight.figures.style import BLACK, RMSE_RED, make_figure, save_figure, save_numbers, use_style
+from metalight.figures.style import BLACK, RMSE_RED, escape_math, make_figure, save_figure, save_numbers, use_style
 
 _NUM_BINS, _FEWEST_BINS = 40, 8
 _DPI = 150
@@ -60,6 +60,7 @@ def build_figure(histograms: pd.DataFrame, spreads: tuple[float, float], name: s
     """The figure: true values in black, predictions in red and thicker, so that both are told apart without colour."""
     figure = make_figure(6, 4.6)
     axes = figure.add_axes((0.155, 0.155, 0.81, 0.81))
+    name, unit = escape_math(name), escape_math(unit)
     edges = np.append(histograms["low"].to_numpy(), histograms["high"].iloc[-1])
     told = f" {unit}" if unit else ""
     for column, label, spread, colour, width in (

@@ -9,7 +9,7 @@ import pandas as pd
 from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
-from metalight.evaluation import load_beside, load_scores
+from metalight.evaluation import load_beside, load_score_table, load_scores
 from metalight.model_files import load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
@@ -41,7 +41,7 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     info = load_table(run.catalog, missing_values=()).info
     units = {target: info.get(target, ColumnInfo()).unit for target in scores}
     beside = load_beside(run.baselines)
-    results = list_results(scores, kinds, _count_galaxies(run))
+    results = list_results(scores, kinds, units, _count_galaxies(run))
     beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
     texts = {}
     for table in sorted((run.path / _STUDIES).glob(f"*/{_STUDY_TABLE}")):
@@ -52,7 +52,11 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
         results += list_scatter_ratios(stored.get("scatter_ratios", {}))
         texts["The mass–metallicity relation"] = (found / "summary.txt").read_text(encoding="utf-8")
-    bins = _load_bins(run, {target for target in scores if kinds[target] == "metallicity"})
+    bins = {
+        target: of_target
+        for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
+        if kinds.get(target) == "metallicity"
+    }
     page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
@@ -115,11 +119,6 @@ def _count_galaxies(run: RunFolder) -> dict[str, int]:
     sizes = splits["split"].value_counts()
     nums = {"selected": len(load_table(run.catalog, missing_values=()).frame), "with an image": len(splits)}
     return nums | {name: int(sizes.get(name, 0)) for name in ("train", "validation", "test")}
-
-
-def _load_bins(run: RunFolder, targets: set[str]) -> dict[str, pd.DataFrame]:
-    bins = pd.read_csv(run.metrics_by_truth("test"))
-    return {str(target): of_target for target, of_target in bins.groupby("target") if target in targets}
 
 
 def _describe_model(run: RunFolder, recipe: Recipe) -> str:

@@ -179,7 +179,7 @@ def _study_scatter(test: StudyGalaxies, how: Draws) -> MassMetallicityStudy:
             "spread_over_bins": seen.spread_over_bins,
             "shrinkage_alone": alone_too,
             "residuals_put_back": put_back,
-            "paper": list(SCATTER_RATIOS[name]),
+            "paper": [SCATTER_RATIOS[name].value, SCATTER_RATIOS[name].error],
         }
         for name, (seen, alone_too, put_back) in found.items()
     }
