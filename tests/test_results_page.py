@@ -12,7 +12,9 @@ from call import QUICK, change_catalog, refuse, run, succeed
 from metalight import published
 from metalight.evaluation import evaluate_predictions
 from metalight.intervals import Interval
+from metalight.pipeline import PREDICTIONS_STUDIED
 from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
+from metalight.run import compute_digest
 
 
 def read_table(page: str, heading: str) -> list[list[str]]:
@@ -186,6 +188,21 @@ def test_numbers_of_a_study_are_kept_in_the_run_and_stay_on_its_page(copy: Path)
     assert rows["RMSE, 3 px"] == ["0.1500", "0.1400 to 0.1600", "–", ""]
     run(copy, "--from", "results")
     assert (copy / "run/results.md").read_text(encoding="utf-8") == page
+
+
+def test_a_study_of_earlier_predictions_is_told_of_and_its_numbers_are_not_shown(copy: Path) -> None:
+    run(copy)
+    folder, page = copy / "run/studies/mass-metallicity", copy / "run/results.md"
+    folder.mkdir(parents=True)
+    digest = compute_digest([copy / "run/predictions/test.parquet"])
+    (folder / "results.json").write_text(json.dumps({PREDICTIONS_STUDIED: digest}))
+    (folder / "summary.txt").write_text("Predictions know of everything.")
+    succeed("results", copy / "run")
+    assert "Predictions know of everything." in page.read_text(encoding="utf-8")
+    run(copy, "--set", "prediction.views=none")
+    text = page.read_text(encoding="utf-8")
+    assert "Predictions know of everything." not in text
+    assert "is of earlier predictions" in text
 
 
 def test_what_is_no_run_or_no_study_is_refused(copy: Path, tmp_path: Path) -> None:

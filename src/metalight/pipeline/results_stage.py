@@ -10,7 +10,7 @@ from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
 from metalight.evaluation import load_beside, load_score_table, load_scores
-from metalight.model_files import load_config
+from metalight.model_files import CONFIG_FILE, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
 from metalight.report import (
@@ -23,10 +23,17 @@ from metalight.report import (
     list_study,
     tabulate,
 )
-from metalight.run import RunFolder
+from metalight.run import RunFolder, compute_digest
 from metalight.tables import ColumnInfo, load_table
 
+PREDICTIONS_STUDIED = "predictions_sha256"
+"""By what name the study of mass and metallicity keeps the digest of the test predictions that it is of."""
+
 _STUDIES, _STUDY_TABLE = "studies", "results.csv"
+_MASS_METALLICITY = "The mass–metallicity relation"
+_OF_EARLIER_PREDICTIONS = (
+    "The study of it in this run is of earlier predictions; `metalight study mass-metallicity RUN` makes it anew."
+)
 _COLUMNS_OF_STUDY = ("variant", "repetition", "target", "rmse", "rmse_low", "rmse_high", "nmad", "rmse_over_sigma")
 
 
@@ -48,10 +55,13 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         results += list_study(table.parent.name, pd.read_csv(table), kinds)
     found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
-        results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
-        results += list_scatter_ratios(stored.get("scatter_ratios", {}))
-        texts["The mass–metallicity relation"] = (found / "summary.txt").read_text(encoding="utf-8")
+        if stored.get(PREDICTIONS_STUDIED) == compute_digest([run.predictions("test")]):
+            results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
+            results += list_scatter_ratios(stored.get("scatter_ratios", {}))
+            texts[_MASS_METALLICITY] = (found / "summary.txt").read_text(encoding="utf-8")
+        else:
+            texts[_MASS_METALLICITY] = _OF_EARLIER_PREDICTIONS
     bins = {
         target: of_target
         for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
@@ -107,11 +117,16 @@ def _find_run(path: Path) -> RunFolder:
     run = RunFolder(path)
     if not path.is_dir() or not run.is_run():
         raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
-    needed = (run.recipe, run.catalog, run.splits, run.metrics("test"), run.metrics_by_truth("test"))
-    missing = [file.name for file in needed if not file.is_file()]
-    if missing:
-        raise RunError(f"The run {path} has no {missing[0]} yet; finish it with `metalight run`.")
+    if missing := find_missing(run):
+        raise RunError(f"The run {path} has no {missing} yet; finish it with `metalight run`.")
     return run
+
+
+def find_missing(run: RunFolder) -> str:
+    """The name of a file that the page of a run needs and that is not there, as in runs of before; empty: none."""
+    needed = (run.recipe, run.catalog, run.splits, run.predictions("test"), run.model / CONFIG_FILE)
+    needed += (run.metrics("test"), run.metrics_by_truth("test"))
+    return next((file.name for file in needed if not file.is_file()), "")
 
 
 def _count_galaxies(run: RunFolder) -> dict[str, int]:
