@@ -170,7 +170,7 @@ def test_a_catalogue_without_star_formation_or_photometry_is_studied_as_far_as_i
     report = study_mass_metallicity(copy.path, num_bootstrap=100)
     assert "sfr_residuals" not in report.study.tables
     assert any("no star formation rates" in sentence for sentence in report.study.sentences)
-    assert any("lack of: concentration R90/R50" in sentence for sentence in report.study.sentences)
+    assert any("does not have them: concentration R90/R50" in sentence for sentence in report.study.sentences)
     folder = copy.path / "studies" / "mass-metallicity"
     assert not (folder / "sfr_residuals.csv").exists()  # of the study before
 

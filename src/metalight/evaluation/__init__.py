@@ -27,7 +27,7 @@ from metalight.evaluation.metric_text import (
     format_interval,
     format_label,
     format_number,
-    has_unit,
+    format_percentage,
 )
 from metalight.evaluation.paired import (
     Comparison,
@@ -116,8 +116,8 @@ __all__ = [
     "format_interval",
     "format_label",
     "format_number",
+    "format_percentage",
     "format_scores",
-    "has_unit",
     "is_metallicity_like",
     "list_beside_notes",
     "load_beside",

@@ -73,6 +73,12 @@ def format_number(value: float, decimals: int, *, sign: str = "") -> str:
     return f"{round(value, decimals) + 0:{sign},.{decimals}f}" if math.isfinite(value) else "–"
 
 
+def format_percentage(fraction: float) -> str:
+    """`0.49 %`, `20 %`: two digits, and all of those before the point."""
+    percent = 100 * fraction
+    return f"{percent:.0f} %" if percent >= 99.5 else f"{percent:.2g} %"
+
+
 def format_interval(metric: Interval, decimals: int, *, sign: str = "") -> str:
     """`0.0841 to 0.0858`, or a dash if it is not defined."""
     if not (math.isfinite(metric.low) and math.isfinite(metric.high)):

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from metalight.evaluation import compute_trends, correlate_ranks
+from metalight.evaluation import compute_trends, correlate_ranks, format_number
 from metalight.figures.galaxies import make_greys
 from metalight.figures.style import (
     BLACK,
@@ -142,4 +142,5 @@ def _draw_trend(axes: Axes, bins: pd.DataFrame) -> None:
 
 def _describe(ranks: "pd.Series[float]") -> str:
     star = "*" if ranks["chance"] < _CLEAR_CHANCE else ""
-    return f"ρ = {ranks['spearman']:.2f}{star}, {int(ranks['num']):,} galaxies".replace("-", "−")
+    rank = format_number(float(ranks["spearman"]), 2).replace("-", "−")
+    return f"ρ = {rank}{star}, {int(ranks['num']):,} galaxies"

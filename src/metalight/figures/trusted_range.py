@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from metalight.evaluation import format_percentage
 from metalight.figures.galaxies import compute_marker_areas
 from metalight.figures.style import (
     BLACK,
@@ -89,9 +90,9 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     axes.set_xlabel(f"Predicted {name}" if unit in ("", "dex") else f"Predicted {name}{told}")
     axes.set_ylabel(f"Mean of predicted − true{told}")
     scatter_axes.set_ylabel(f"Scatter{told}")
-    outside = 100 * trusted["fraction_outside"].value
     is_trusted = np.isfinite(trusted["low"].value)
-    words = f"{outside:.2g} % predicted outside the trusted range" if is_trusted else "no range is trusted"
+    outside = format_percentage(trusted["fraction_outside"].value)
+    words = f"{outside} predicted outside the trusted range" if is_trusted else "no range is trusted"
     axes.set_title(words, y=0.88, fontsize=12.5)
     figure.align_ylabels([axes, scatter_axes])
     return figure

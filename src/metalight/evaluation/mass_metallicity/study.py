@@ -334,7 +334,7 @@ def _study_fourth_parameter(
         sentences.append(f"Metallicity beside {relation}: {'; '.join(words)}.")
     lacking = [what for name, what in PARAMETERS.items() if name not in {name for _, name in found}]
     if lacking:
-        sentences.append(f"No fourth parameter is tried in the catalogue's lack of: {', '.join(lacking)}.")
+        sentences.append(f"Not tried, as the catalogue does not have them: {', '.join(lacking)}.")
     return MassMetallicityStudy({"fourth_parameter": results}, {"fourth_parameter": build_gain_table(found)}, sentences)
 
 
