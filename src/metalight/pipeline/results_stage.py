@@ -124,8 +124,10 @@ def _find_run(path: Path) -> RunFolder:
 
 def find_missing(run: RunFolder) -> str:
     """The name of a file that the page of a run needs and that is not there, as in runs of before; empty: none."""
-    needed = (run.recipe, run.catalog, run.splits, run.predictions("test"), run.model / CONFIG_FILE)
-    needed += (run.metrics("test"), run.metrics_by_truth("test"))
+    needed = (
+        *(run.recipe, run.catalog, run.splits, run.model / CONFIG_FILE),
+        *(run.predictions("test"), run.metrics("test"), run.metrics_by_truth("test")),
+    )
     return next((file.name for file in needed if not file.is_file()), "")
 
 
