@@ -16,12 +16,13 @@ from PIL import Image
 
 from legible import assert_legible, texts_of
 from metalight.errors import EvaluationError
-from metalight.evaluation import compute_binned_statistics, select_examples
+from metalight.evaluation import compute_binned_statistics, compute_score_tables, evaluate_predictions, select_examples
 from metalight.figures import draw_example_grid, draw_prediction_summary, draw_training_history
 from metalight.figures import example_grid as grid_module
 from metalight.figures import prediction_summary as summary_module
 from metalight.figures import stellar_mass as stellar_mass_module
 from metalight.figures import training_history as history_module
+from metalight.figures import trusted_range as trusted_module
 from metalight.figures.galaxies import compute_marker_areas, make_greys
 from metalight.figures.style import NMAD_BLUE, RMSE_RED, use_style
 
@@ -177,6 +178,25 @@ def test_every_galaxy_of_a_small_sample_is_a_point_within_the_frame() -> None:
     nums = compute_binned_statistics(truth, predicted, np.asarray(median.get_xdata()))["num"]
     assert nums.min() >= 3, "a bin with one or two galaxies is not drawn"
     assert not [artist for artist in main.collections if isinstance(artist, QuadMesh)]
+
+
+@pytest.mark.parametrize("num", [2, 3, 40])
+def test_every_residual_of_a_small_sample_is_in_the_inset(num: int) -> None:
+    truth = np.linspace(8.3, 9.2, num)
+    residuals = np.random.default_rng(num).normal(0, 0.1, num)
+    assert summary_module.compute_summary(truth, truth + residuals).residuals["num"].sum() == num
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
+def test_targets_of_any_size_are_legible_in_the_figure_of_the_trusted_range(scale: float) -> None:
+    predicted = np.random.default_rng(0).normal(8.8, 0.03, 60)
+    truth = predicted + np.random.default_rng(1).normal(0, 0.01, 60)
+    scores = evaluate_predictions(scale * truth, scale * predicted, baseline_mean=None, num_bootstrap=0)
+    bins = compute_score_tables(scale * truth, scale * predicted, num_bootstrap=0).by_prediction
+    with use_style():
+        figure = trusted_module.build_figure(bins[bins["num"] > 0], scores.breakdown["trusted_range"], "size", "kpc")
+    assert_legible(figure)
+    assert all("[" in label for label in (figure.axes[0].get_ylabel(), figure.axes[1].get_xlabel()))
 
 
 def test_marker_areas_are_those_of_the_paper_or_scaled_to_the_fullest_bin() -> None:

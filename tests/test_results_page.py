@@ -163,6 +163,7 @@ def test_numbers_that_are_not_known_are_dashes_and_empty_cells() -> None:
     page = build_page(Page("x", "A model.", results, scores, {}))
     assert "nan" not in page
     assert tabulate(results[:20])["low"].isna().all()
+    assert "There are too few test galaxies to score." in build_page(Page("x", "A model.", [], {}, {}))
 
 
 def make_study(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from metalight.figures.style import (
     POINT_GREY,
     RMSE_RED,
     escape_math,
+    label_axis,
     make_figure,
     save_figure,
     save_numbers,
@@ -215,8 +216,8 @@ def _draw_bootstrap(axes: Axes, summary: PairedSummary, unit: str) -> None:
 
 
 def _label(axes: Axes, x: str, y: str, x_unit: str, y_unit: str) -> None:
-    axes.set_xlabel(f"{x} [{x_unit}]" if x_unit else x)
-    axes.set_ylabel(f"{y} [{y_unit}]" if y_unit else y)
+    label_axis(axes.xaxis, x, x_unit, axes.get_xlim())
+    label_axis(axes.yaxis, y, y_unit, axes.get_ylim())
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(6))
 

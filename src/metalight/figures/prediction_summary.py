@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -32,6 +31,7 @@ from metalight.figures.style import (
     POINT_GREY,
     RMSE_RED,
     escape_math,
+    label_axis,
     make_figure,
     make_halo,
     save_figure,
@@ -169,8 +169,9 @@ def _choose_cells(num_galaxies: int, frame: tuple[float, float]) -> FloatArray:
 
 
 def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
-    """Forty bins, fewer for a small sample, as far to both sides as 99 % of the residuals go."""
-    reach = float(np.percentile(np.abs(residuals), 99)) or 1.0
+    """Forty bins as far to both sides as 99 % of the residuals go; fewer bins for a small sample, and all of it."""
+    part = 100 if len(residuals) < MIN_GALAXIES_FOR_HISTOGRAM else 99
+    reach = float(np.percentile(np.abs(residuals), part)) or 1.0
     num_bins = min(_NUM_RESIDUAL_BINS, max(8, 2 * round(math.sqrt(len(residuals)))))
     counts, edges = np.histogram(residuals, bins=num_bins, range=(-reach, reach))
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "num": counts})
@@ -250,8 +251,8 @@ def _label_axes(axes: Axes, summary: PredictionSummary, labels: tuple[str, str],
     axes.set(xlim=summary.frame, ylim=summary.frame)
     # Logarithms have no unit of their own; dex is the unit of their differences.
     unit = "" if unit == "dex" else unit
-    _label_axis(axes.xaxis, labels[0], unit, summary.frame)
-    _label_axis(axes.yaxis, labels[1], unit, summary.frame)
+    label_axis(axes.xaxis, labels[0], unit, summary.frame)
+    label_axis(axes.yaxis, labels[1], unit, summary.frame)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS))
     # Without the lowest label, which would meet that of the other axis in the corner.
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS, prune="lower"))
@@ -273,16 +274,6 @@ def _label_axes(axes: Axes, summary: PredictionSummary, labels: tuple[str, str],
     )
 
 
-def _label_axis(axis: XAxis | YAxis, label: str, unit: str, limits: tuple[float, float]) -> None:
-    """Label with the unit, and a power of ten where the tick labels would be too wide for their margin."""
-    largest = max(abs(limit) for limit in limits)
-    if not 0.01 <= largest < 1e4:
-        power = math.floor(math.log10(largest))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.3g}".replace("-", "−")))
-        unit = f"$10^{{{power}}}$ {unit}".strip()
-    axis.set_label_text(f"{label} [{unit}]" if unit else label)
-
-
 def _draw_scatter(axes: Axes, bins: pd.DataFrame, summary: PredictionSummary, unit: str) -> None:
     # Markers on the edge of the frame, as of the paper's first and last bin, are shown whole.
     bins = bins[bins["centre"].between(summary.frame[0] - 1e-9, summary.frame[1] + 1e-9)]
@@ -299,7 +290,7 @@ def _draw_scatter(axes: Axes, bins: pd.DataFrame, summary: PredictionSummary, un
     axes.set_ylim(0, PAPER_MAX_SCATTER if is_as_in_paper else (1.4 * largest or 1.0))
     axes.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
     axes.tick_params(labelbottom=False)
-    _label_axis(axes.yaxis, "Scatter", unit, axes.get_ylim())
+    label_axis(axes.yaxis, "Scatter", unit, axes.get_ylim())
     axes.legend(loc="upper center", ncols=2, borderaxespad=0.3, handlelength=1.3, columnspacing=1.3)
 
 
@@ -317,7 +308,7 @@ def _draw_residuals(axes: Axes, summary: PredictionSummary, unit: str) -> None:
     axes.axvline(0, color=BLACK, lw=1)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.08 * max(1, int(histogram["num"].max())))
-    _label_axis(axes.xaxis, "predicted − true", unit, axes.get_xlim())
+    label_axis(axes.xaxis, "predicted − true", unit, axes.get_xlim())
     axes.xaxis.label.set_fontsize(12)
     axes.xaxis.labelpad = 2
     axes.tick_params(labelsize=11.5, left=False, right=False, labelleft=False, top=False)

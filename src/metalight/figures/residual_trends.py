@@ -19,6 +19,7 @@ from metalight.figures.style import (
     POINT_GREY,
     RMSE_RED,
     escape_math,
+    label_axis,
     make_figure,
     save_figure,
     save_numbers,
@@ -110,7 +111,7 @@ def build_figure(
         if place % num_columns:
             axes.tick_params(labelleft=False)
         else:
-            axes.set_ylabel(f"predicted − true [{unit}]" if unit else "predicted − true")
+            label_axis(axes.yaxis, "predicted − true", unit, (-reach, reach))
     return figure
 
 

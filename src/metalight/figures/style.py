@@ -1,6 +1,7 @@
 """How every figure looks, and how it is saved: the same bytes whenever the same numbers are drawn."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.style
 import pandas as pd
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.ticker import FuncFormatter
 
 from metalight.atomic import replace_file
 
@@ -70,6 +73,16 @@ def use_style() -> Iterator[None]:
 def escape_math(text: str) -> str:
     """Words of a user, such as the name of a column, as they are to be shown: a `$` in them begins no formula."""
     return text.replace("$", r"\$")
+
+
+def label_axis(axis: XAxis | YAxis, label: str, unit: str, limits: tuple[float, float]) -> None:
+    """Label with the unit, and a power of ten where the tick labels would be too wide for their margin."""
+    largest = max(abs(limit) for limit in limits)
+    if not 0.01 <= largest < 1e4:
+        power = math.floor(math.log10(largest))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.6g}".replace("-", "−")))
+        unit = f"$10^{{{power}}}$ {unit}".strip()
+    axis.set_label_text(f"{label} [{unit}]" if unit else label)
 
 
 def make_figure(width: float, height: float, **options: Any) -> Figure:

@@ -17,6 +17,7 @@ from metalight.figures.style import (
     NMAD_BLUE,
     RMSE_RED,
     escape_math,
+    label_axis,
     make_figure,
     save_figure,
     save_numbers,
@@ -86,10 +87,10 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     axes.set_ylim(-1.15 * reach, 1.55 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="both"))
     name, unit = escape_math(name), escape_math(unit)
-    told = f" [{unit}]" if unit else ""
-    axes.set_xlabel(f"Predicted {name}" if unit in ("", "dex") else f"Predicted {name}{told}")
-    axes.set_ylabel(f"Mean of predicted − true{told}")
-    scatter_axes.set_ylabel(f"Scatter{told}")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    label_axis(axes.xaxis, f"Predicted {name}", "" if unit == "dex" else unit, axes.get_xlim())
+    label_axis(axes.yaxis, "Mean of predicted − true", unit, axes.get_ylim())
+    label_axis(scatter_axes.yaxis, "Scatter", unit, scatter_axes.get_ylim())
     is_trusted = np.isfinite(trusted["low"].value)
     outside = format_percentage(trusted["fraction_outside"].value)
     words = f"{outside} predicted outside the trusted range" if is_trusted else "no range is trusted"

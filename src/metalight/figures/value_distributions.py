@@ -10,7 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from metalight.evaluation import find_scorable
 from metalight.figures.prediction_summary import format_scatter
-from metalight.figures.style import BLACK, RMSE_RED, escape_math, make_figure, save_figure, save_numbers, use_style
+from metalight.figures.style import (
+    BLACK,
+    RMSE_RED,
+    escape_math,
+    label_axis,
+    make_figure,
+    save_figure,
+    save_numbers,
+    use_style,
+)
 
 _NUM_BINS, _FEWEST_BINS = 40, 8
 _DPI = 150
@@ -74,7 +83,7 @@ def build_figure(histograms: pd.DataFrame, spreads: tuple[float, float], name: s
     margin = 0.02 * (edges[-1] - edges[0])  # a bar at an end must not lie on the frame
     axes.set_xlim(edges[0] - margin, edges[-1] + margin)
     axes.set_ylim(0, 1.25 * max(1, int(histograms[["num_true", "num_predicted"]].to_numpy().max())))
-    axes.set_xlabel(name if unit in ("", "dex") else f"{name} [{unit}]")
+    label_axis(axes.xaxis, name, "" if unit == "dex" else unit, axes.get_xlim())
     axes.set_ylabel("Galaxies")
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.legend(loc="upper left")

@@ -52,6 +52,8 @@ def build_page(page: Page) -> str:
     lines = [f"# Results of {page.name}"]
     for text in (page.model, _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
+    if not page.scores:
+        lines += ["", "There are too few test galaxies to score."]
     for target, scores in page.scores.items():
         quoted = textwrap.wrap(quote_scores(target, scores, page.units.get(target, "")), _WIDTH - 2)
         lines += ["", *(f"> {line}" for line in quoted)]
