@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from metalight.scaling_relations import (
     CONVERSIONS,
@@ -22,7 +20,6 @@ from metalight.scaling_relations import (
     compute_main_sequence,
     compute_mannucci,
     compute_tremonti,
-    compute_tremonti_slope,
     predict_sfr_offset,
 )
 from metalight.simulate import relations as laws
@@ -49,14 +46,10 @@ def test_the_table_of_tremonti_et_al_has_its_medians_and_a_scatter_of_a_tenth() 
     assert np.all((high - low)[:4] > 2 * (high - low)[-4:])  # it shrinks with mass
 
 
-def test_slopes_of_the_polynomial_are_those_of_the_formula() -> None:
-    np.testing.assert_allclose(compute_tremonti_slope(np.array([9.0, 10.0, 11.0])), [0.402, 0.242, 0.081], atol=1e-3)
-
-
-@given(st.floats(8.5, 11.4))
-def test_slopes_are_differences_of_the_polynomial(log_mass: float) -> None:
-    rise = np.diff(compute_tremonti(np.array([log_mass, log_mass + 0.01])))[0]
-    assert rise / 0.01 == pytest.approx(float(compute_tremonti_slope(np.array(log_mass + 0.005))), abs=1e-6)
+def test_slopes_of_the_polynomial_are_those_worked_out_by_hand() -> None:
+    log_mass = np.array([9.0, 10.0, 11.0])
+    slopes = (compute_tremonti(log_mass + 0.01) - compute_tremonti(log_mass - 0.01)) / 0.02
+    np.testing.assert_allclose(slopes, [0.402, 0.242, 0.081], atol=1e-3)  # the astronomer's notes, 1.1
 
 
 def test_mannucci_et_al_lie_below_tremonti_et_al_by_what_the_scales_differ() -> None:

@@ -28,6 +28,7 @@ from metalight.evaluation.metric_text import (
     format_label,
     format_number,
     format_percentage,
+    pad_columns,
 )
 from metalight.evaluation.paired import (
     Comparison,
@@ -123,6 +124,7 @@ __all__ = [
     "load_beside",
     "load_score_table",
     "load_scores",
+    "pad_columns",
     "pair_predictions",
     "rank_predictions",
     "save_beside",

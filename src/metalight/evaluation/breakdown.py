@@ -97,10 +97,8 @@ def describe_breakdown(breakdown: Breakdown, unit: str, decimals: int) -> list[s
         _tell_ends(breakdown),
     )
     # A per cent sign stays on the line of its number.
-    lines = [
-        line for each in sentences for line in textwrap.wrap(each.replace(" %", "\N{NO-BREAK SPACE}%"), _LINE_WIDTH)
-    ]
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    lines = [line for each in sentences for line in textwrap.wrap(each.replace(" %", f"{_JOINT}%"), _LINE_WIDTH)]
+    return [line.replace(_JOINT, " ") for line in lines]
 
 
 def _plain(value: float) -> Interval:

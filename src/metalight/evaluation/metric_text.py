@@ -88,13 +88,18 @@ def format_interval(metric: Interval, decimals: int, *, sign: str = "") -> str:
 
 def align_rows(rows: Sequence[Sequence[str]], *, num_left: int = 1) -> list[str]:
     """Lines of a plain-text table, a rule below the first; all but the first `num_left` columns end flush right."""
+    padded = pad_columns(rows, [column < num_left for column in range(len(rows[0]))])
+    padded.insert(1, ["─" * len(cell) for cell in padded[0]])
+    return ["  ".join(row).rstrip() for row in padded]
+
+
+def pad_columns(rows: Sequence[Sequence[str]], is_left: Sequence[bool]) -> list[list[str]]:
+    """The same cells, those of a column equally wide: words of the columns that `is_left` are on the left."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if column < num_left else text.rjust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
+    return [
+        [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(row, widths, is_left, strict=True)
+        ]
         for row in rows
     ]
-    lines.insert(1, "  ".join("─" * width for width in widths))
-    return [line.rstrip() for line in lines]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from metalight import published
-from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes
+from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes, pad_columns
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
 
@@ -162,17 +162,9 @@ def _format(value: float, decimals: int) -> str:
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table whose columns are as wide in the text as on the page; numbers end flush right."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     is_left = [name in _LEFT for name in rows[0]]
-
-    def join(cells: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(cells, widths, is_left, strict=True)
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    dashes = ["-" * (width + 1) for width in widths]
+    padded = pad_columns([[cell.replace("|", "\\|") for cell in row] for row in rows], is_left)
+    dashes = ["-" * (len(cell) + 1) for cell in padded[0]]
     rule = "|".join(f":{dash}" if left else f"{dash}:" for dash, left in zip(dashes, is_left, strict=True))
-    return [join(rows[0]), f"|{rule}|", *(join(row) for row in rows[1:])]
+    lines = [f"| {' | '.join(row)} |" for row in padded]
+    return [lines[0], f"|{rule}|", *lines[1:]]

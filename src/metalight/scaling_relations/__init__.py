@@ -32,7 +32,6 @@ from metalight.scaling_relations.tremonti import (
     TremontiPercentiles,
     compute_tremonti,
     compute_tremonti_relative_scatter,
-    compute_tremonti_slope,
 )
 
 RELATIONS = {
@@ -70,7 +69,6 @@ __all__ = [
     "compute_mannucci_projection",
     "compute_tremonti",
     "compute_tremonti_relative_scatter",
-    "compute_tremonti_slope",
     "keep_range",
     "predict_sfr_offset",
 ]

@@ -27,11 +27,6 @@ def compute_tremonti(log_mass: FloatArray) -> FloatArray:
     return -1.492 + 1.847 * log_mass - 0.08026 * log_mass**2
 
 
-def compute_tremonti_slope(log_mass: FloatArray) -> FloatArray:
-    """Change of eq. 3 with a dex of mass."""
-    return 1.847 - 2 * 0.08026 * log_mass
-
-
 def compute_tremonti_relative_scatter(log_mass: FloatArray) -> FloatArray:
     """Scatter of metallicities at a mass, in units of that at 10^10 solar masses.
 

@@ -184,10 +184,12 @@ def _study_scatter(test: StudyGalaxies, how: Draws) -> MassMetallicityStudy:
         for name, (seen, alone_too, put_back) in found.items()
     }
     seen, alone_too, put_back = found["predicted metallicity"]
+    paper = SCATTER_RATIOS["predicted metallicity"]
     sentence = (
         f"At a mass, predicted metallicities scatter {seen.mean.value:.2f} times as much as measured ones (68 % "
         f"interval {seen.mean.low:.2f} to {seen.mean.high:.2f}; {seen.spread_over_bins:.2f} over the bins; the paper "
-        f"0.82 ± 0.08). Predictions as accurate that know of nothing but metallicity would scatter {alone_too:.2f} "
+        f"{paper.value:.2f} ± {paper.error:.2f}). Predictions as accurate that "
+        f"know of nothing but metallicity would scatter {alone_too:.2f} "
         f"times as much, and with their residuals put back they scatter {put_back:.2f} times as much."
     )
     return MassMetallicityStudy({"scatter_ratios": results}, {"scatter_ratios": pd.concat(bins)}, [sentence])
