@@ -22,6 +22,7 @@ from metalight.evaluation import (
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
 from metalight.model_files import (
+    CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
     ImageDescription,
@@ -262,6 +263,7 @@ LEARNING_STAGES = (
         settings=_training_settings,
         inputs=_training_inputs,
         outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history, run.first_filters],
+        beside=lambda run: [run.model / CARD_FILE],
         unfinished=lambda run: [run.checkpoints],
     ),
     Stage(
