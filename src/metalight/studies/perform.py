@@ -84,7 +84,7 @@ def _hold(folder: Path, plan: Plan) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with hold_lock(folder / _LOCK, place=folder, way_out="wait until it has ended, or choose another --output"):
-            remove_leftovers(folder)
+            remove_leftovers(folder, but_in=_RUNS)  # each run has a lock of its own, and somebody may hold it
             yield
     except OSError as error:
         if not is_of_the_place(error):
