@@ -13,8 +13,11 @@ from call import call, change_catalog, ctrl_c_in, refuse, succeed
 from metalight.images import load_pixels, resize_area
 from metalight.locks import hold_lock
 from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
+from metalight.pipeline import run_recipe
+from metalight.recipe import load_recipe
 from metalight.run import RunFolder
-from metalight.studies.cost import StudyCost
+from metalight.studies import load_study, plan_study
+from metalight.studies.cost import StudyCost, estimate_study
 from metalight.studies.results import Result, find_extremes, summarise
 
 TABLE = """
@@ -315,3 +318,30 @@ def test_a_run_that_somebody_else_works_on_is_left_alone(sample: Path) -> None:
         )
     assert "Another process of metalight is working on" in again.output
     assert ended(again.output) == ["two", "unseen"]
+
+
+def test_a_disk_without_room_for_the_whole_study_is_refused_before_its_first_training(
+    sample: Path, whole: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = 'purpose = "Sizes."\n[variants]\n"16" = {}\n"8" = { pixels.side = 8 }\n"16 again" = '
+    table += '{ prediction.views = "none" }\n'
+    write(sample, table)
+    recipe = load_recipe(str(sample / "recipe.toml"))
+    planned = plan_study(load_study(str(sample / "mine.toml")), recipe)
+    runs = sample / "study/runs"
+    run_recipe(planned.runs[0].recipe, runs / "16", last="cutouts")
+    costs = {
+        seeds: estimate_study(plan_study(planned.study, recipe, seeds=seeds), runs, runs / "16", device="auto")
+        for seeds in (1, 2)
+    }
+    # Decoded images count once a size, whatever shares them; weights and checkpoints count for every training.
+    images = 40 * 3 * (16**2 + 8**2)
+    assert costs[1].num_trainings == 2
+    assert 2 * (costs[1].disk_bytes - images) == costs[2].disk_bytes - images > 0
+    usage = shutil.disk_usage(sample)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=costs[1].disk_bytes - 1))
+    shutil.rmtree(sample / "study")
+    message = refuse("study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study")
+    assert "The study needs about" in message
+    assert "take fewer variants with --only" in message
+    assert not list(runs.glob("*/training"))

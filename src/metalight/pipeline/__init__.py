@@ -9,7 +9,7 @@ from metalight.pipeline.compare import (
     describe_overlap,
     save_comparison,
 )
-from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_seconds
+from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
@@ -42,9 +42,11 @@ __all__ = [
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "format_bytes",
     "format_seconds",
     "inspect_run",
     "list_ahead",
+    "measure_decoded",
     "predict_images",
     "rank",
     "run_recipe",
