@@ -207,6 +207,15 @@ def test_a_wait_longer_than_the_longest_is_not_waited_for(is_date: bool) -> None
     assert outcome.verdict == Verdict("again", "the service answered with status 503 (Busy)")
 
 
+@pytest.mark.parametrize(
+    "wait", ["Fri, 31 Dec 9999 23:59:59 -99999999999999", "Mon, 01 Jan 0001 00:00:00 GMT", "-1", "soon"]
+)
+def test_a_wait_that_is_none_is_passed_over(wait: str) -> None:
+    script = [answer(b"", f"Retry-After: {wait}", status="503 Busy"), answer(b"x")]
+    with serve_script(lambda visit: script[visit.number]) as server:
+        assert body_of(fetch(server.url)) == b"x"
+
+
 def test_words_beside_a_status_are_read_as_they_stand() -> None:
     words = "404 NOT FOUND. Requested (ra, dec) is outside the SDSS footprint."
     with serve_script(lambda visit: answer(b"", status=words)) as server:

@@ -1,6 +1,7 @@
 """The whole job: the stages in order, each from artefacts to artefacts; and predictions judged alone."""
 
 from metalight.pipeline.adopt_stages import adopt_stages, list_ahead
+from metalight.pipeline.choose_images import CatalogOfImages
 from metalight.pipeline.compare import (
     CompareReport,
     TruthTable,
@@ -12,7 +13,7 @@ from metalight.pipeline.compare import (
 from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
-from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.results_stage import adopt_study, write_results, write_results_of
 from metalight.pipeline.run_differences import RunDifference

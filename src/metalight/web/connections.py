@@ -285,6 +285,6 @@ def _read_wait_s(value: str) -> float:
     """The wait in seconds that a service asks for, as a number or as a date; 0 if it does not."""
     if value.isdecimal():
         return float(value)
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return 0.0
