@@ -1,6 +1,7 @@
 """The whole job: the stages in order, each from artefacts to artefacts; and predictions judged alone."""
 
 from metalight.pipeline.adopt_stages import adopt_stages, list_ahead
+from metalight.pipeline.choose_images import CatalogOfImages
 from metalight.pipeline.compare import (
     CompareReport,
     TruthTable,
@@ -9,10 +10,10 @@ from metalight.pipeline.compare import (
     describe_overlap,
     save_comparison,
 )
-from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_seconds
+from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
-from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.results_stage import (
     PREDICTIONS_STUDIED,
@@ -50,9 +51,11 @@ __all__ = [
     "describe_overlap",
     "evaluate_table",
     "find_missing",
+    "format_bytes",
     "format_seconds",
     "inspect_run",
     "list_ahead",
+    "measure_decoded",
     "predict_images",
     "rank",
     "run_recipe",
