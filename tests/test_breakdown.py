@@ -229,7 +229,9 @@ OLD_METRICS = (
 
 def test_sentences_tell_the_numbers_and_fit_the_screen() -> None:
     truth, predicted = make_galaxies(2000)
-    lines = describe_breakdown(compute_breakdown(truth, predicted, num_bootstrap=0, seed=0), "dex", 4)
+    lines = describe_breakdown(
+        compute_breakdown(truth, predicted, num_bootstrap=0, seed=0), "dex", 4, num_galaxies=2000
+    )
     assert max(map(len, lines)) <= 120
     text = " ".join(lines)
     excess = compute_nmad_excess(truth, predicted, np.round(np.arange(8.2, 9.3, 0.1), 1))
@@ -238,6 +240,23 @@ def test_sentences_tell_the_numbers_and_fit_the_screen() -> None:
     assert "Gaussian residuals, as wide as these are along the predictions, would have 0.9" in text
     assert "Trusted range: predictions from 8." in text
     assert "Of the 100 lowest predictions" in text
+
+
+def test_of_few_galaxies_nothing_is_said_of_the_form_of_their_residuals() -> None:
+    for num, is_told in ((24, False), (25, True)):
+        truth, predicted = make_galaxies(num)
+        told = format_scores(evaluate_predictions(truth, predicted, baseline_mean=None, num_bootstrap=20), "dex")
+        assert ("kurtosis" in told) is ("NMAD in bins" in told) is is_told
+        assert "Those of so few galaxies tend to be too narrow." in told
+    truth, predicted = make_galaxies(50)
+    told = format_scores(evaluate_predictions(truth, predicted, baseline_mean=None, num_bootstrap=20), "dex")
+    assert "too narrow" not in told
+
+
+def test_equal_predictions_find_a_part_of_a_galaxy_in_the_mean() -> None:
+    truth = np.linspace(8, 9, 60)
+    told = format_scores(evaluate_predictions(truth, np.full(60, 8.5), baseline_mean=None, num_bootstrap=0), "dex")
+    assert "Of the 6 lowest predictions 0.6 are among the 6 lowest true values" in told
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,11 @@ PERCENTILES_68 = (16.0, 84.0)
 PERCENTILES_95 = (2.5, 97.5)
 """Likewise of a 95 % interval."""
 
+FEW_GALAXIES = 50
+"""Of fewer than this many, bootstrap intervals are noticeably too narrow: in 3,000 simulations each with Gaussian
+residuals and 1,000 samples, the 95 % interval of the difference in RMSE held the true one in 93 % of the cases for 50
+and 100 galaxies, in 92 % for 20 and 30, in 88 % for 10, and in 81 % for 5."""
+
 NUM_DRAWN_AT_ONCE = 2**20
 """Galaxies drawn before the metrics of a chunk of bootstrap samples are computed: it bounds the memory, and changes
 no number."""

@@ -14,8 +14,13 @@ from metalight.evaluation.binned import (
     is_metallicity_like,
 )
 from metalight.evaluation.metric_text import format_interval, format_number, format_percentage
-from metalight.evaluation.ranking import ENDS, Selection, choose_num_wanted, compute_selection
-from metalight.evaluation.scatter import compute_bin_averages, compute_nmad_excess, compute_ratio_parts
+from metalight.evaluation.ranking import ENDS, Selection, choose_num_wanted, compute_selection, format_found
+from metalight.evaluation.scatter import (
+    MIN_GALAXIES_FOR_WIDTH,
+    compute_bin_averages,
+    compute_nmad_excess,
+    compute_ratio_parts,
+)
 from metalight.evaluation.trusted import (
     DRAFT_RANGE,
     TrustedRange,
@@ -82,17 +87,19 @@ def compute_breakdown(truth: FloatArray, predicted: FloatArray, *, num_bootstrap
     return breakdown
 
 
-def describe_breakdown(breakdown: Breakdown, unit: str, decimals: int) -> list[str]:
+def describe_breakdown(breakdown: Breakdown, unit: str, decimals: int, *, num_galaxies: int) -> list[str]:
     """What the numbers say, in sentences that are wrapped to lines; those that say nothing are left out.
 
     Args:
         breakdown: As of `compute_breakdown`; may lack parts, as that of older files does.
         unit: Unit of the target; empty if it has none.
         decimals: Of numbers in the unit of the target.
+        num_galaxies: How many were scored; of fewer than 25 there is nothing to say of the form of their residuals.
     """
+    of_form = breakdown if num_galaxies >= MIN_GALAXIES_FOR_WIDTH else {}
     sentences = (
-        _tell_excess(breakdown.get("nmad_excess", {}), unit, decimals),
-        _tell_ratio(breakdown.get("nmad_over_rmse", {})),
+        _tell_excess(of_form.get("nmad_excess", {}), unit, decimals),
+        _tell_ratio(of_form.get("nmad_over_rmse", {})),
         _tell_range(breakdown.get("trusted_range", {}), unit),
         _tell_ends(breakdown),
     )
@@ -189,7 +196,7 @@ def _tell_ends(breakdown: Breakdown) -> str:
     lowest, highest = (breakdown.get(end, {}) for end in ENDS)
     if not _is_known(lowest, "num_wanted", "purity") or lowest["num_wanted"].value < _FEWEST_WANTED:
         return ""
-    found, other = (format_number(end["num_found"].value, 0) for end in (lowest, highest))
+    found, other = (format_found(end["num_found"].value) for end in (lowest, highest))
     num = f"{lowest['num_wanted'].value:.0f}"
     between = format_interval(Interval(*(100 * bound for bound in vars(lowest["purity"]).values())), 0)
     return (

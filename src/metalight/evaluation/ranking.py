@@ -148,7 +148,7 @@ CURVE_COLUMNS = (
 def describe_selection(selection: Selection) -> str:
     """A sentence on purity and completeness, beside chance."""
     listed, wanted, end = selection.num_listed, selection.num_wanted, selection.end
-    found = f"{selection.num_found:.3g}" if selection.num_found % 1 else f"{selection.num_found:,.0f}"
+    found = format_found(selection.num_found)
     share = (
         f"purity and completeness {_format_percent(selection.purity)}, by chance {_format_chance(listed, selection)}"
         if listed == wanted
@@ -159,6 +159,11 @@ def describe_selection(selection: Selection) -> str:
         f"Of the {listed:,} {end} predictions {found} are among the {wanted:,} {end} true values of "
         f"{selection.num_galaxies:,}: {share}."
     )
+
+
+def format_found(num_found: float) -> str:
+    """A number of galaxies, or its mean over all orders of equal values."""
+    return f"{num_found:.3g}" if num_found % 1 else f"{num_found:,.0f}"
 
 
 def _format_percent(fraction: Interval) -> str:

@@ -22,7 +22,7 @@ from metalight.evaluation.metric_text import (
     format_label,
     format_number,
 )
-from metalight.intervals import Interval
+from metalight.intervals import FEW_GALAXIES, Interval
 from metalight.metrics import compute_baseline, compute_metrics
 
 LARGEST_VALUE = 1e100
@@ -159,9 +159,8 @@ def format_scores(scores: Scores, unit: str) -> str:
         shown = choose_decimals_of(name, decimals)
         numbers = [format_number(value, shown) for value in (metric.value, scores.baseline[name].value)]
         rows.append((format_label(name, unit), numbers[0], format_interval(metric, shown), numbers[1]))
-    return "\n".join(
-        [*align_rows(rows), "", *_format_notes(scores), *describe_breakdown(scores.breakdown, unit, decimals)]
-    )
+    told = describe_breakdown(scores.breakdown, unit, decimals, num_galaxies=scores.num_galaxies)
+    return "\n".join([*align_rows(rows), "", *_format_notes(scores), *told])
 
 
 def replace_nan(value: Any) -> Any:
@@ -187,7 +186,8 @@ def _format_notes(scores: Scores) -> list[str]:
         f"Predict the mean: {mean} for every galaxy, the mean of the {whose}.",
     ]
     if scores.num_bootstrap:
-        notes.append(f"Intervals: {scores.num_bootstrap:,} bootstrap samples of the galaxies, seed {scores.seed}.")
+        few = " Those of so few galaxies tend to be too narrow." if scores.num_galaxies < FEW_GALAXIES else ""
+        notes.append(f"Intervals: {scores.num_bootstrap:,} bootstrap samples of the galaxies, seed {scores.seed}.{few}")
     return notes
 
 
