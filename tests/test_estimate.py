@@ -11,6 +11,8 @@ from metalight.pipeline import Cost, Estimate, format_seconds, run_recipe
 from metalight.recipe import load_recipe
 from metalight.training.cost import TrainingCost, measure_training_cost
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 GIB = 2**30
 
 

@@ -20,6 +20,8 @@ from metalight.studies import load_study, plan_study
 from metalight.studies.cost import StudyCost, estimate_study
 from metalight.studies.results import Result, find_extremes, summarise
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TABLE = """
 purpose = "Try."
 reference = "one"

@@ -54,9 +54,9 @@ def format_resolution(resolution: Resolution) -> str:
                 format_number(rmse, decimals),
                 format_number(nmad, decimals),
                 format_number(rmse / sigma, 3),
-                f"{FORESTS['forest_gri'].rmse / PREDICT_THE_MEAN.rmse:.3f}",
+                f"{_FOREST.rmse / PREDICT_THE_MEAN.rmse:.3f}",
                 format_number(nmad / rmse, 3),
-                f"{FORESTS['forest_gri'].nmad / FORESTS['forest_gri'].rmse:.3f}",
+                f"{_FOREST.nmad / _FOREST.rmse:.3f}",
                 "–",
             )
         )
