@@ -15,7 +15,13 @@ from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
-from metalight.pipeline.results_stage import adopt_study, write_results, write_results_of
+from metalight.pipeline.results_stage import (
+    PREDICTIONS_STUDIED,
+    adopt_study,
+    find_missing,
+    write_results,
+    write_results_of,
+)
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
@@ -23,6 +29,7 @@ from metalight.pipeline.stages import STAGES
 from metalight.pipeline.try_rates import try_rates
 
 __all__ = [
+    "PREDICTIONS_STUDIED",
     "STAGES",
     "CatalogOfImages",
     "CatalogOfPlaces",
@@ -43,6 +50,7 @@ __all__ = [
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "find_missing",
     "format_bytes",
     "format_seconds",
     "inspect_run",

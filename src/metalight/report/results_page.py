@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from metalight import published
-from metalight.evaluation import BesideScores, Scores, list_beside_notes
+from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
 
@@ -76,12 +76,19 @@ def build_page(page: Page) -> str:
 
 def quote_scores(target: str, scores: Scores, unit: str) -> str:
     """A sentence for the results section of a paper."""
-    rmse, nmad, mean = scores.metrics["rmse"], scores.metrics["nmad"], scores.baseline["rmse"]
-    told = f" {unit}" if unit else ""
+    decimals = choose_decimals(scores.metrics["rmse"].value)
+
+    def tell(found: Interval) -> str:
+        return f"{_format(found.value, decimals)} {unit}".rstrip()
+
+    def tell_with_range(found: Interval) -> str:
+        interval = _format_interval(found, decimals)
+        return tell(found) if interval == _DASH else f"{tell(found)} ({interval})"
+
+    rmse, nmad = (tell_with_range(scores.metrics[name]) for name in ("rmse", "nmad"))
     return (
-        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {rmse.value:.4f}{told}{_tell_range(rmse)} "
-        f"and the NMAD {nmad.value:.4f}{told}{_tell_range(nmad)}; predicting the mean of the training set gives an "
-        f"RMSE of {mean.value:.4f}{told}."
+        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {rmse} and the NMAD {nmad}; predicting the "
+        f"mean of the training set gives an RMSE of {tell(scores.baseline['rmse'])}."
     )
 
 
@@ -104,11 +111,6 @@ def tabulate(results: Sequence[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _tell_range(value: Interval) -> str:
-    is_known = math.isfinite(value.low) and math.isfinite(value.high)
-    return f" ({value.low:.4f} to {value.high:.4f})" if is_known else ""
-
-
 def _format_table(results: Sequence[Result]) -> list[str]:
     rows = [("", "this run", "68 % interval", "the paper", "where")]
     for result in results:
@@ -122,9 +124,10 @@ def _format_table(results: Sequence[Result]) -> list[str]:
 
 def _format_bins(bins: pd.DataFrame) -> list[str]:
     rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
+    of_paper = published.BINS_OF_TRUTH if list(bins["centre"]) == list(published.BINS_OF_TRUTH) else {}
     for _, row in bins.iterrows():
-        theirs = published.BINS_OF_TRUTH.get(round(float(row["centre"]), 1), (math.nan,) * 3)
-        cells = [f"{row['centre']:.1f}", f"{int(row['num']):,}"]
+        theirs = of_paper.get(float(row["centre"]), (math.nan,) * 3)
+        cells = [f"{row['centre']:g}", f"{int(row['num']):,}"]
         for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
             cells += [_format(float(row[name]), 4), _format(value, 4)]
         rows.append(tuple(cells))
@@ -138,10 +141,10 @@ def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool
         if not each.network_better_by:
             continue
         theirs = find_published_baseline(each.facts.name if is_metallicity else "")
-        better = each.network_better_by["rmse"]
-        numbers = [_format(each.rmse.value, 4), _format_interval(each.rmse, 4), _format(theirs.rmse, 4)]
-        numbers += [_format(each.nmad.value, 4), _format(theirs.nmad, 4)]
-        numbers += [_format(better.value, 4), _format_interval(better, 4)]
+        better, decimals = each.network_better_by["rmse"], choose_decimals(each.network_rmse.value)
+        numbers = [_format(each.rmse.value, decimals), _format_interval(each.rmse, decimals), _format(theirs.rmse, 4)]
+        numbers += [_format(each.nmad.value, decimals), _format(theirs.nmad, 4)]
+        numbers += [_format(better.value, decimals), _format_interval(better, decimals)]
         rows.append((each.facts.name, each.facts.sees, f"{each.facts.num_numbers:,}", *numbers))
     return _align(rows)
 
@@ -152,7 +155,7 @@ def _format_interval(value: Interval, decimals: int) -> str:
 
 
 def _format(value: float, decimals: int) -> str:
-    return f"{value:,.{decimals}f}".replace("-", "−") if math.isfinite(value) else _DASH
+    return format_number(value, decimals).replace("-", "−")
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
