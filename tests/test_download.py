@@ -379,7 +379,7 @@ sys.path.insert(0, {tests!r})
 from metalight.cutouts import DownloadLimits, SkyServer, download_cutouts
 from test_download import PATIENT, make_galaxies
 limits = DownloadLimits(files_a_part=10)
-download_cutouts(make_galaxies(500), SkyServer(128, base_url={url!r}), Path({folder!r}), PATIENT, limits=limits)
+download_cutouts(make_galaxies(200), SkyServer(128, base_url={url!r}), Path({folder!r}), PATIENT, limits=limits)
 """
 
 
@@ -408,7 +408,7 @@ def test_a_killed_download_loses_at_most_the_part_in_hand(tmp_path: Path) -> Non
         process.communicate()
         num_asked = len(service.requests)
         sky = SkyServer(128, base_url=service.url)
-        num_kept = len(list_stored(make_galaxies(500), sky, tmp_path).fetched)
+        num_kept = len(list_stored(make_galaxies(200), sky, tmp_path).fetched)
     # Less than a part of ten, and what four connections had under way.
     assert num_kept >= num_asked - 10 - 16
     assert num_kept >= 30
@@ -421,8 +421,8 @@ def test_ctrl_c_finishes_the_part_in_hand(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
         num_before = len(service.requests)
-        report = download_cutouts(make_galaxies(500), SkyServer(128, base_url=service.url), tmp_path, QUICK)
+        report = download_cutouts(make_galaxies(200), SkyServer(128, base_url=service.url), tmp_path, QUICK)
     assert b"KeyboardInterrupt: after " in errors
     # Nothing that was answered is asked for again.
-    assert report.num_requests == 500 - num_before
+    assert report.num_requests == 200 - num_before
     assert set(service.asked.values()) == {1}

@@ -11,6 +11,8 @@ from metalight.pipeline import Cost, Estimate, format_seconds, run_recipe
 from metalight.recipe import load_recipe
 from metalight.training.cost import TrainingCost, measure_training_cost
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 GIB = 2**30
 
 
@@ -42,28 +44,36 @@ def test_a_run_begins_with_what_is_ahead_and_a_finished_one_does_not(sample: Pat
     assert "Ahead:" not in run(sample)
 
 
+def predict(folder: Path, *settings: str) -> str:
+    """What a run up to its predictions begins with."""
+    lines: list[str] = []
+    recipe = load_recipe(str(folder / "recipe.toml"), list(settings))
+    run_recipe(recipe, folder / "run", last="prediction", foretell=lambda estimate: lines.extend(estimate.describe()))
+    return "\n".join(lines)
+
+
 def test_only_what_is_to_be_done_is_ahead(sample: Path) -> None:
-    run(sample)
-    again = run(sample, "--set", "prediction.views=none")
+    predict(sample)
+    again = predict(sample, "prediction.views=none")
     assert "Ahead: predicting 12 galaxies, about 1 s." in again
     assert "decoding" not in again
     assert "of memory" not in again
 
 
 def test_what_follows_from_a_change_is_ahead_too_and_what_does_not_is_not(sample: Path) -> None:
-    run(sample)
-    again = run(sample, "--set", "training.seed=1")
+    predict(sample)
+    again = predict(sample, "training.seed=1")
     assert "epochs of 18 galaxies" in again
     assert "predicting 12 galaxies × 8 views" in again
     assert "GiB free) and" in again  # of memory
     images = sorted((sample / "images").iterdir())
     for image in images[20:]:
         image.unlink()
-    again = run(sample, "--set", "training.seed=1")
+    again = predict(sample, "training.seed=1")
     assert "Ahead: decoding 20 images" in again
     assert "epochs of 12 galaxies" in again
     (sample / "run/pixels/pixels.npy").unlink()
-    again = run(sample, "--set", "training.seed=1")
+    again = predict(sample, "training.seed=1")
     assert "Ahead: decoding 20 images, about 1 s." in again
 
 
@@ -85,7 +95,7 @@ def test_a_prediction_begins_with_what_is_ahead(sample: Path) -> None:
 
 def test_the_decoded_images_and_the_model_are_as_large_as_estimated(sample: Path) -> None:
     estimates: list[Estimate] = []
-    run_recipe(load_recipe(str(sample / "recipe.toml")), sample / "run", foretell=estimates.append)
+    run_recipe(load_recipe(str(sample / "recipe.toml")), sample / "run", last="prediction", foretell=estimates.append)
     decoding, training, _ = estimates[0].costs
     pixels = (sample / "run/pixels/pixels.npy").stat().st_size
     assert decoding.disk_bytes == pytest.approx(pixels, abs=256)
@@ -97,8 +107,8 @@ def test_the_decoded_images_and_the_model_are_as_large_as_estimated(sample: Path
 
 def test_the_trial_leaves_no_trace_in_what_is_trained(sample: Path) -> None:
     recipe = load_recipe(str(sample / "recipe.toml"))
-    run_recipe(recipe, sample / "with", foretell=lambda estimate: None)
-    run_recipe(recipe, sample / "without")
+    run_recipe(recipe, sample / "with", last="training", foretell=lambda estimate: None)
+    run_recipe(recipe, sample / "without", last="training")
     ours, others = (load_file(sample / name / "model/model.safetensors") for name in ("with", "without"))
     assert all((ours[name] == others[name]).all() for name in ours)
 

@@ -23,6 +23,8 @@ from metalight.images import reading
 from metalight.pipeline import predict_images
 from metalight.training import list_checkpoints, load_last_checkpoint
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 RECIPE = """
 preset = "demo"
 catalog.path = "catalog.csv"

@@ -14,6 +14,8 @@ from make import TINY
 from metalight.training import RateRange, choose_part, find_learning_rate, judge_losses
 from test_training import CPU, QUICK, make_data
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @given(st.floats(-4, -1), st.integers(0, 20))
 def test_the_steepest_fall_is_found_between_standing_still_and_breaking(centre: float, seed: int) -> None:

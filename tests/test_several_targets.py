@@ -16,6 +16,8 @@ from metalight.model import TargetScaling
 from metalight.recipe import TrainingSettings
 from metalight.training import TrainingData, compute_loss, fit_network
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FAST = TrainingSettings(
     batch_size=8,
     original_view=False,

@@ -7,6 +7,8 @@ import pytest
 
 from call import call, ctrl_c_in, list_performed, refuse_run, run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 LEARNING = ["training", "prediction", "evaluation", "figures", "results"]
 
 

@@ -11,6 +11,8 @@ from call import QUICK, change_catalog, list_performed, refuse_run, run, succeed
 from make import FIRST_ID
 from make_fits import make_fits_sample
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 NUM = 40
 SKY = ["--set", "splits.method=sky"]
 IDS = ["--set", "splits.method=ids", "--set", "splits.test_ids="]

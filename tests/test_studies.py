@@ -20,6 +20,8 @@ from metalight.studies import load_study, plan_study
 from metalight.studies.cost import StudyCost, estimate_study
 from metalight.studies.results import Result, find_extremes, summarise
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TABLE = """
 purpose = "Try."
 reference = "one"
@@ -345,3 +347,16 @@ def test_a_disk_without_room_for_the_whole_study_is_refused_before_its_first_tra
     assert "The study needs about" in message
     assert "take fewer variants with --only" in message
     assert not list(runs.glob("*/training"))
+
+
+def test_differences_of_the_galaxies_that_both_sides_test_are_told_for_what_they_are(sample: Path) -> None:
+    table = 'purpose = "Sets."\n[variants.few]\n[variants.many]\nsplits.fractions = [0.5, 0.1, 0.4]\n'
+    output = " ".join(study(sample, "--set", "training.first_cycle_epochs=1", table=table).split())
+    common = len(predictions(sample, "few").index.intersection(predictions(sample, "many").index))
+    assert f"'many' tests other galaxies than 'few': its differences are of the {common} galaxies that both" in output
+    assert 0 < common < 16
+    assert load(sample)["num_common"].tolist() == [0, common]
+    output = " ".join(
+        study(sample, "--set", "training.first_cycle_epochs=1", table=f'reference = "many"\n{table}').split()
+    )
+    assert f"'few' tests other galaxies than 'many': its differences are of the {common} galaxies that both" in output

@@ -54,9 +54,9 @@ def format_resolution(resolution: Resolution) -> str:
                 format_number(rmse, decimals),
                 format_number(nmad, decimals),
                 format_number(rmse / sigma, 3),
-                f"{FORESTS['forest_gri'].rmse / PREDICT_THE_MEAN.rmse:.3f}",
+                f"{_FOREST.rmse / PREDICT_THE_MEAN.rmse:.3f}",
                 format_number(nmad / rmse, 3),
-                f"{FORESTS['forest_gri'].nmad / FORESTS['forest_gri'].rmse:.3f}",
+                f"{_FOREST.nmad / _FOREST.rmse:.3f}",
                 "–",
             )
         )
@@ -195,6 +195,11 @@ def _list_notes(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
         f"'{variant}': the backbone takes no images so small; enlarged to {side} px by repeating pixels."
         for variant, side in sorted(enlarged)
     ]
+    notes += [
+        f"'{variant}' tests other galaxies than '{plan.reference}': its differences are of the {common:,} galaxies "
+        "that both test."
+        for variant, common in _find_partly_compared(plan, summaries).items()
+    ]
     flaws = dict.fromkeys((summary.variant, flaw) for summary in summaries for flaw in summary.flaws)
     notes += [f"'{variant}' failed: {flaw}" for variant, flaw in flaws]
     if plan.seeds > 1:
@@ -212,3 +217,19 @@ def _list_notes(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
         notes.append(f"Extremes: the lowest and highest {50 * EXTREME_FRACTION:g} % of the true values.")
     notes.append("Time: a run's own records, of one repetition; what it took up from another run counts 0.")
     return [line for note in notes for line in textwrap.wrap(note, _WIDTH)]
+
+
+def _find_partly_compared(plan: Plan, summaries: Sequence[Summary]) -> dict[str, int]:
+    """Variants that do not test the reference's galaxies, or not them alone; and how many both test."""
+    results = [(summary.variant, result) for summary in summaries for result in summary.results]
+    of_reference = {
+        (result.target, result.repetition): result.num_galaxies
+        for variant, result in results
+        if variant == plan.reference
+    }
+    return {
+        variant: result.num_common
+        for variant, result in results
+        if result.differences
+        and result.num_common < max(result.num_galaxies, of_reference[result.target, result.repetition])
+    }

@@ -92,23 +92,22 @@ def build_resolution(plan: Plan, runs_folder: Path, summaries: list[Summary], ta
             )
         )
     sizes.sort(key=lambda size: -size.side)
-    tested = _load_small(plan, runs_folder, sizes, target)
+    tested, unit = _load_by_side(plan, runs_folder, sizes, target)
     mean = {name: float(np.mean([each.describe_baseline(name) for each in usable])) for name in SCORED}
-    unit = tested[1] if tested[1] else ""
     return Resolution(
         target,
         unit,
         tuple(sizes),
         mean if usable else dict.fromkeys(SCORED, float("nan")),
-        _try_forest(plan, runs_folder, sizes, tested[0], target),
-        _compare_steps(tested[0]),
+        _try_forest(plan, runs_folder, sizes, tested, target),
+        _compare_steps(tested),
     )
 
 
-def _load_small(
+def _load_by_side(
     plan: Plan, runs_folder: Path, sizes: list[SizeOfImages], target: str
 ) -> tuple[dict[int, pd.DataFrame], str]:
-    """The test galaxies at the smallest sizes, by side, and the unit of the target."""
+    """The test galaxies of the first repetition, by side, and the unit of the target."""
     tested: dict[int, pd.DataFrame] = {}
     unit = ""
     for size in sizes:

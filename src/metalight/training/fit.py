@@ -4,8 +4,7 @@ import contextlib
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from metalight.progress import Progress, no_progress
 from metalight.recipe import ModelSettings, TrainingSettings
 from metalight.training.batches import EpochBatches, Rows, divide_into_batches
 from metalight.training.checkpoints import Checkpoint, keep_only, load_last_checkpoint, save_checkpoint
+from metalight.training.epoch_bars import EpochBars
 from metalight.training.normalization import measure_fluxes
 from metalight.training.task import Phase, TrainingTask
 
@@ -134,7 +134,7 @@ def fit_network(
         for phase in _list_phases(len(training.object_ids), settings, state.epochs_done):
             task = TrainingTask(network, settings, phase, torch.tensor(scaling.scales, dtype=torch.float32))
             state.hand_to(task)
-            reporter = _EpochReporter(task, progress)
+            reporter = EpochBars(task, progress)
             callbacks = [reporter, _EpochKeeper(task, state, history_path)]
             trainer = _build_trainer(phase, settings, device, precision, callbacks)
             train_loader, validation_loader = _build_loaders(training, validation, scaling, settings, phase)
@@ -345,38 +345,6 @@ def _build_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-class _EpochReporter(Callback):
-    """Shows a bar an epoch."""
-
-    def __init__(self, task: TrainingTask, progress: Progress) -> None:
-        self._task = task
-        self._progress = progress
-        self._bar = ExitStack()
-        self._advance: Callable[[int], None] = lambda steps: None
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        task = self._task
-        epoch = task.phase.first_epoch + trainer.current_epoch + 1
-        label = f"Epoch {epoch} of {task.settings.epochs}"
-        # The history of an epoch ends with its validation; the bar of an epoch tells of the one before.
-        if task.history and np.isfinite(task.history[-1]["validation_rmse"]):
-            label += f" (RMSE {task.history[-1]['validation_rmse']:.3f})"
-        bar: AbstractContextManager[Callable[[int], None]] = self._progress(label, int(trainer.num_training_batches))
-        self._advance = self._bar.enter_context(bar)
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        self._advance(1)
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._bar.close()
-
-    @contextlib.contextmanager
-    def bars(self) -> Iterator[None]:
-        """A block after which no bar is left open, whatever ended it."""
-        with self._bar:
-            yield
 
 
 class _EpochKeeper(Callback):
