@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
-from legible import assert_legible
+from legible import assert_legible, texts_of
 from metalight.evaluation import compute_score_tables, evaluate_predictions
 from metalight.evaluation.mass_metallicity import compute_relation
 from metalight.figures import draw_follow_up, draw_mass_metallicity, draw_trusted_range
@@ -96,3 +96,13 @@ def test_lists_for_follow_up_are_drawn_for_both_ends(tmp_path: Path) -> None:
     np.testing.assert_allclose(find_line(figure.axes[1], RMSE_RED, "-"), wanted[["num_listed", "completeness"]])
     assert_legible(figure)
     assert draw_follow_up(curve[:0], path_stem=tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("num", [60, 200, 900, 5000])
+def test_lengths_of_lists_can_be_read_whatever_the_number_of_galaxies(num: int) -> None:
+    curve = compute_score_tables(*make_scores(num), num_bootstrap=0).selection
+    with use_style():
+        figure = follow_up_module.build_figure(curve, "12 + log(O/H)")
+    assert_legible(figure)
+    shown = [text.get_text() for text in texts_of(figure)]
+    assert not [text for text in shown if "times" in text or "mathdefault" in text]

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from metalight.figures.style import BLACK, NMAD_BLUE, RMSE_RED, make_figure, save_figure, save_numbers, use_style
 
 _COLOURS = {"lowest": NMAD_BLUE, "highest": RMSE_RED}
 _STYLES = {"lowest": "--", "highest": "-"}
 _DPI = 150
+_FEW_LABELS = 100
+"""An axis that spans less than this factor has labels between the powers of ten."""
 
 
 def draw_follow_up(curve: pd.DataFrame, *, path_stem: Path, name: str = "12 + log(O/H)") -> list[Path]:
@@ -64,5 +66,12 @@ def _draw_panel(axes: Axes, curve: pd.DataFrame, quantity: str, name: str) -> No
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="lower"))  # its 0 would meet the other axis's first label
-    longest = float(curve["num_listed"].max())
-    axes.set_xlim(float(curve["num_listed"].min()) / 1.1, 1.1 * longest)
+    shortest, longest = float(curve["num_listed"].min()), float(curve["num_listed"].max())
+    axes.set_xlim(shortest / 1.1, 1.1 * longest)
+    has_room = longest < _FEW_LABELS * shortest
+    axes.xaxis.set_minor_formatter(FuncFormatter(_label_twos_and_fives) if has_room else NullFormatter())
+
+
+def _label_twos_and_fives(value: float, _: int | None) -> str:
+    """Labels between the powers of ten of a short axis: of all of them, as matplotlib has it, some overlap."""
+    return f"{value:,.0f}" if f"{value:e}"[0] in "25" else ""

@@ -65,6 +65,6 @@ def build_figure(masses: PredictionSummary, metallicities: PredictionSummary) ->
     grid = figure.add_gridspec(1, 2, wspace=0)
     left, right = (figure.add_subfigure(grid[column]) for column in range(2))
     draw_summary(left, masses, (f"True {MASS_NAME}", f"Predicted {MASS_NAME}"), "dex")
-    by_mass = f"{METALLICITY_NAME}, Tremonti et al., of predicted mass"
+    by_mass = "By predicted mass, Tremonti et al."  # a longer one would run into the upper panel
     draw_summary(right, metallicities, (f"True {METALLICITY_NAME}", by_mass), "dex")
     return figure
