@@ -10,7 +10,7 @@ import pytest
 
 from call import QUICK, change_catalog, refuse, run, succeed
 from metalight import published
-from metalight.evaluation import evaluate_predictions
+from metalight.evaluation import evaluate_predictions, format_scores
 from metalight.intervals import Interval
 from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
 
@@ -60,6 +60,17 @@ def test_a_target_that_the_paper_does_not_have_stands_alone() -> None:
     assert not any(math.isfinite(result.published) for result in results)
     page = build_page(Page("x", "A model.", results, scores, {"age": "Myr"}))
     assert "the RMSE of age is 1.0000 Myr" in page
+
+
+@pytest.mark.parametrize("scale", [1e-17, 3e10, 2e30])
+def test_a_target_of_any_size_is_told_by_numbers_that_say_something(scale: float) -> None:
+    truth = scale * np.linspace(0, 100, 50)
+    scores = {"flux": evaluate_predictions(truth, truth + scale, baseline_mean=None, num_bootstrap=10)}
+    page = build_page(Page("x", "A model.", list_results(scores, {"flux": ""}, {}), scores, {"flux": "W"}))
+    assert f"the RMSE of flux is {scale:.0e} W" in page.replace("\n> ", " ")
+    assert read_table(page, "flux of the test galaxies")[2][:2] == ["RMSE", f"{scale:.0e}".replace("-", "−")]
+    for line in (*format_scores(scores["flux"], "W").splitlines(), *page.splitlines()):
+        assert len(line) <= 120, line
 
 
 def test_routes_are_set_beside_those_of_the_paper() -> None:

@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from metalight import published
-from metalight.evaluation import BesideScores, Scores, list_beside_notes
+from metalight.evaluation import (
+    BesideScores,
+    Scores,
+    choose_decimals,
+    format_interval,
+    format_number,
+    list_beside_notes,
+)
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
 
 _DASH = "–"
+_SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-6, 1e7
+"""Numbers beyond are written with a power of ten."""
 _WIDTH = 120
 _LEFT = ("", "where", "sees")
 """Columns of words."""
@@ -78,10 +87,16 @@ def quote_scores(target: str, scores: Scores, unit: str) -> str:
     """A sentence for the results section of a paper."""
     rmse, nmad, mean = scores.metrics["rmse"], scores.metrics["nmad"], scores.baseline["rmse"]
     told = f" {unit}" if unit else ""
+    decimals = choose_decimals(rmse.value)
+
+    def tell(value: Interval) -> str:
+        is_known = math.isfinite(value.low) and math.isfinite(value.high)
+        interval = f" ({format_interval(value, decimals)})" if is_known else ""
+        return f"{format_number(value.value, decimals)}{told}{interval}"
+
     return (
-        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {rmse.value:.4f}{told}{_tell_range(rmse)} "
-        f"and the NMAD {nmad.value:.4f}{told}{_tell_range(nmad)}; predicting the mean of the training set gives an "
-        f"RMSE of {mean.value:.4f}{told}."
+        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {tell(rmse)} and the NMAD {tell(nmad)}; "
+        f"predicting the mean of the training set gives an RMSE of {format_number(mean.value, decimals)}{told}."
     )
 
 
@@ -102,11 +117,6 @@ def tabulate(results: Sequence[Result]) -> pd.DataFrame:
     ]
     names = ["section", "quantity", "value", "low", "high", "published", "published_error", "source"]
     return pd.DataFrame(rows, columns=names)
-
-
-def _tell_range(value: Interval) -> str:
-    is_known = math.isfinite(value.low) and math.isfinite(value.high)
-    return f" ({value.low:.4f} to {value.high:.4f})" if is_known else ""
 
 
 def _format_table(results: Sequence[Result]) -> list[str]:
@@ -152,7 +162,11 @@ def _format_interval(value: Interval, decimals: int) -> str:
 
 
 def _format(value: float, decimals: int) -> str:
-    return f"{value:,.{decimals}f}".replace("-", "−") if math.isfinite(value) else _DASH
+    if not math.isfinite(value):
+        return _DASH
+    # Fluxes and masses in suns: four decimals would show nothing of the former, and fill the page with the latter.
+    is_plain = decimals == 0 or value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN
+    return (f"{value:,.{decimals}f}" if is_plain else f"{value:.4g}").replace("-", "−")
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
