@@ -60,7 +60,9 @@ def study_learning_rate(
         MetalightError: As of a run.
     """
     if not 0 < lowest < highest < math.inf:
-        raise RecipeError(f"Rates from {lowest:g} to {highest:g} are no range; give --lowest below --highest.")
+        raise RecipeError(
+            f"Rates from {lowest:g} to {highest:g} are no range; give a --lowest above 0 and below --highest."
+        )
     from metalight.figures import draw_learning_rates
     from metalight.training import RateRange
 
