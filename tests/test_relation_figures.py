@@ -18,6 +18,7 @@ from metalight.figures import follow_up as follow_up_module
 from metalight.figures import mass_metallicity as relation_module
 from metalight.figures import trusted_range as trusted_module
 from metalight.figures.style import BLACK, RMSE_RED, use_style
+from metalight.intervals import Interval
 from metalight.scaling_relations import TREMONTI_2004_PERCENTILES, compute_tremonti
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,6 +56,15 @@ def test_the_relation_is_drawn_with_its_numbers_beside_the_published_one(num: in
         counted = meshes[0].get_array()
         assert counted is not None
         assert counted.sum() == num - num_beyond
+    assert_legible(figure)
+
+
+def test_a_single_bin_of_predictions_can_be_read() -> None:
+    one = {"num": 24, "mean_bias": -0.07, "mean_bias_error": 0.14, "rmse": 0.69, "nmad": 0.73}
+    unknown = Interval(float("nan"), float("nan"), float("nan"))
+    trusted = {"low": unknown, "high": unknown, "fraction_outside": Interval(1.0, 1.0, 1.0)}
+    with use_style():
+        figure = trusted_module.build_figure(pd.DataFrame([{"centre": 0.0, **one}]), trusted, "log10(SFR)", "dex")
     assert_legible(figure)
 
 

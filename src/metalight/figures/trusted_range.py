@@ -83,6 +83,7 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     reach = float(np.nanmax(np.abs(bins["mean_bias"]) + bins["mean_bias_error"].fillna(0))) or 1.0
     axes.set_ylim(-1.15 * reach, 1.55 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="both"))
+    axes.xaxis.set_major_locator(MaxNLocator(7))  # of a single bin matplotlib would label more than there is room for
     told = f" [{unit}]" if unit else ""
     axes.set_xlabel(f"Predicted {name}" if unit in ("", "dex") else f"Predicted {name}{told}")
     axes.set_ylabel(f"Mean of predicted − true{told}")
