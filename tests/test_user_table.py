@@ -224,8 +224,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_catalogue(tmp_path: Path)
 def test_the_logarithm_of_something_with_a_unit_is_predicted_in_dex(
     name: str, unit: str, description: str, told: str, tmp_path: Path
 ) -> None:
-    path = write_catalog(
-        tmp_path, info={name: ColumnInfo(unit, description)}, objID=[BIG, BIG + 1], **{name: [0.5, 1.0]}
-    )
+    columns: dict[str, Any] = {"objID": [BIG, BIG + 1], name: [0.5, 1.0]}
+    path = write_catalog(tmp_path, info={name: ColumnInfo(unit, description)}, **columns)
     catalog = load_catalog(path, object_id="objID", targets=[name])
     assert catalog.table.info[name] == ColumnInfo("dex", told)
