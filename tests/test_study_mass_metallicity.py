@@ -102,6 +102,7 @@ def test_the_command_prints_the_routes_the_findings_and_where_they_lie(copy: Run
     assert "400 test galaxies" in result.output
     for word in ("direct", "0.0851", "see more of metallicity than mass tells", "results.json", "concentration"):
         assert word in result.output
+    assert result.output.count(str(copy.path)) <= 3  # folders, not every file
 
 
 @pytest.mark.usefixtures("undrawn")

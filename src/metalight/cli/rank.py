@@ -1,5 +1,6 @@
 """`metalight rank`: the lowest or the highest predictions, as a list for follow-up."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,7 @@ from metalight.cli.options import resolve_detour
 if TYPE_CHECKING:
     from metalight.pipeline import RankReport
 
+_LINE_WIDTH = 120
 _NUM_SHOWN = 10
 """Galaxies of the list that are printed."""
 
@@ -84,7 +86,7 @@ def _show(report: "RankReport", num: int) -> None:
         f"{values.iloc[-1]:.6g}{unit}{left_out}."
     )
     if report.selection is not None:
-        typer.echo(describe_selection(report.selection))
+        typer.echo(textwrap.fill(describe_selection(report.selection), _LINE_WIDTH))
     elif report.num_known == 0:
         typer.echo("No true values are known, so that the list cannot be judged.")
     else:
