@@ -183,6 +183,12 @@ def test_a_target_is_not_predicted_from_itself() -> None:
     target = galaxies.properties["magnitude_r"]
     assert fit("forest_gri", galaxies, target).left_out == "what it sees is the target itself"
     assert fit("forest_colours", galaxies, target).left_out == ""
+    # The property lacks what cannot be a magnitude, which the target still has.
+    spoilt = target.copy()
+    spoilt[3] = -9999
+    known = np.where(spoilt > 0, spoilt, np.nan)
+    given = replace(galaxies, properties={**galaxies.properties, "magnitude_r": known})
+    assert fit("forest_gri", given, spoilt).left_out == "what it sees is the target itself"
 
 
 def test_the_mass_gives_the_metallicity_of_tremonti_within_the_range_of_the_relation_and_nothing_else() -> None:

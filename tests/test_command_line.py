@@ -103,7 +103,7 @@ def test_the_figure_of_the_training_has_the_unit_and_the_name_of_the_target_that
 def test_settings_that_change_run_their_stage_and_what_reads_it(copy: Path) -> None:
     # The copy lies elsewhere, which alone must not matter to anything but the first two stages.
     assert "training" not in list_performed(run(copy))
-    assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation"]
+    assert list_performed(run(copy, "--set", "evaluation.seed=5")) == ["evaluation", "figures", "results"]
     output = run(copy, "--set", "prediction.views=none")
     assert list_performed(output) == ["prediction", "evaluation", "figures", "results"]
 

@@ -14,6 +14,7 @@ import pytest
 
 from cutout_server import FAULTS, CutoutServer, Handler, picture_of, send_error_picture, serve_cutouts
 from metalight.cutouts import (
+    CutoutService,
     DownloadLimits,
     DownloadReport,
     HipsPictures,
@@ -21,12 +22,13 @@ from metalight.cutouts import (
     SkyServer,
     download_cutouts,
     estimate_download,
-    list_cutouts_in_store,
 )
+from metalight.cutouts.report import report_store
+from metalight.cutouts.wanted import list_wanted
 from metalight.errors import InUseError, RecipeError, ServiceError
 from metalight.locks import hold_lock
 from metalight.recipe import NetworkSettings
-from metalight.store import FileReader
+from metalight.store import CutoutStore, FileReader
 
 QUICK = NetworkSettings(requests_per_second=0, first_wait_s=0, timeout_s=0.5, tries=6, connections=4)
 PATIENT = QUICK.model_copy(update={"tries": 20})
@@ -53,6 +55,11 @@ def read_all(folder: Path, report: DownloadReport) -> dict[int, bytes]:
 def expect_pictures(galaxies: pd.DataFrame) -> dict[int, bytes]:
     rows = zip(galaxies["object_id"].tolist(), galaxies["ra"].tolist(), strict=True)
     return {object_id: picture_of(ra_deg) for object_id, ra_deg in rows}
+
+
+def list_stored(galaxies: pd.DataFrame, service: CutoutService, folder: Path) -> DownloadReport:
+    """What a folder has of galaxies, whom nobody asks for."""
+    return report_store(list_wanted(galaxies, service), CutoutStore(folder), service.bands)
 
 
 def test_every_image_is_kept_byte_for_byte_and_asked_for_once(tmp_path: Path) -> None:
@@ -241,7 +248,7 @@ def test_a_service_that_is_not_there_is_given_up_with_a_sentence(tmp_path: Path)
     sky = SkyServer(128, base_url="http://127.0.0.1:9")
     with pytest.raises(ServiceError, match="connection failed"):
         download_cutouts(make_galaxies(3), sky, tmp_path, QUICK)
-    assert list_cutouts_in_store(make_galaxies(3), sky, tmp_path).refused.empty
+    assert list_stored(make_galaxies(3), sky, tmp_path).refused.empty
 
 
 def test_a_service_that_never_answers_is_given_up_after_a_few_galaxies(tmp_path: Path) -> None:
@@ -321,9 +328,9 @@ def test_images_of_one_service_are_not_taken_for_those_of_another_under_the_same
         HipsPictures(128, "CDS/P/SDSS9/color", "mine"),
         SkyServer(128, source="sdss"),
     ):
-        assert list_cutouts_in_store(galaxies, other, tmp_path).fetched.empty
+        assert list_stored(galaxies, other, tmp_path).fetched.empty
     same = SkyServer(128, source="mine", base_url="http://elsewhere")
-    assert len(list_cutouts_in_store(galaxies, same, tmp_path).fetched) == 3
+    assert len(list_stored(galaxies, same, tmp_path).fetched) == 3
 
 
 def test_galaxies_that_are_added_are_fetched_alone(tmp_path: Path) -> None:
@@ -401,7 +408,7 @@ def test_a_killed_download_loses_at_most_the_part_in_hand(tmp_path: Path) -> Non
         process.communicate()
         num_asked = len(service.requests)
         sky = SkyServer(128, base_url=service.url)
-        num_kept = len(list_cutouts_in_store(make_galaxies(500), sky, tmp_path).fetched)
+        num_kept = len(list_stored(make_galaxies(500), sky, tmp_path).fetched)
     # Less than a part of ten, and what four connections had under way.
     assert num_kept >= num_asked - 10 - 16
     assert num_kept >= 30

@@ -144,3 +144,8 @@ def test_memory_that_does_not_suffice_is_told_with_a_way_out() -> None:
 )
 def test_times_are_told_in_the_unit_that_suits_them(seconds: float, words: str) -> None:
     assert format_seconds(seconds) == words
+
+
+def test_rates_that_break_a_training_do_not_break_its_trial() -> None:
+    cost = measure(optimizer="sgd", learning_rates=(1e30, 1e30, 1e30), frozen_learning_rate=1e30)
+    assert cost.seconds > 0

@@ -407,6 +407,11 @@ def test_the_labels_of_the_axes_of_masses_are_no_longer_than_their_axes() -> Non
         assert axes.yaxis.label.get_window_extent().height <= axes.get_window_extent().height
 
 
+def test_masses_outside_the_relation_s_range_are_not_drawn(tmp_path: Path) -> None:
+    truth = np.linspace(7, 8, 30)
+    assert stellar_mass_module.draw_stellar_mass(truth, truth, truth, path_stem=tmp_path / "mass") == []
+
+
 def test_metallicities_of_masses_are_those_of_the_relation_within_its_range() -> None:
     # Table 3 of Tremonti et al. (2004): medians at these masses, from which eq. 3 is up to 0.02 dex off.
     found = stellar_mass_module.compute_metallicity_by_mass([8.57, 9.96, 11.25, 8.4, 11.6, np.nan])

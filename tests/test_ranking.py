@@ -14,6 +14,7 @@ from metalight.evaluation import (
     compute_selection,
     compute_selection_curve,
     describe_selection,
+    format_percentage,
     rank_predictions,
 )
 from metalight.evaluation.ranking import CURVE_COLUMNS, End
@@ -143,6 +144,13 @@ def test_a_sentence_tells_purity_beside_chance() -> None:
     other = describe_selection(compute_selection(truth, predicted, num_listed=20, num_wanted=10))
     assert "purity 50 %" in other
     assert "completeness 100 %" in other
+
+
+def test_a_chance_of_nearly_all_is_told_in_plain_digits() -> None:
+    truth = np.arange(400.0)
+    told = describe_selection(compute_selection(truth, truth, num_listed=399, num_wanted=399))
+    assert told.endswith("by chance 100 %.")
+    assert format_percentage(0.00491) == "0.49 %"
 
 
 def test_what_cannot_be_ranked_is_refused() -> None:

@@ -83,3 +83,12 @@ def test_the_larger_part_of_a_training_set_has_all_of_the_smaller(n: int, a: flo
     backwards = object_ids[::-1]
     assert set(backwards[choose_part(backwards, max(a, b), seed=seed)].tolist()) == large
     assert choose_part(object_ids, 1.0, seed=seed).all()
+
+
+@pytest.mark.parametrize("bounds", [(1e-300, 1e300), (1e-3, 1.0001e-3), (1e-30, 1.0), (1e-3, 1e30)])
+def test_ranges_that_tell_nothing_are_refused(sample: Path, bounds: tuple[float, float]) -> None:
+    low, high = (f"{bound:g}" for bound in bounds)
+    arguments = ("study", "learning-rate", sample / "recipe.toml", "-o", sample / "rates")
+    message = refuse(*arguments, "--lowest", low, "--highest", high, status=2)
+    assert "tell nothing" in message
+    assert not (sample / "rates").exists()

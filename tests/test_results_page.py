@@ -12,7 +12,9 @@ from call import QUICK, change_catalog, refuse, run, succeed
 from metalight import published
 from metalight.evaluation import evaluate_predictions, format_scores
 from metalight.intervals import Interval
+from metalight.pipeline import PREDICTIONS_STUDIED
 from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
+from metalight.run import compute_digest
 
 
 def read_table(page: str, heading: str) -> list[list[str]]:
@@ -38,7 +40,7 @@ def test_published_values_are_those_of_the_facts_page(shared_folder: Path) -> No
 def test_the_published_predictions_are_set_beside_the_paper(shared_folder: Path) -> None:
     table = pd.read_csv(shared_folder / "published/predictions_128px.csv")
     scores = {"oh_p50": evaluate_predictions(table["oh_p50"], table["prediction"], baseline_mean=None, num_bootstrap=0)}
-    results = list_results(scores, {"oh_p50": "metallicity"}, {"test": len(table)})
+    results = list_results(scores, {"oh_p50": "metallicity"}, {"oh_p50": "dex"}, {"test": len(table)})
     page = build_page(Page("published", "The authors' rerun.", results, scores, {"oh_p50": "dex"}))
     rows = {row[0]: row[1:] for row in read_table(page, "oh_p50 of the test galaxies")}
     # The authors' rerun, not the predictions behind the paper's figures: 0.0849 beside 0.0851.
@@ -56,7 +58,7 @@ def test_the_published_predictions_are_set_beside_the_paper(shared_folder: Path)
 def test_a_target_that_the_paper_does_not_have_stands_alone() -> None:
     truth = np.linspace(0, 100, 50)
     scores = {"age": evaluate_predictions(truth, truth + 1, baseline_mean=None, num_bootstrap=10)}
-    results = list_results(scores, {"age": ""}, {})
+    results = list_results(scores, {"age": ""}, {"age": "Myr"}, {})
     assert not any(math.isfinite(result.published) for result in results)
     page = build_page(Page("x", "A model.", results, scores, {"age": "Myr"}))
     assert "the RMSE of age is 1.0000 Myr" in page
@@ -66,11 +68,61 @@ def test_a_target_that_the_paper_does_not_have_stands_alone() -> None:
 def test_a_target_of_any_size_is_told_by_numbers_that_say_something(scale: float) -> None:
     truth = scale * np.linspace(0, 100, 50)
     scores = {"flux": evaluate_predictions(truth, truth + scale, baseline_mean=None, num_bootstrap=10)}
-    page = build_page(Page("x", "A model.", list_results(scores, {"flux": ""}, {}), scores, {"flux": "W"}))
-    assert f"the RMSE of flux is {scale:.0e} W" in page.replace("\n> ", " ")
-    assert read_table(page, "flux of the test galaxies")[2][:2] == ["RMSE", f"{scale:.0e}".replace("-", "−")]
+    page = build_page(
+        Page("x", "A model.", list_results(scores, {"flux": ""}, {"flux": "W"}, {}), scores, {"flux": "W"})
+    )
+    told = f"{scale:.0e}".replace("-", "−")
+    assert f"the RMSE of flux is {told} W" in page.replace("\n> ", " ")
+    assert read_table(page, "flux of the test galaxies")[2][:2] == ["RMSE (W)", told]
     for line in (*format_scores(scores["flux"], "W").splitlines(), *page.splitlines()):
         assert len(line) <= 120, line
+
+
+def test_numbers_stand_with_the_unit_of_their_target_and_with_as_many_digits_as_say_something() -> None:
+    truth = np.linspace(0, 1, 50)
+    scores = {
+        name: evaluate_predictions(scale * truth, scale * (truth + 0.1), baseline_mean=None, num_bootstrap=0)
+        for name, scale in (("redshift", 1e-4), ("age", 1e6))
+    }
+    results = list_results(scores, {"redshift": "redshift", "age": ""}, {"redshift": "", "age": "yr"}, {})
+    page = build_page(Page("x", "A model.", results, scores, {"redshift": "", "age": "yr"}))
+    of_redshift, of_age = (
+        {row[0]: row[1] for row in read_table(page, f"{name} of the test galaxies")} for name in ("redshift", "age")
+    )
+    assert "dex" not in page
+    assert of_redshift["RMSE"] == "0.0000100"
+    assert of_age["RMSE (yr)"] == "100,000"
+    assert of_age["RMSE / σ(truth)"] == of_redshift["RMSE / σ(truth)"] == "0.3395"
+    assert "the RMSE of age is 100,000 yr and" in page
+
+
+def test_where_no_range_is_trusted_nothing_is_said_to_be_outside_of_it() -> None:
+    truth = np.linspace(8.4, 9.2, 10)
+    scores = {"oh": evaluate_predictions(truth, truth + 0.01, baseline_mean=None, num_bootstrap=0)}
+    told = {result.quantity for result in list_results(scores, {"oh": "metallicity"}, {}, {})}
+    assert "fraction predicted outside 8.5 to 9.1" in told
+    assert "fraction predicted outside of these" not in told
+    of_mass = {result.quantity for result in list_results(scores, {"oh": "log_mass"}, {}, {})}
+    assert "fraction predicted outside 8.5 to 9.1" not in of_mass
+
+
+def test_bins_that_are_not_those_of_the_paper_have_no_published_values_beside_them() -> None:
+    numbers = {"num": 3, "median": 8.0, "rmse": 0.1, "nmad": 0.1}
+    theirs = pd.DataFrame([{"centre": centre, **numbers} for centre in published.BINS_OF_TRUTH])
+    others = theirs.assign(centre=theirs["centre"] - 0.05)
+    page = build_page(Page("x", "A model.", [], {}, {}, bins={"a": theirs, "b": others}))
+    assert read_table(page, "a in bins of the true value")[2][:4] == ["8.2", "3", "8.0000", "8.3397"]
+    rows = read_table(page, "b in bins of the true value")[2:]
+    assert [row[0] for row in rows][:2] == ["8.15", "8.25"]
+    assert {row[3] for row in rows} == {"–"}
+
+
+def test_the_draft_s_binned_nmad_is_the_one_by_inverse_variance() -> None:
+    nums = np.array([102, 267, 425, 420, 1066, 1835, 2315, 3434, 5037, 4896, 580, 52])  # the facts page, section 3
+    nmads = np.array([values[2] for values in published.BINS_OF_TRUTH.values()])
+    assert nums @ nmads / nums.sum() == pytest.approx(published.BINNED_NMAD, abs=1e-4)
+    by_inverse_variance = np.sum(nums / nmads) / np.sum(nums / nmads**2)
+    assert by_inverse_variance == pytest.approx(published.DRAFT_BINNED_NMAD, abs=1e-4)
 
 
 def test_routes_are_set_beside_those_of_the_paper() -> None:
@@ -78,7 +130,7 @@ def test_routes_are_set_beside_those_of_the_paper() -> None:
     for number, name in enumerate(("rmse", "rmse_low", "rmse_high", "nmad", "nmad_low", "nmad_high")):
         routes[name] = 0.1 + 0.01 * number
     results = list_routes(routes)
-    assert [result.published for result in results[:2]] == [0.0851, 0.0668]
+    assert [result.published for result in results[:2]] == [0.0849, 0.0666]
     assert all(math.isnan(result.published) for result in results[2:])
     first = routes.to_dict("records")[0]
     assert results[0].value == Interval(first["rmse"], first["rmse_low"], first["rmse_high"])
@@ -121,7 +173,7 @@ def test_a_run_ends_with_its_page_and_the_same_numbers_as_a_table(sample: Path) 
 
 def test_numbers_that_are_not_known_are_dashes_and_empty_cells() -> None:
     scores = {"a": evaluate_predictions([1.0, 2.0], [1.0, 2.0], baseline_mean=None, num_bootstrap=0)}
-    results = list_results(scores, {"a": ""}, {"selected": 2})
+    results = list_results(scores, {"a": ""}, {}, {"selected": 2})
     page = build_page(Page("x", "A model.", results, scores, {}))
     assert "nan" not in page
     assert tabulate(results[:20])["low"].isna().all()
@@ -150,6 +202,21 @@ def test_numbers_of_a_study_are_kept_in_the_run_and_stay_on_its_page(copy: Path)
     assert rows["RMSE, 3 px"] == ["0.1500", "0.1400 to 0.1600", "–", ""]
     run(copy, "--from", "results")
     assert (copy / "run/results.md").read_text(encoding="utf-8") == page
+
+
+def test_a_study_of_earlier_predictions_is_told_of_and_its_numbers_are_not_shown(copy: Path) -> None:
+    run(copy)
+    folder, page = copy / "run/studies/mass-metallicity", copy / "run/results.md"
+    folder.mkdir(parents=True)
+    digest = compute_digest([copy / "run/predictions/test.parquet"])
+    (folder / "results.json").write_text(json.dumps({PREDICTIONS_STUDIED: digest}))
+    (folder / "summary.txt").write_text("Predictions know of everything.")
+    succeed("results", copy / "run")
+    assert "Predictions know of everything." in page.read_text(encoding="utf-8")
+    run(copy, "--set", "prediction.views=none")
+    text = page.read_text(encoding="utf-8")
+    assert "Predictions know of everything." not in text
+    assert "is of earlier predictions" in text
 
 
 def test_what_is_no_run_or_no_study_is_refused(copy: Path, tmp_path: Path) -> None:

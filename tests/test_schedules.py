@@ -106,3 +106,10 @@ def test_a_training_on_plateaus_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_plateaus_are_refused_without_validation_galaxies() -> None:
     with pytest.raises(TrainingError, match="follows the validation RMSE, and there are no validation galaxies"):
         fit_network(make_data(8), None, TINY, ON_PLATEAUS, device=CPU)
+
+
+def test_plateaus_are_refused_where_no_validation_galaxy_has_the_first_target() -> None:
+    validation = make_data(4)
+    validation.targets[:] = np.nan
+    with pytest.raises(TrainingError, match="none of the 4 validation galaxies has the first target"):
+        fit_network(make_data(8), validation, TINY, ON_PLATEAUS, device=CPU)

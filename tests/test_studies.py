@@ -1,6 +1,7 @@
 """Promises of studies: what is shared is made once, what is done stays, what fails is told, the numbers are right."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from call import call, ctrl_c_in, refuse, succeed
+from call import call, change_catalog, ctrl_c_in, refuse, succeed
 from metalight.images import load_pixels, resize_area
 from metalight.locks import hold_lock
-from metalight.metrics import compute_metrics, compute_paired_metrics
+from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
+from metalight.pipeline import run_recipe
+from metalight.recipe import load_recipe
 from metalight.run import RunFolder
-from metalight.studies.cost import StudyCost
-from metalight.studies.results import find_extremes
+from metalight.studies import load_study, plan_study
+from metalight.studies.cost import StudyCost, estimate_study
+from metalight.studies.results import Result, find_extremes, summarise
 
 TABLE = """
 purpose = "Try."
@@ -250,9 +254,94 @@ def test_what_a_killed_process_took_up_by_half_is_taken_up_anew(sample: Path) ->
 
 
 def test_a_run_whose_images_were_elsewhere_makes_them_anew_when_they_are_gone(sample: Path) -> None:
-    import shutil
-
     study(sample)
     shutil.rmtree(sample / "study/runs/one")
     assert ended(study(sample, "--only", "unseen")) == ["unseen"]
     assert not (sample / "study/runs/unseen/pixels/pixels.npy").is_symlink()
+
+
+def test_a_part_that_leaves_nothing_to_learn_is_refused_by_name(sample: Path) -> None:
+    change_catalog(sample, lgm=[9.0 + 0.01 * k if k % 13 == 0 else np.nan for k in range(40)])
+    table = 'purpose = "Part."\n[variants.all]\n[variants.little]\ntraining.fraction = 0.05\n'
+    result = call(
+        *("study", write(sample, table).parent / "mine.toml", sample / "recipe.toml", "-o", sample / "study"),
+        *("--set", 'catalog.targets=["oh_p50", "lgm"]', "--set", "model.target_scaling=none"),
+    )
+    assert ended(result.output) == ["all"]
+    assert "None of the 2 galaxies of the training set that [training] fraction = 0.05 leaves has lgm" in result.output
+
+
+def test_repetitions_of_which_one_is_left_have_no_standard_error() -> None:
+    flawed = Result("one", 1, "oh_p50", flaw="it failed")
+    there = Result("one", 0, "oh_p50", 5, {name: Interval(0.2, 0.1, 0.3) for name in ("rmse", "nmad")})
+    (summary,) = summarise([there, flawed])
+    assert summary.describe("rmse").value == 0.2
+    assert np.isnan(summary.describe("rmse").high)
+    (alone,) = summarise([there])
+    assert alone.describe("rmse") == Interval(0.2, 0.1, 0.3)
+
+
+def test_what_cannot_be_scored_together_is_told_and_the_others_are(sample: Path) -> None:
+    change_catalog(sample, lgm=np.linspace(9, 11, 40))
+    table = """purpose = "Targets."
+    [variants.one]
+    training.first_cycle_epochs = 1
+    [variants.mass]
+    catalog.targets = ["lgm"]
+    training.first_cycle_epochs = 1
+    """
+    write(sample, table)
+    arguments = ("study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study")
+    output = " ".join(call(*arguments).output.split())
+    assert "'mass' failed: mass has not learnt oh_p50" in output
+    table = 'purpose = "Seeds."\npooled_over = { "training.seed" = [0, 1] }\n[variants.pooled]\n'
+    shutil.rmtree(sample / "study")
+    write(sample, table)
+    output = " ".join(call(*arguments, "--set", "training.first_cycle_epochs=1").output.split())
+    assert "are tested by several of the runs that are scored together" in output
+
+
+def test_a_run_that_somebody_else_works_on_is_left_alone(sample: Path) -> None:
+    study(sample, "--only", "one")
+    run = sample / "study/runs/one"
+    ours, theirs = sample / "study/.results.tmp-01234567.csv", run / ".metrics.tmp-01234567.json"
+    for path in (ours, theirs):
+        path.touch()
+    with RunFolder(run).hold():
+        theirs.touch()
+        result = call("study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study", "--only", "one")
+        assert result.exit_code == 0
+        assert theirs.exists()
+        assert not ours.exists()
+        again = call(
+            "study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study", "--set=pixels.side=8"
+        )
+    assert "Another process of metalight is working on" in again.output
+    assert ended(again.output) == ["two", "unseen"]
+
+
+def test_a_disk_without_room_for_the_whole_study_is_refused_before_its_first_training(
+    sample: Path, whole: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = 'purpose = "Sizes."\n[variants]\n"16" = {}\n"8" = { pixels.side = 8 }\n"16 again" = '
+    table += '{ prediction.views = "none" }\n'
+    write(sample, table)
+    recipe = load_recipe(str(sample / "recipe.toml"))
+    planned = plan_study(load_study(str(sample / "mine.toml")), recipe)
+    runs = sample / "study/runs"
+    run_recipe(planned.runs[0].recipe, runs / "16", last="cutouts")
+    costs = {
+        seeds: estimate_study(plan_study(planned.study, recipe, seeds=seeds), runs, runs / "16", device="auto")
+        for seeds in (1, 2)
+    }
+    # Decoded images count once a size, whatever shares them; weights and checkpoints count for every training.
+    images = 40 * 3 * (16**2 + 8**2)
+    assert costs[1].num_trainings == 2
+    assert 2 * (costs[1].disk_bytes - images) == costs[2].disk_bytes - images > 0
+    usage = shutil.disk_usage(sample)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=costs[1].disk_bytes - 1))
+    shutil.rmtree(sample / "study")
+    message = refuse("study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study")
+    assert "The study needs about" in message
+    assert "take fewer variants with --only" in message
+    assert not list(runs.glob("*/training"))

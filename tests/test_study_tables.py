@@ -135,6 +135,19 @@ def test_variants_that_come_to_the_same_are_known(tmp_path: Path) -> None:
         ("repeated_over = ['training.sead']\n[variants.a]", "speaks of 'training.sead'"),
         ("needs = 'fetching'\n[variants.a]", "needs images of several kinds, which only a service gives"),
         ("[variants.a\n", "is not TOML"),
+        ("[variants.a]\ntraining.batch_size = 'recipe:training.batch_size * 1.2.3'", "is not of the form recipe:"),
+        (
+            "repeated_over = ['training.optimizer']\n[variants.a]",
+            "names 'training.optimizer', which is no whole number",
+        ),
+        ("repeated_over = ['training.fraction']\n[variants.a]", "names 'training.fraction', which is no whole number"),
+        ("at_most = 'model.dropout'\n[variants.a]", "names 'model.dropout', which is no number"),
+        (
+            "axis = { setting = 'training.loss', label = 'x' }\n[variants.a]",
+            "names 'training.loss', which is no number",
+        ),
+        ("axis = { setting = 'training.lost', label = 'x' }\n[variants.a]", "speaks of 'training.lost'"),
+        ("has_published_values = true\n[variants.a]", "is for variants whose axis is pixels.side"),
     ],
 )
 def test_what_is_no_study_is_refused_in_one_sentence(tmp_path: Path, text: str, flaw: str) -> None:

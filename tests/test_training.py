@@ -32,6 +32,7 @@ from metalight.training import (
     load_last_checkpoint,
 )
 from metalight.training.checkpoints import save_checkpoint
+from metalight.training.task import TrainingTask
 
 CPU = torch.device("cpu")
 QUICK = TrainingSettings(
@@ -322,3 +323,30 @@ def test_augmentation_can_be_switched_off_altogether() -> None:
     as_views = fit(make_data(8), None, change(augmentation=still.model_dump()), no_dropout)
     as_they_are = fit(make_data(8), None, change(original_view=True, augmented_views=0), no_dropout)
     np.testing.assert_allclose(as_views.history["train_loss"], as_they_are.history["train_loss"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_weights_that_stop_being_numbers_stop_the_run_and_are_not_kept(tmp_path: Path, is_last: bool) -> None:
+    settings = change(frozen_epochs=0, constant_epochs=2, cycles=0)
+    place = CheckpointPlace(tmp_path, "0" * 64)
+    check = TrainingTask.check_weights
+
+    def spoil(task: TrainingTask) -> None:
+        if task.current_epoch == (1 if is_last else 0):
+            next(task.network.head.parameters()).data.view(-1)[0] = np.nan if is_last else np.inf
+        check(task)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TrainingTask, "check_weights", spoil)
+        with pytest.raises(TrainingError, match=rf"In epoch {1 + is_last} weights of the network \('head\."):
+            fit_network(make_data(16), None, TINY, settings, device=CPU, checkpoints=place)
+    assert len(list(tmp_path.iterdir())) == is_last
+    fitted = fit_network(make_data(16), None, TINY, settings, device=CPU, checkpoints=place)
+    assert all(tensor.isfinite().all() for tensor in fitted.network.state_dict().values())
+
+
+def test_a_last_step_that_breaks_the_weights_is_told() -> None:
+    # One step: its loss was finite, and nothing comes after it that would show what it did.
+    settings = change(optimizer="sgd", frozen_epochs=0, constant_epochs=1, cycles=0, learning_rates=(1e38, 1e38, 1e38))
+    with pytest.raises(TrainingError, match="In epoch 1 weights of the network"):
+        fit(make_data(8), None, settings)

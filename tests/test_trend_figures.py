@@ -13,9 +13,10 @@ from matplotlib.container import ErrorbarContainer
 from scipy.stats import spearmanr
 
 from legible import assert_legible
-from metalight.evaluation import compute_trends, correlate_ranks
+from metalight.evaluation import compute_selection_curve, compute_trends, correlate_ranks
 from metalight.figures import draw_first_filters, draw_residual_trends, draw_value_distributions
 from metalight.figures import first_filters as filters_module
+from metalight.figures import follow_up as follow_up_module
 from metalight.figures import residual_trends as trends_module
 from metalight.figures import value_distributions as distributions_module
 from metalight.figures.style import BLACK, RMSE_RED, use_style
@@ -148,3 +149,34 @@ def test_filters_of_any_number_of_bands_are_drawn_and_of_none_nothing(num_bands:
     assert draw_first_filters(nothing, nothing, bands=bands, path_stem=tmp_path / "nothing") == []
     with pytest.raises(ValueError, match="must be alike"):
         draw_first_filters(filters, filters[:4], bands=bands, path_stem=tmp_path / "x")
+
+
+def test_the_largest_of_a_few_values_has_a_bin_of_its_own() -> None:
+    generator = np.random.default_rng(0)
+    residuals = np.concatenate([generator.normal(mean, 0.01, 200) for mean in (0.1, 0.2, 0.3)])
+    bins = compute_trends({"class": np.repeat([1.0, 2.0, 3.0], 200)}, residuals)
+    assert bins["num"].tolist() == [200, 200, 200]
+    assert bins["median"].tolist() == pytest.approx([0.1, 0.2, 0.3], abs=0.01)
+
+
+@pytest.mark.parametrize("num", [2, 3, 5, 30, 80, 700, 20_000])
+def test_purity_of_lists_can_be_read_for_any_number_of_galaxies(num: int) -> None:
+    truth = np.random.default_rng(num).normal(size=num)
+    curve = compute_selection_curve(truth, truth + np.random.default_rng(1).normal(size=num))
+    with use_style():
+        figure = follow_up_module.build_figure(curve, "metallicity")
+    assert_legible(figure)
+    for axes in figure.axes:
+        numbers = [text.get_text() for text in axes.get_xticklabels(which="both") if text.get_text()]
+        assert numbers
+        assert all(number.replace(",", "").isdigit() for number in numbers)
+        assert np.size(axes.lines[0].get_xdata()) > 1 or axes.lines[0].get_marker() == "o"
+
+
+def test_widths_of_distributions_are_told_without_powers_of_ten() -> None:
+    truth = np.linspace(1000, 9000, 50)
+    histograms = distributions_module.compute_histograms_of_both(truth, truth)
+    with use_style():
+        figure = distributions_module.build_figure(histograms, (1962.4, 0.1234), "age", "Myr")
+    told = figure.axes[0].get_legend_handles_labels()[1]
+    assert told == ["true, σ = 1962 Myr", "predicted, σ = 0.123 Myr"]

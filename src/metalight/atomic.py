@@ -88,12 +88,18 @@ def move_folder(built: Path, path: Path) -> None:
     shutil.rmtree(aside)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, *, but_in: str = "") -> None:
     """Delete what killed processes left half-written in a folder and below it.
 
     Only for a folder that no other process is writing to: what that one is writing would go too.
+
+    Args:
+        folder: Where to look.
+        but_in: Name of folders that are not looked into, as others may be at work there; empty: none.
     """
     for directory, names, files in os.walk(folder):
+        if but_in in names:
+            names.remove(but_in)
         leftovers = [name for name in names if _is_leftover(name)]
         for name in leftovers:
             shutil.rmtree(Path(directory, name), ignore_errors=True)

@@ -7,7 +7,7 @@ their neighbourhood make them a little too narrow.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,28 @@ def draw_rows(num_galaxies: int, num_bootstrap: int, seed: int) -> Iterator[RowA
     for start in range(0, num_bootstrap, samples_at_once):
         num_samples = min(samples_at_once, num_bootstrap - start)
         yield generator.integers(0, num_galaxies, size=(num_samples, num_galaxies))
+
+
+def draw_numbers(
+    computes: Sequence[Callable[[RowArray], Mapping[str, FloatArray]]], num_galaxies: int, num_bootstrap: int, seed: int
+) -> list[dict[str, FloatArray]]:
+    """Numbers of each bootstrap sample by name, each of the shape (samples,), of several that have the same samples.
+
+    Args:
+        computes: Each gives its numbers of several samples at once, always by the same names, of rows of the shape
+            (samples, galaxies).
+        num_galaxies: How many there are, at least one.
+        num_bootstrap: Samples; of none the arrays are empty.
+        seed: Of the draws, which are those of `draw_rows`.
+    """
+    if num_bootstrap == 0:
+        first = np.zeros((1, 1), dtype=np.int64)
+        return [{name: np.empty(0) for name in compute(first)} for compute in computes]
+    chunks = [[compute(rows) for compute in computes] for rows in draw_rows(num_galaxies, num_bootstrap, seed)]
+    return [
+        {name: np.concatenate([each[name] for each in of_one]) for name in of_one[0]}
+        for of_one in zip(*chunks, strict=True)
+    ]
 
 
 def compute_percentiles(values: FloatArray, percentiles: tuple[float, float] = PERCENTILES_68) -> tuple[float, float]:

@@ -14,7 +14,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from metalight.intervals import PERCENTILES_68, PERCENTILES_95, FloatArray, Interval, compute_percentiles, draw_rows
+from metalight.intervals import (
+    PERCENTILES_68,
+    PERCENTILES_95,
+    FloatArray,
+    Interval,
+    compute_percentiles,
+    draw_numbers,
+)
 
 __all__ = [
     "BETTER",
@@ -303,16 +310,8 @@ def _bootstrap(
     truth: FloatArray, predicted: Sequence[FloatArray], num_bootstrap: int, seed: int
 ) -> list[dict[str, FloatArray]]:
     """For each of several predictions each metric of each bootstrap sample, by name; all have the same samples."""
-    names = _compute_by_sample(truth[np.newaxis, :1], predicted[0][np.newaxis, :1])
-    drawn: list[dict[str, list[FloatArray]]] = [{name: [] for name in names} for _ in predicted]
-    for rows in draw_rows(len(truth), num_bootstrap, seed):
-        for of_these, these in zip(drawn, predicted, strict=True):
-            for name, values in _compute_by_sample(truth[rows], these[rows]).items():
-                of_these[name].append(values)
-    return [
-        {name: np.concatenate(chunks) if chunks else np.empty(0) for name, chunks in of_these.items()}
-        for of_these in drawn
-    ]
+    computes = [lambda rows, these=these: _compute_by_sample(truth[rows], these[rows]) for these in predicted]
+    return draw_numbers(computes, len(truth), num_bootstrap, seed)
 
 
 def _check_pairs(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -33,6 +33,7 @@ RUN/
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -315,6 +316,27 @@ def _end_name(split: str) -> str:
 def name_predicted(target: str) -> str:
     """The column that holds predictions of a target."""
     return f"{target}_predicted"
+
+
+def name_endings(targets: Sequence[str]) -> dict[str, str]:
+    """What names of files that are of one target end with: nothing of a single target, and of several `_TARGET`.
+
+    What not every system takes in a name of a file, such as `/`, becomes `_`; targets that are then alike, also in
+    capital and small letters, are numbered.
+    """
+    if len(targets) == 1:
+        return {targets[0]: ""}
+    endings: dict[str, str] = {}
+    taken: set[str] = set()
+    for target in targets:
+        plain = "_" + re.sub(r"[^\w.+=()-]", "_", target)
+        ending, number = plain, 1
+        while ending.casefold() in taken:
+            number += 1
+            ending = f"{plain}_{number}"
+        endings[target] = ending
+        taken.add(ending.casefold())
+    return endings
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -210,7 +210,7 @@ class CutoutStore:
 
     def _read(self, kind: str, columns: list[str]) -> Iterator[tuple[str, pa.Table]]:
         """Each part's name and these of its columns, in the order in which they were written."""
-        for number, path in self._list(kind):
+        for number, path in list_parts(self.folder, kind):
             try:
                 with pq.ParquetFile(path, page_checksum_verification=True) as part:
                     table = part.read(columns=columns)
@@ -218,17 +218,11 @@ class CutoutStore:
                 raise ImageError(
                     f"{path} is damaged: {quote_flaw(error)}. Move it away, and its galaxies are fetched again."
                 ) from error
-            yield f"{kind}-{number:05}.parquet", table
-
-    def _list(self, kind: str) -> list[tuple[int, Path]]:
-        if not self.folder.is_dir():
-            return []
-        names = ((_NUMBERED.fullmatch(entry.name), entry) for entry in self.folder.iterdir())
-        return sorted((int(match[2]), entry) for match, entry in names if match and match[1] == kind)
+            yield name_part(kind, number), table
 
     def _add(self, kind: str, table: pa.Table) -> None:
-        numbers = [number for number, _ in self._list(kind)]
-        path = self.folder / f"{kind}-{max(numbers, default=-1) + 1:05}.parquet"
+        numbers = [number for number, _ in list_parts(self.folder, kind)]
+        path = self.folder / name_part(kind, max(numbers, default=-1) + 1)
         # Images are compressed already.
         compression = {name: "none" if name == "jpeg" else "zstd" for name in table.column_names}
         with replace_file(path) as temporary:
@@ -287,6 +281,55 @@ class FileReader:
         while len(self._groups) > _GROUPS_IN_MEMORY or (len(self._groups) > 2 and num_bytes > _BYTES_IN_MEMORY):
             num_bytes -= self._groups.popitem(last=False)[1].nbytes
         return files
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of that name is a part of a store, of files or of refusals."""
+    return bool(_NUMBERED.fullmatch(name))
+
+
+def gather_parts(folders: Sequence[Path]) -> dict[str, Path]:
+    """The parts of several stores as one would have them: names, and where each is, once however often it was shared.
+
+    Those of the first store keep their names, by which its rows are known.
+    """
+    gathered: dict[str, Path] = {}
+    known = set[tuple[str, int, int]]()
+    for folder in folders:
+        for kind in ("part", "refused"):
+            for number, path in list_parts(folder, kind):
+                if (identity := (kind, *_identify(path))) in known:
+                    continue
+                known.add(identity)
+                while (name := name_part(kind, number)) in gathered:
+                    number += 1
+                gathered[name] = path
+    return gathered
+
+
+def has_parts_of(folder: Path, other: Path) -> bool:
+    """Whether a store has each part with files of another one, under the same name."""
+    named = ((folder / path.name, path) for _, path in list_parts(other, "part"))
+    return all(own.is_file() and _identify(own) == _identify(path) for own, path in named)
+
+
+def list_parts(folder: Path, kind: str) -> list[tuple[int, Path]]:
+    """Number and place of the parts in a folder, which need not be there, in the order in which they were written."""
+    if not folder.is_dir():
+        return []
+    names = ((_NUMBERED.fullmatch(entry.name), entry) for entry in folder.iterdir())
+    return sorted((int(match[2]), entry) for match, entry in names if match and match[1] == kind)
+
+
+def name_part(kind: str, number: int) -> str:
+    """The file name of a part."""
+    return f"{kind}-{number:05}.parquet"
+
+
+def _identify(path: Path) -> tuple[int, int]:
+    """Size and time of a part: the same of links and copies, and parts are never written to again."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def match_asked(wanted: pd.DataFrame, stored: pd.DataFrame) -> npt.NDArray[np.intp]:

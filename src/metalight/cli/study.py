@@ -97,7 +97,7 @@ def perform(
     report = perform_study(plan, place, device=device, progress=bar_progress, tell=typer.echo)
     typer.echo(f"\n{report.text}\n")
     typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
-    if report.flaws:
+    if any(summary.flaws for summary in report.summaries):
         raise typer.Exit(1)
 
 

@@ -6,7 +6,6 @@ from metalight.cutouts.download import (
     REFUSED_BY_SERVICES,
     DownloadLimits,
     download_cutouts,
-    list_cutouts_in_store,
 )
 from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
@@ -38,6 +37,5 @@ __all__ = [
     "find_cutouts",
     "import_archive",
     "list_cutouts",
-    "list_cutouts_in_store",
     "load_origin",
 ]

@@ -104,11 +104,6 @@ def download_cutouts(
     return DownloadReport(report.fetched, report.refused, num_new, num_requests, time.monotonic() - started)
 
 
-def list_cutouts_in_store(galaxies: pd.DataFrame, service: CutoutService, folder: Path) -> DownloadReport:
-    """What a folder has of galaxies, without asking a service; arguments and errors as of `download_cutouts`."""
-    return report_store(list_wanted(galaxies, service), CutoutStore(folder), service.bands)
-
-
 def _find_left(
     wanted: pd.DataFrame, store: CutoutStore, service: CutoutService, *, retry_refused: bool
 ) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", int]:

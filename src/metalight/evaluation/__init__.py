@@ -20,7 +20,15 @@ from metalight.evaluation.binned import (
 )
 from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
 from metalight.evaluation.examples import select_examples
-from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_label, format_number
+from metalight.evaluation.metric_text import (
+    align_rows,
+    choose_decimals,
+    choose_decimals_of,
+    format_interval,
+    format_label,
+    format_number,
+    format_percentage,
+)
 from metalight.evaluation.paired import (
     Comparison,
     build_record,
@@ -40,7 +48,13 @@ from metalight.evaluation.ranking import (
 )
 from metalight.evaluation.sample import choose_galaxies, compute_histograms, summarize_columns
 from metalight.evaluation.scatter import compute_bin_averages, compute_nmad_excess, compute_ratio_parts
-from metalight.evaluation.score_tables import ScoreTables, TablePlaces, compute_score_tables, save_score_tables
+from metalight.evaluation.score_tables import (
+    ScoreTables,
+    TablePlaces,
+    compute_score_tables,
+    load_score_table,
+    save_score_tables,
+)
 from metalight.evaluation.scores import (
     Scores,
     evaluate_predictions,
@@ -70,6 +84,7 @@ __all__ = [
     "build_record",
     "choose_bin_centres",
     "choose_decimals",
+    "choose_decimals_of",
     "choose_galaxies",
     "choose_num_wanted",
     "compare_predictions",
@@ -101,10 +116,12 @@ __all__ = [
     "format_interval",
     "format_label",
     "format_number",
+    "format_percentage",
     "format_scores",
     "is_metallicity_like",
     "list_beside_notes",
     "load_beside",
+    "load_score_table",
     "load_scores",
     "pair_predictions",
     "rank_predictions",

@@ -14,7 +14,14 @@ import numpy.typing as npt
 from metalight.atomic import save_json
 from metalight.evaluation.metric_text import align_rows, choose_decimals, format_interval, format_number
 from metalight.evaluation.scores import replace_nan
-from metalight.intervals import PERCENTILES_68, PERCENTILES_95, Interval, compute_percentiles, draw_rows
+from metalight.intervals import (
+    PERCENTILES_68,
+    PERCENTILES_95,
+    FloatArray,
+    Interval,
+    compute_percentiles,
+    draw_numbers,
+)
 from metalight.metrics import compute_nmads
 
 _LINE_WIDTH = 120
@@ -22,7 +29,6 @@ _SCORES = ("rmse", "nmad")
 _LACKS = "the catalogue has no "
 _NONE = Interval(math.nan, math.nan, math.nan)
 
-FloatArray = npt.NDArray[np.float64]
 _ByName = dict[str, FloatArray]
 
 
@@ -142,12 +148,8 @@ def _bootstrap(residuals: Sequence[FloatArray], num_bootstrap: int, seed: int) -
     The samples are those of `metalight.metrics.compute_paired_metrics`, whose many other metrics would take ten times
     as long for every baseline.
     """
-    drawn: list[dict[str, list[FloatArray]]] = [{name: [] for name in _SCORES} for _ in residuals]
-    for rows in draw_rows(len(residuals[0]), num_bootstrap, seed):
-        for of_these, these in zip(drawn, residuals, strict=True):
-            for name, values in _compute_by_sample(these[rows]).items():
-                of_these[name].append(values)
-    return [{name: np.concatenate([np.empty(0), *chunks]) for name, chunks in each.items()} for each in drawn]
+    computes = [lambda rows, these=these: _compute_by_sample(these[rows]) for these in residuals]
+    return draw_numbers(computes, len(residuals[0]), num_bootstrap, seed)
 
 
 def _compute_by_sample(residuals: FloatArray) -> _ByName:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.intervals import FloatArray, draw_rows
+from metalight.intervals import FloatArray, draw_numbers
 from metalight.metrics import compute_nmads
 
 Binning = Literal["truth", "prediction"]
@@ -251,10 +251,11 @@ def _draw_errors(
     num = len(truth)
     if num < MIN_GALAXIES_FOR_ERRORS or num_bootstrap < 2:
         return dict.fromkeys(STATISTICS, float("nan"))
-    drawn = [_compute_statistics(truth[rows], predicted[rows], by) for rows in draw_rows(num, num_bootstrap, seed)]
+    computes = [lambda rows: _compute_statistics(truth[rows], predicted[rows], by)]
+    (drawn,) = draw_numbers(computes, num, num_bootstrap, seed)
     # The bootstrap's own spread is that of a sample about its mean: too small by this factor.
     factor = math.sqrt(num / (num - 1))
-    return {name: factor * float(np.concatenate([each[name] for each in drawn]).std(ddof=1)) for name in STATISTICS}
+    return {name: factor * float(values.std(ddof=1)) for name, values in drawn.items()}
 
 
 def _round_width(width: float) -> float:

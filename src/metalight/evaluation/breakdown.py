@@ -13,7 +13,7 @@ from metalight.evaluation.binned import (
     compute_binned_statistics,
     is_metallicity_like,
 )
-from metalight.evaluation.metric_text import format_interval, format_number
+from metalight.evaluation.metric_text import format_interval, format_number, format_percentage
 from metalight.evaluation.ranking import ENDS, Selection, choose_num_wanted, compute_selection
 from metalight.evaluation.scatter import compute_bin_averages, compute_nmad_excess, compute_ratio_parts
 from metalight.evaluation.trusted import (
@@ -182,8 +182,8 @@ def _tell_range(part: Mapping[str, Interval], unit: str) -> str:
     spoken = f" {unit}" if unit not in ("", "dex") else ""
     outside = _format_percent(part["fraction_outside"])
     return (
-        f"Trusted range: predictions from {low} to {high}{spoken} are biased by less than their error or a quarter of "
-        f"their scatter; {outside} of the galaxies are predicted outside."
+        f"Trusted range: predictions from {low} to {high}{spoken} are biased by less than three errors or a quarter "
+        f"of their scatter; {outside} of the galaxies are predicted outside."
     )
 
 
@@ -196,7 +196,8 @@ def _tell_ends(breakdown: Breakdown) -> str:
     between = format_interval(Interval(*(100 * bound for bound in vars(lowest["purity"]).values())), 0)
     return (
         f"Of the {num} lowest predictions {found} are among the {num} lowest true values, 68 % interval {between} %, "
-        f"where chance gives {100 * lowest['chance'].value:.2g} %; of the {num} highest, {other} are among the highest."
+        f"where chance gives {format_percentage(lowest['chance'].value)}; of the {num} highest, {other} are among the "
+        "highest."
     )
 
 

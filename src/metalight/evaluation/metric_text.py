@@ -56,9 +56,20 @@ def format_label(name: str, unit: str) -> str:
     return f"{label} {unit}" if name.startswith("fraction") else f"{label} ({unit})"
 
 
+def has_unit(name: str) -> bool:
+    """Whether the values of the metric are in the unit of the target; a fraction of the galaxies never is."""
+    return _LABELS.get(name, (name, False))[1] and not name.startswith("fraction")
+
+
 def choose_decimals(rmse: float) -> int:
-    """Four, as suits dex; more for a target whose residuals are so small that four would hide them."""
-    return 4 if rmse == 0 else max(4, 2 - math.floor(math.log10(rmse)))
+    """Four, as suits dex; more of residuals that are so small that four would hide them, and fewer of large ones."""
+    power = 0 if rmse == 0 else math.floor(math.log10(rmse))
+    return max(4, 2 - power) if power < 1 else max(0, 4 - power)
+
+
+def choose_decimals_of(name: str, decimals: int) -> int:
+    """Those of a metric in a table in which `decimals` suit the unit of the target."""
+    return decimals if has_unit(name) else 4
 
 
 def format_number(value: float, decimals: int, *, sign: str = "") -> str:
@@ -69,7 +80,13 @@ def format_number(value: float, decimals: int, *, sign: str = "") -> str:
     if math.isfinite(value) and (decimals > _MOST_DECIMALS or abs(value) >= _LARGEST_PLAIN):
         return f"{value:{sign}.4g}"
     # Adding 0 turns the −0 of a rounded residual into 0.
-    return f"{round(value, decimals) + 0:{sign}.{decimals}f}" if math.isfinite(value) else "–"
+    return f"{round(value, decimals) + 0:{sign},.{decimals}f}" if math.isfinite(value) else "–"
+
+
+def format_percentage(fraction: float) -> str:
+    """`0.49 %`, `20 %`: two digits, and all of those before the point."""
+    percent = 100 * fraction
+    return f"{percent:.0f} %" if percent >= 99.5 else f"{percent:.2g} %"
 
 
 def format_interval(metric: Interval, decimals: int, *, sign: str = "") -> str:

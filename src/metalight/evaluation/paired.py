@@ -12,6 +12,7 @@ from metalight.evaluation.metric_text import (
     COMPARED,
     align_rows,
     choose_decimals,
+    choose_decimals_of,
     format_interval,
     format_label,
     format_number,
@@ -127,15 +128,16 @@ def format_comparison(comparison: Comparison, unit: str) -> str:
     of_differences = _choose_difference_decimals(comparison)
     rows = [("metric", "A", "B", "B − A", "68 % interval", "95 % interval", "B better")]
     for name in COMPARED:
-        metric = comparison.metrics[name]
+        metric, decimals = comparison.metrics[name], choose_decimals_of(name, of_values)
+        signed = max(decimals, choose_decimals_of(name, of_differences))
         rows.append(
             (
                 format_label(name, unit),
-                format_number(metric.a.value, of_values),
-                format_number(metric.b.value, of_values),
-                format_number(metric.difference.value, of_differences, sign="+"),
-                format_interval(metric.difference, of_differences, sign="+"),
-                format_interval(metric.difference_95, of_differences, sign="+"),
+                format_number(metric.a.value, decimals),
+                format_number(metric.b.value, decimals),
+                format_number(metric.difference.value, signed, sign="+"),
+                format_interval(metric.difference, signed, sign="+"),
+                format_interval(metric.difference_95, signed, sign="+"),
                 _format_percentage(metric.fraction_b_better),
             )
         )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import EvaluationError
+from metalight.evaluation.metric_text import format_percentage
 from metalight.intervals import FloatArray, Interval, compute_fraction
 
 End = Literal["lowest", "highest"]
@@ -166,7 +167,7 @@ def _format_percent(fraction: Interval) -> str:
 
 
 def _format_chance(num: int, selection: Selection) -> str:
-    return f"{100 * num / selection.num_galaxies:.2g} %"
+    return format_percentage(num / selection.num_galaxies)
 
 
 def _describe_row(kind: str, selection: Selection) -> dict[str, object]:

@@ -65,6 +65,16 @@ def compute_score_tables(
     return ScoreTables(by_truth, by_prediction, compute_selection_curve(truth, predicted))
 
 
+def load_score_table(path: Path) -> dict[str, pd.DataFrame]:
+    """The rows of each target in a table that `save_score_tables` wrote, without the column that names it."""
+    # Targets are text, even if they are called 1 or NA.
+    whole = pd.read_csv(path, dtype={"target": str}, keep_default_na=False, na_values=[""])
+    return {
+        str(target): rows.drop(columns="target").reset_index(drop=True)
+        for target, rows in whole.groupby("target", sort=False)
+    }
+
+
 def save_score_tables(tables: Mapping[str, ScoreTables], places: TablePlaces) -> list[Path]:
     """Write the tables of all targets, one file a kind, with the target in the first column; get the paths."""
     paths = []

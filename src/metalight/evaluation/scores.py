@@ -17,6 +17,7 @@ from metalight.evaluation.metric_text import (
     SHOWN,
     align_rows,
     choose_decimals,
+    choose_decimals_of,
     format_interval,
     format_label,
     format_number,
@@ -155,8 +156,9 @@ def format_scores(scores: Scores, unit: str) -> str:
     rows = [("metric", "value", "68 % interval", "predict the mean")]
     for name in SHOWN:
         metric = scores.metrics[name]
-        numbers = [format_number(value, decimals) for value in (metric.value, scores.baseline[name].value)]
-        rows.append((format_label(name, unit), numbers[0], format_interval(metric, decimals), numbers[1]))
+        shown = choose_decimals_of(name, decimals)
+        numbers = [format_number(value, shown) for value in (metric.value, scores.baseline[name].value)]
+        rows.append((format_label(name, unit), numbers[0], format_interval(metric, shown), numbers[1]))
     return "\n".join(
         [*align_rows(rows), "", *_format_notes(scores), *describe_breakdown(scores.breakdown, unit, decimals)]
     )

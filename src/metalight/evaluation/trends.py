@@ -87,8 +87,10 @@ def _divide(values: FloatArray) -> list[npt.NDArray[np.intp]]:
         return []
     num_bins = min(_MOST_BINS, max(2, len(values) // _AIMED_AT))
     edges = np.unique(np.percentile(values, np.linspace(0, 100, num_bins + 1)))
-    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(0, len(edges) - 2))
-    found = [np.flatnonzero(places == place) for place in range(len(edges) - 1)]
+    # Many galaxies with the largest value, as of a property with few values, are a bin of their own.
+    last = len(edges) - (1 if np.sum(values == edges[-1]) >= _LEAST_IN_BIN else 2)
+    places = np.minimum(np.searchsorted(edges, values, side="right") - 1, last)
+    found = [np.flatnonzero(places == place) for place in range(last + 1)]
     return [rows for rows in found if len(rows) >= _LEAST_IN_BIN]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from metalight.figures.style import make_figure, save_figure, save_numbers, use_style
+from metalight.figures.style import escape_math, make_figure, save_figure, save_numbers, use_style
 
 _INCHES_A_GALAXY = 4
 _DPI = 72
@@ -81,9 +81,9 @@ def build_figure(examples: pd.DataFrame, images: npt.NDArray[np.uint8], name: st
             0.965, 0.04, f"{truth:.{decimals}f} / {predicted:.{decimals}f}", transform=axes.transAxes, fontsize=28
         )
         text.set(color="white", ha="right", va="bottom", path_effects=[withStroke(linewidth=3, foreground="black")])
-    figure.text(0.5, 0.3 / height, f"true / predicted {name}", fontsize=24, ha="center", va="bottom")
+    figure.text(0.5, 0.3 / height, f"true / predicted {escape_math(name)}", fontsize=24, ha="center", va="bottom")
     if note:
-        figure.text(0.5, 0.06 / height, note, fontsize=15, ha="center", va="bottom")
+        figure.text(0.5, 0.06 / height, escape_math(note), fontsize=15, ha="center", va="bottom")
     return figure
 
 

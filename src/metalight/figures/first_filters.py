@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from metalight.evaluation import format_percentage
 from metalight.figures.style import make_figure, save_figure, save_numbers, use_style
 
 _MOST_FILTERS = 64
@@ -68,7 +69,7 @@ def build_figure(before: FloatArray, after: FloatArray, *, share: float, num_fil
     shown = (after - before) / ranges[:, None, None, None]
     # A round factor that brings the larger changes to the ends of the colours, and leaves a change of nothing grey.
     factor = max(1, round(1 / max(float(np.percentile(np.abs(shown), 99)), 1e-6)))
-    change = f"change ({100 * share:.2g} % rms)" + (f" × {factor}" if factor > 1 else "")
+    change = f"change ({format_percentage(share)} rms)" + (f" × {factor}" if factor > 1 else "")
     panels = (("before training", before), (told, after), (change, factor * (after - before)))
     for place, (title, filters) in enumerate(panels):
         axes = figure.add_axes((0.01 + 0.331 * place, 0.02, 0.318, 1 - 0.02 - 0.4 / height))

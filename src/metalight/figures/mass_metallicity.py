@@ -84,7 +84,15 @@ def build_figure(
     _draw_relations(axes, bins)
     note = f"{len(log_mass):,} galaxies"
     note += f"\n({num_beyond:,} beyond the frame)" if num_beyond else ""
-    axes.legend(loc="lower right", title=note, alignment="left", title_fontsize=12)
+    axes.legend(
+        loc="lower right",
+        title=note,
+        alignment="left",
+        title_fontsize=12,
+        frameon=True,
+        framealpha=0.6,  # outliers behind it are to be seen
+        edgecolor="none",
+    )
     axes.set(xlim=PAPER_MASSES, ylim=PAPER_METALLICITIES, xlabel=labels[0], ylabel=labels[1])
     axes.yaxis.set_major_locator(MaxNLocator(7, prune="lower"))
     _draw_scatter(scatter_axes, bins)

@@ -18,6 +18,7 @@ from metalight.figures.style import (
     FAINT_GREY,
     POINT_GREY,
     RMSE_RED,
+    escape_math,
     make_figure,
     save_figure,
     save_numbers,
@@ -128,6 +129,7 @@ def build_figure(summary: PairedSummary, names: tuple[str, str], name: str, unit
     figure = make_figure(16, 5.4)
     grid = figure.add_gridspec(1, 3, left=0.062, right=0.985, bottom=0.145, top=0.86, wspace=0.29)
     panels = [figure.add_subplot(grid[0, column]) for column in range(3)]
+    name, unit = escape_math(name), escape_math(unit)
     _draw_residuals(panels[0], summary, unit)
     _draw_bins(panels[1], summary, name, unit)
     _draw_bootstrap(panels[2], summary, unit)

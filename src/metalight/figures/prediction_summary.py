@@ -31,6 +31,7 @@ from metalight.figures.style import (
     NMAD_BLUE,
     POINT_GREY,
     RMSE_RED,
+    escape_math,
     make_figure,
     make_halo,
     save_figure,
@@ -178,7 +179,8 @@ def _compute_residual_histogram(residuals: FloatArray) -> pd.DataFrame:
 def build_figure(summary: PredictionSummary, name: str, unit: str) -> Figure:
     """The figure of 7 × 7 inches."""
     figure = make_figure(7, 7)
-    draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), unit)
+    name = escape_math(name)
+    draw_summary(figure, summary, (f"True {name}", f"Predicted {name}"), escape_math(unit))
     return figure
 
 
@@ -188,7 +190,7 @@ def draw_summary(figure: FigureBase, summary: PredictionSummary, labels: tuple[s
     Args:
         figure: What to fill.
         summary: What to show.
-        labels: Of the true and of the predicted values, for the axes.
+        labels: Of the true and of the predicted values, for the axes, where `$` begins a formula.
         unit: Their unit; empty if they have none.
     """
     has_cells = len(summary.cells) > 0
@@ -289,7 +291,7 @@ def _draw_scatter(axes: Axes, bins: pd.DataFrame, summary: PredictionSummary, un
     for column, colour, value in (("rmse", RMSE_RED, summary.rmse), ("nmad", NMAD_BLUE, summary.nmad)):
         points = axes.scatter(bins["centre"], bins[column], s=areas, color=colour, edgecolors="white", linewidths=0.8)
         points.set(zorder=4, clip_on=False)
-        label = f"{column.upper()} of all: {_format_scatter(value)}{spoken_unit}"
+        label = f"{column.upper()} of all: {format_scatter(value)}{spoken_unit}"
         axes.axhline(value, color=colour, lw=1.5, zorder=2, label=label)
     largest = float(np.nanmax([summary.rmse, summary.nmad, *bins["rmse"], *bins["nmad"]]))
     # The upper quarter is the legend's.
@@ -301,7 +303,7 @@ def _draw_scatter(axes: Axes, bins: pd.DataFrame, summary: PredictionSummary, un
     axes.legend(loc="upper center", ncols=2, borderaxespad=0.3, handlelength=1.3, columnspacing=1.3)
 
 
-def _format_scatter(value: float) -> str:
+def format_scatter(value: float) -> str:
     """Three significant digits, trailing zeros kept."""
     if not 1e-4 <= value < 1e5:
         return f"{value:.3g}"

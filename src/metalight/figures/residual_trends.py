@@ -11,13 +11,14 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from metalight.evaluation import compute_trends, correlate_ranks
+from metalight.evaluation import compute_trends, correlate_ranks, format_number
 from metalight.figures.galaxies import make_greys
 from metalight.figures.style import (
     BLACK,
     NMAD_BLUE,
     POINT_GREY,
     RMSE_RED,
+    escape_math,
     make_figure,
     save_figure,
     save_numbers,
@@ -95,13 +96,14 @@ def build_figure(
         wspace=0.08,
         hspace=0.47,
     )
+    unit = escape_math(unit)
     reach = 1.1 * float(np.nanpercentile(np.abs(residuals), 99)) or 1.0
     for place, (name, values) in enumerate(galaxies.items()):
         axes = figure.add_subplot(grid[divmod(place, num_columns)])
         _draw_galaxies(axes, values, residuals, reach)
         _draw_trend(axes, trends[trends["property"] == name])
         axes.set_ylim(-reach, reach)
-        axes.set_xlabel(names.get(name, name))
+        axes.set_xlabel(names.get(name, escape_math(name)))
         axes.set_title(_describe(ranks[ranks["property"] == name].iloc[0]), fontsize=12, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(5, prune="both"))
         axes.yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
@@ -140,4 +142,5 @@ def _draw_trend(axes: Axes, bins: pd.DataFrame) -> None:
 
 def _describe(ranks: "pd.Series[float]") -> str:
     star = "*" if ranks["chance"] < _CLEAR_CHANCE else ""
-    return f"ρ = {ranks['spearman']:.2f}{star}, {int(ranks['num']):,} galaxies".replace("-", "−")
+    rank = format_number(float(ranks["spearman"]), 2).replace("-", "−")
+    return f"ρ = {rank}{star}, {int(ranks['num']):,} galaxies"

@@ -39,13 +39,15 @@ def draw_stellar_mass(
         path_stem: Where to write, without a suffix.
 
     Returns:
-        The paths written; `_through_relation.csv` has the bins of the right panel.
-
-    Raises:
-        EvaluationError: Fewer than 2 galaxies have both masses, or both metallicities.
+        The paths written; `_through_relation.csv` has the bins of the right panel. None if fewer than 2 galaxies have
+        both masses, or both metallicities.
     """
+    by_mass = compute_metallicity_by_mass(predicted_log_mass)
+    for both in ((true_log_mass, predicted_log_mass), (true_metallicity, by_mass)):
+        if np.sum(np.all([np.isfinite(np.asarray(each, dtype=np.float64)) for each in both], axis=0)) < 2:
+            return []
     masses = compute_summary(true_log_mass, predicted_log_mass, bins=MASS_BINS)
-    metallicities = compute_summary(true_metallicity, compute_metallicity_by_mass(predicted_log_mass))
+    metallicities = compute_summary(true_metallicity, by_mass)
     with use_style():
         paths = save_figure(build_figure(masses, metallicities), path_stem, dpi=_DPI)
     for summary, ending in ((masses, ""), (metallicities, "_through_relation")):
@@ -65,6 +67,6 @@ def build_figure(masses: PredictionSummary, metallicities: PredictionSummary) ->
     grid = figure.add_gridspec(1, 2, wspace=0)
     left, right = (figure.add_subfigure(grid[column]) for column in range(2))
     draw_summary(left, masses, (f"True {MASS_NAME}", f"Predicted {MASS_NAME}"), "dex")
-    by_mass = "By predicted mass, Tremonti et al."  # a longer one would run into the upper panel
+    by_mass = f"{METALLICITY_NAME} by predicted mass"
     draw_summary(right, metallicities, (f"True {METALLICITY_NAME}", by_mass), "dex")
     return figure

@@ -67,6 +67,11 @@ def use_style() -> Iterator[None]:
         yield
 
 
+def escape_math(text: str) -> str:
+    """Words of a user, such as the name of a column, as they are to be shown: a `$` in them begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def make_figure(width: float, height: float, **options: Any) -> Figure:
     """An empty figure of `width` × `height` inches that needs no display."""
     figure = Figure(figsize=(width, height), **options)

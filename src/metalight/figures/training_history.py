@@ -14,6 +14,7 @@ from metalight.figures.style import (
     GROUP_COLOURS,
     LOSS_COLOUR,
     VALIDATION_COLOUR,
+    escape_math,
     make_figure,
     save_figure,
     save_numbers,
@@ -109,6 +110,7 @@ def _draw_losses(axes: Axes, history: pd.DataFrame, name: str, unit: str) -> Non
         (line,) = twin.plot(
             validated["step"], validated["validation_rmse"], color=VALIDATION_COLOUR, lw=1.2, marker="o", ms=7, mec="w"
         )
+        name, unit = escape_math(name), escape_math(unit)
         label = f"Validation RMSE of {name}" if name else "Validation RMSE"
         twin.set_ylabel(f"{label} [{unit}]" if unit else label, color=VALIDATION_COLOUR)
         twin.tick_params(axis="y", colors=VALIDATION_COLOUR)

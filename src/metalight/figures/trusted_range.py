@@ -9,12 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from metalight.evaluation import format_percentage
 from metalight.figures.galaxies import compute_marker_areas
 from metalight.figures.style import (
     BLACK,
     FAINT_GREY,
     NMAD_BLUE,
     RMSE_RED,
+    escape_math,
     make_figure,
     save_figure,
     save_numbers,
@@ -84,13 +86,14 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     axes.set_ylim(-1.15 * reach, 1.55 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="both"))
     axes.xaxis.set_major_locator(MaxNLocator(7))  # of a single bin matplotlib would label more than there is room for
+    name, unit = escape_math(name), escape_math(unit)
     told = f" [{unit}]" if unit else ""
     axes.set_xlabel(f"Predicted {name}" if unit in ("", "dex") else f"Predicted {name}{told}")
     axes.set_ylabel(f"Mean of predicted − true{told}")
     scatter_axes.set_ylabel(f"Scatter{told}")
-    outside = 100 * trusted["fraction_outside"].value
     is_trusted = np.isfinite(trusted["low"].value)
-    words = f"{outside:.2g} % predicted outside the trusted range" if is_trusted else "no range is trusted"
+    outside = format_percentage(trusted["fraction_outside"].value)
+    words = f"{outside} predicted outside the trusted range" if is_trusted else "no range is trusted"
     axes.set_title(words, y=0.88, fontsize=12.5)
     figure.align_ylabels([axes, scatter_axes])
     return figure

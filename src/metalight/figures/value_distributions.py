@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from metalight.evaluation import find_scorable
-from metalight.figures.style import BLACK, RMSE_RED, make_figure, save_figure, save_numbers, use_style
+from metalight.figures.prediction_summary import format_scatter
+from metalight.figures.style import BLACK, RMSE_RED, escape_math, make_figure, save_figure, save_numbers, use_style
 
 _NUM_BINS, _FEWEST_BINS = 40, 8
 _DPI = 150
@@ -60,6 +61,7 @@ def build_figure(histograms: pd.DataFrame, spreads: tuple[float, float], name: s
     """The figure: true values in black, predictions in red and thicker, so that both are told apart without colour."""
     figure = make_figure(6, 4.6)
     axes = figure.add_axes((0.155, 0.155, 0.81, 0.81))
+    name, unit = escape_math(name), escape_math(unit)
     edges = np.append(histograms["low"].to_numpy(), histograms["high"].iloc[-1])
     told = f" {unit}" if unit else ""
     for column, label, spread, colour, width in (
@@ -67,9 +69,10 @@ def build_figure(histograms: pd.DataFrame, spreads: tuple[float, float], name: s
         ("num_predicted", "predicted", spreads[1], RMSE_RED, 2.8),
     ):
         # The spread is part of the figure's message: that of the predictions is the smaller one.
-        label = f"{label}, σ = {spread:#.3g}{told}"
+        label = f"{label}, σ = {format_scatter(spread)}{told}"
         axes.stairs(histograms[column].to_numpy(), edges, color=colour, lw=width, label=label)
-    axes.set_xlim(edges[0], edges[-1])
+    margin = 0.02 * (edges[-1] - edges[0])  # a bar at an end must not lie on the frame
+    axes.set_xlim(edges[0] - margin, edges[-1] + margin)
     axes.set_ylim(0, 1.25 * max(1, int(histograms[["num_true", "num_predicted"]].to_numpy().max())))
     axes.set_xlabel(name if unit in ("", "dex") else f"{name} [{unit}]")
     axes.set_ylabel("Galaxies")

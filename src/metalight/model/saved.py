@@ -20,6 +20,7 @@ from metalight.errors import ModelError, explain_system, shorten
 from metalight.model.network import Network, assemble_network
 from metalight.model.scaling import TargetScaling
 from metalight.model_files import (
+    CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
     ImageDescription,
@@ -31,7 +32,6 @@ from metalight.model_files import (
 )
 from metalight.recipe import ModelSettings
 
-_CARD_FILE = "README.md"
 _DTYPES = {
     torch.float32: "F32",
     torch.float64: "F64",
@@ -71,7 +71,7 @@ def save_model(model: SavedModel, folder: Path) -> None:
             state = {name: tensor.contiguous().cpu() for name, tensor in model.network.state_dict().items()}
             (building / WEIGHTS_FILE).write_bytes(serialize(state, metadata={"format": "pt"}))
             (building / CONFIG_FILE).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            (building / _CARD_FILE).write_text(_write_card(model.config), encoding="utf-8")
+            (building / CARD_FILE).write_text(_write_card(model.config), encoding="utf-8")
     except OSError as error:
         raise ModelError(
             f"The model cannot be saved in {folder}: {explain_system(error)}. Mend that and give the same command."

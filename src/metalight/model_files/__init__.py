@@ -15,6 +15,7 @@ from metalight.model_files.config import (
 from metalight.model_files.header import TensorForm, read_header
 from metalight.model_files.match import check_files_match, check_images_match, check_mapping_matches
 from metalight.model_files.saved import (
+    CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
     check_saved_model,
@@ -23,6 +24,7 @@ from metalight.model_files.saved import (
 from metalight.model_files.starting import check_starting_weights, check_weights_file, fetch_weights
 
 __all__ = [
+    "CARD_FILE",
     "CONFIG_FILE",
     "WEIGHTS_FILE",
     "ImageDescription",

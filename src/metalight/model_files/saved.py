@@ -11,7 +11,7 @@ from metalight.model_files.header import TensorForm, read_header
 FORMAT_VERSION = 1
 """Raised when older models could no longer be read by newer code, or newer ones would be misread by older code."""
 
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+WEIGHTS_FILE, CONFIG_FILE, CARD_FILE = "model.safetensors", "config.json", "README.md"
 
 _MANY_VERSIONS = 10_000  # a larger number is damage, which the message need not quote
 

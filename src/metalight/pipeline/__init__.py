@@ -1,6 +1,7 @@
 """The whole job: the stages in order, each from artefacts to artefacts; and predictions judged alone."""
 
 from metalight.pipeline.adopt_stages import adopt_stages, list_ahead
+from metalight.pipeline.choose_images import CatalogOfImages
 from metalight.pipeline.compare import (
     CompareReport,
     TruthTable,
@@ -9,12 +10,18 @@ from metalight.pipeline.compare import (
     describe_overlap,
     save_comparison,
 )
-from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_seconds
+from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
-from metalight.pipeline.predict_images import CatalogOfImages, PredictReport, predict_images
+from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
-from metalight.pipeline.results_stage import adopt_study, write_results, write_results_of
+from metalight.pipeline.results_stage import (
+    PREDICTIONS_STUDIED,
+    adopt_study,
+    find_missing,
+    write_results,
+    write_results_of,
+)
 from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
@@ -22,6 +29,7 @@ from metalight.pipeline.stages import STAGES
 from metalight.pipeline.try_rates import try_rates
 
 __all__ = [
+    "PREDICTIONS_STUDIED",
     "STAGES",
     "CatalogOfImages",
     "CatalogOfPlaces",
@@ -42,9 +50,12 @@ __all__ = [
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "find_missing",
+    "format_bytes",
     "format_seconds",
     "inspect_run",
     "list_ahead",
+    "measure_decoded",
     "predict_images",
     "rank",
     "run_recipe",

@@ -2,7 +2,8 @@
 
 A study has many runs, which differ in little. What they have in common is made once, by whichever comes first, and the
 others take it up: tables and models as hard links (files of a run are replaced, never written to), decoded images as
-symbolic links to the one place where they are. A run whose images were made elsewhere and are gone makes them anew.
+symbolic links to the one place where they are, and what people may edit as copies. A run whose images were made
+elsewhere and are gone makes them anew.
 """
 
 import contextlib
@@ -12,16 +13,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from metalight.atomic import replace_folder
 from metalight.errors import MetalightError
+from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import STAGES, compute_fingerprint, is_cache_touched, is_current
 from metalight.recipe import Recipe
 from metalight.run import RunFolder, StageRecord, are_outputs_there, describe_changes
+from metalight.store import gather_parts, has_parts_of, is_part
 
 _NOT_ADOPTED = ("figures", "results")
 """Stages that cost little, and whose lines name files."""
 
-_LOCKS = ".lock"
+_OF_A_PROCESS = (".lock", ".part", ".version")
+"""Ends of names of files that are written in place: they are never shared."""
 
 
 def adopt_stages(recipe: Recipe, run_dir: Path, donors: Sequence[Path]) -> tuple[str, ...]:
@@ -51,15 +56,20 @@ def adopt_stages(recipe: Recipe, run_dir: Path, donors: Sequence[Path]) -> tuple
             fingerprint = compute_fingerprint(stage, job, records)
             if is_current(stage, job, records, fingerprint):
                 continue
-            if stage.name == "cutouts" and recipe.cutouts.is_fetched:
-                _share_fetched(job.run, [donor for donor, _ in known])
             donor = _find_donor(stage, fingerprint, known)
+            if stage.name == "cutouts" and recipe.cutouts.is_fetched:
+                _share_fetched(job.run, [*([donor[0]] if donor else []), *(other for other, _ in known)])
+                if donor and not has_parts_of(job.run.fetched, donor[0].fetched):
+                    donor = None  # its table names files of its own store; ours has others under these names
             if donor is None:
                 break  # later ones read what this one is still to make
-            record = _take_up(stage, job.run, *donor)
-            records[stage.name] = record
+            if records.pop(stage.name, None):
+                job.run.save_records(records)  # if this stops halfway, what was there is not done any more
+            records[stage.name] = _take_up(stage, job.run, *donor)
             job.run.save_records(records)
             adopted.append(stage.name)
+        if adopted:
+            save_provenance(job, records)
     return tuple(adopted)
 
 
@@ -100,6 +110,12 @@ def _take_up(stage: Stage, run: RunFolder, donor: RunFolder, record: StageRecord
     for name in caches - set(record.outputs):
         # A hard link would change the times of the file, by which a cache is known to be untouched.
         _link_symbolically(donor.path / name, run.path / name)
+    for path in stage.beside(donor):
+        target = run.path / path.relative_to(donor.path)
+        if path.is_file():
+            _link(path, target, is_copied=True)
+        else:
+            target.unlink(missing_ok=True)
     return replace(
         record,
         seconds=0.0,
@@ -109,17 +125,25 @@ def _take_up(stage: Stage, run: RunFolder, donor: RunFolder, record: StageRecord
 
 
 def _share_fetched(run: RunFolder, donors: Sequence[RunFolder]) -> None:
-    """Let a run without images of a service begin with those that the first other run has that has any."""
-    for of_run, of_donors in (
+    """Let a run without images of a service begin with those of all the others, in one step; the first's keep names."""
+    for own, others in (
         (run.fetched, [donor.fetched for donor in donors]),
         (run.first_looks, [donor.first_looks for donor in donors]),
     ):
-        if of_run.is_dir() and any(of_run.iterdir()):
+        if own.is_dir() and any(_is_shared(file) for file in own.iterdir()):
             continue
-        stores = [store for store in of_donors if store.is_dir() and any(store.iterdir())]
-        for file in stores[0].rglob("*") if stores else ():
-            if file.is_file() and file.suffix != _LOCKS and not file.name.startswith("."):
-                _link(file, of_run / file.relative_to(stores[0]))
+        files = gather_parts(others)
+        for file in (file for other in others if other.is_dir() for file in other.iterdir() if _is_shared(file)):
+            if not is_part(file.name):
+                files.setdefault(file.name, file)  # an archive
+        if files:
+            with replace_folder(own) as building:
+                for name, file in files.items():
+                    _link(file, building / name)
+
+
+def _is_shared(file: Path) -> bool:
+    return file.is_file() and file.suffix not in _OF_A_PROCESS and not file.name.startswith(".")
 
 
 def _link(source: Path, target: Path, *, is_copied: bool = False) -> None:
@@ -134,7 +158,9 @@ def _link(source: Path, target: Path, *, is_copied: bool = False) -> None:
 
 def _link_symbolically(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
     # To where the file itself is: links to links would break with any run between.
-    place = Path(os.path.realpath(source))
-    target.symlink_to(os.path.relpath(place, target.parent.resolve()))
+    place, own = Path(os.path.realpath(source)), target.parent.resolve()
+    if place == own / target.name:
+        return  # the other run has it from here
+    target.unlink(missing_ok=True)
+    target.symlink_to(os.path.relpath(place, own))

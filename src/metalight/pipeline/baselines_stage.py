@@ -11,7 +11,7 @@ import pandas as pd
 
 from metalight.atomic import save_json
 from metalight.baselines import BASELINES, Fitted, Galaxies, fit_baseline
-from metalight.catalog import PROPERTIES, compute_properties
+from metalight.catalog import compute_properties, name_property
 from metalight.evaluation import BaselineFacts, BesideScores, choose_decimals, format_number, score_beside
 from metalight.images import (
     APERTURES_VERSION,
@@ -25,7 +25,6 @@ from metalight.images import (
 from metalight.metrics import compute_rmse
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
-from metalight.recipe import Recipe
 from metalight.run import RunFolder, name_predicted
 from metalight.splits import SPLITS
 from metalight.tables import Table, load_table, save_table
@@ -190,18 +189,12 @@ def _fit_all(
                     frame[target].to_numpy(dtype=np.float64),
                     is_training=splits == "train",
                     is_validation=splits == "validation",
-                    is_metallicity=is_metallicity(target, job.recipe),
+                    is_metallicity=name_property(target, job.recipe.catalog.properties) == "metallicity",
                     seed=job.recipe.baselines.seed,
                 ),
             )
             advance(1)
     return fitted
-
-
-def is_metallicity(target: str, recipe: Recipe) -> bool:
-    """Whether a target is 12 + log10(O/H), by its name in SDSS or by `catalog.properties`."""
-    given = recipe.catalog.properties.get("metallicity", "")
-    return target.casefold() in {name.casefold() for name in (given, *PROPERTIES["metallicity"].columns) if name}
 
 
 def _load_fitted(work: UnfinishedWork, part: slice) -> Fitted | None:

@@ -221,4 +221,5 @@ CATALOG_STAGE = Stage(
     settings=_catalog_settings,
     inputs=_catalog_inputs,
     outputs=_list_outputs,
+    beside=lambda run: [run.query],
 )

@@ -20,6 +20,7 @@ from metalight.evaluation import (
 )
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
 from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides
+from metalight.run import name_endings
 from metalight.tables import (
     ColumnInfo,
     Table,
@@ -153,12 +154,11 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
     """
     from metalight.figures import draw_paired_difference
 
-    paths = [folder / "comparison.json"]
+    paths, endings = [folder / "comparison.json"], name_endings(list(report.targets))
     try:
         save_json(_build_record(report), paths[0])
-        for target, compared in report.targets.items():
-            suffix = f"_{target}" if len(report.targets) > 1 else ""
-            paths.append(folder / f"comparison{suffix}.csv")
+        for (target, compared), ending in zip(report.targets.items(), endings.values(), strict=True):
+            paths.append(folder / f"comparison{ending}.csv")
             frame = compared.galaxies.frame
             residuals = {f"residual_{side}": frame[f"predicted_{side}"] - frame["truth"] for side in ("a", "b")}
             difference = frame["predicted_b"] - frame["predicted_a"]
@@ -168,7 +168,7 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
                 frame["predicted_a"].to_numpy(),
                 frame["predicted_b"].to_numpy(),
                 compared.comparison.metrics["rmse"],
-                path_stem=folder / f"paired_difference{suffix}",
+                path_stem=folder / f"paired_difference{ending}",
                 names=report.names,
                 name=compared.info.description or target,
                 unit=compared.info.unit,

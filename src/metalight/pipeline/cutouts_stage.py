@@ -213,5 +213,6 @@ CUTOUTS_STAGE = Stage(
     settings=_cutouts_settings,
     inputs=_cutouts_inputs,
     outputs=lambda run: [run.cutouts, run.refused("cutouts")],
+    beside=lambda run: [run.sizes],
     has_more=_can_ask_again,
 )

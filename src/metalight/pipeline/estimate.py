@@ -135,6 +135,14 @@ def describe_costs(recipe: Recipe, run_dir: Path, stages: Collection[str], devic
     return estimate_run(Job(RunFolder(run_dir), recipe, device), stages).costs
 
 
+def measure_decoded(recipe: Recipe, run_dir: Path) -> int:
+    """Bytes that the decoded images of a recipe take, of a run that has catalogue and cutouts."""
+    job = Job(RunFolder(run_dir), recipe)
+    found = load_table(job.run.cutouts, missing_values=()).frame
+    kind = find_kind(locate_images(job.run, recipe), found, recipe.pixels.side, recipe.cutouts)
+    return kind.num_bytes * len(found)
+
+
 def estimate_prediction(model: "SavedModel", how: HowToPredict, num_galaxies: int) -> Cost:
     """Try a few images with a saved model, and tell what the prediction of so many galaxies will cost."""
     from metalight.model import NUM_TEST_VIEWS

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from metalight.catalog import compute_properties
-from metalight.evaluation import load_scores, select_examples
+from metalight.evaluation import load_score_table, load_scores, select_examples
 from metalight.images import load_pixels, make_display
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
-from metalight.run import name_predicted
+from metalight.run import name_endings, name_predicted
 from metalight.tables import ColumnInfo, Table, load_table
 
 TREND_PROPERTIES = (
@@ -34,11 +34,11 @@ def _perform_figures(job: Job) -> str:
     test = load_table(job.run.predictions("test"), missing_values=())
     names = job.recipe.catalog.targets
     paths = _draw_training(job, test)
+    endings = name_endings(names)
     for target in list_scorable(test.frame, names):
-        suffix = f"_{target}" if len(names) > 1 else ""
         known = test.info.get(target, ColumnInfo())
         for draw in _DRAWN_OF_A_TARGET:
-            paths += draw(job, test.frame, target, known, suffix)
+            paths += draw(job, test.frame, target, known, endings[target])
     pictures = [path for path in paths if path.suffix == ".png"]
     return f"{len(pictures)} in {job.run.figures}, each as PNG and PDF and its numbers as CSV"
 
@@ -58,7 +58,7 @@ def _draw_training(job: Job, test: Table) -> list[Path]:
     return paths + draw_first_filters(filters[0], filters[1], bands=job.recipe.cutouts.bands, path_stem=stem)
 
 
-def _draw_predictions(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
+def _draw_predictions(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, ending: str) -> list[Path]:
     from metalight.figures import draw_prediction_summary, draw_value_distributions
 
     true, predicted = test[target].to_numpy(), test[name_predicted(target)].to_numpy()
@@ -67,12 +67,12 @@ def _draw_predictions(job: Job, test: pd.DataFrame, target: str, known: ColumnIn
         ("prediction_summary", draw_prediction_summary),
         ("value_distributions", draw_value_distributions),
     ):
-        stem = job.run.figures / f"{figure}{suffix}"
+        stem = job.run.figures / f"{figure}{ending}"
         paths += draw(true, predicted, path_stem=stem, name=known.description or target, unit=known.unit)
     return paths
 
 
-def _draw_examples(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
+def _draw_examples(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, ending: str) -> list[Path]:
     from metalight.figures import draw_example_grid
 
     pixels = load_pixels(job.run.pixels)
@@ -81,26 +81,24 @@ def _draw_examples(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo,
     )
     shown = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
     images, note = make_display(shown, job.recipe.cutouts.bands)
-    stem = job.run.figures / f"example_grid{suffix}"
+    stem = job.run.figures / f"example_grid{ending}"
     return draw_example_grid(examples, images, path_stem=stem, name=known.description or target, note=note)
 
 
-def _draw_use(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
+def _draw_use(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, ending: str) -> list[Path]:
     """What a user of the predictions asks: in which range they can be trusted, and what a list of them is worth."""
     from metalight.figures import draw_follow_up, draw_trusted_range
 
-    bins, curve = (
-        table[table["target"] == target].drop(columns="target").reset_index(drop=True)
-        for table in (pd.read_csv(job.run.metrics_by_prediction("test")), pd.read_csv(job.run.selection("test")))
-    )
+    places = (job.run.metrics_by_prediction("test"), job.run.selection("test"))
+    bins, curve = (load_score_table(place)[target] for place in places)
     trusted = load_scores(job.run.metrics("test"))[target].breakdown["trusted_range"]
     name = known.description or target
-    stem = job.run.figures / f"trusted_range{suffix}"
+    stem = job.run.figures / f"trusted_range{ending}"
     paths = draw_trusted_range(bins, trusted, path_stem=stem, name=name, unit=known.unit)
-    return paths + draw_follow_up(curve, path_stem=job.run.figures / f"follow_up{suffix}", name=name)
+    return paths + draw_follow_up(curve, path_stem=job.run.figures / f"follow_up{ending}", name=name)
 
 
-def _draw_trends(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, suffix: str) -> list[Path]:
+def _draw_trends(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, ending: str) -> list[Path]:
     from metalight.figures import draw_residual_trends
 
     catalog = load_table(job.run.catalog, missing_values=())
@@ -112,7 +110,7 @@ def _draw_trends(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, s
     return draw_residual_trends(
         {name: found.frame[name].to_numpy() for name in shown},
         residuals,
-        path_stem=job.run.figures / f"residual_trends{suffix}",
+        path_stem=job.run.figures / f"residual_trends{ending}",
         names=labels,
         unit=known.unit,
     )

@@ -24,6 +24,7 @@ from metalight.evaluation import (
 from metalight.image_files import has_fits
 from metalight.images import load_pixels
 from metalight.model_files import (
+    CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
     ImageDescription,
@@ -35,6 +36,7 @@ from metalight.model_files import (
 )
 from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
+from metalight.pipeline.labels import check_labels_differ
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
@@ -120,6 +122,9 @@ def load_training_data(job: Job, split: str) -> "TrainingData":
         settings = job.recipe.training
         chosen = choose_part(galaxies["object_id"].to_numpy(), settings.fraction, seed=settings.seed)
         galaxies = galaxies[chosen].reset_index(drop=True)
+        # All of them are known to differ since they were divided; a part may not.
+        whose = f"the training set that [training] fraction = {settings.fraction:g} leaves"
+        check_labels_differ(galaxies, job.recipe.catalog.targets, whose)
     object_ids = galaxies["object_id"].to_numpy()
     targets = galaxies[list(job.recipe.catalog.targets)].to_numpy(dtype=np.float64)
     return TrainingData(object_ids, targets, pixels.array, pixels.rows_of(object_ids))
@@ -267,6 +272,7 @@ LEARNING_STAGES = (
         settings=_training_settings,
         inputs=_training_inputs,
         outputs=lambda run: [run.model / WEIGHTS_FILE, run.model / CONFIG_FILE, run.history, run.first_filters],
+        beside=lambda run: [run.model / CARD_FILE],
         unfinished=lambda run: [run.checkpoints],
     ),
     Stage(

@@ -9,8 +9,8 @@ import pandas as pd
 from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
-from metalight.evaluation import load_beside, load_scores
-from metalight.model_files import load_config
+from metalight.evaluation import load_beside, load_score_table, load_scores
+from metalight.model_files import CONFIG_FILE, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
 from metalight.report import (
@@ -23,10 +23,17 @@ from metalight.report import (
     list_study,
     tabulate,
 )
-from metalight.run import RunFolder
+from metalight.run import RunFolder, compute_digest
 from metalight.tables import ColumnInfo, load_table
 
+PREDICTIONS_STUDIED = "predictions_sha256"
+"""By what name the study of mass and metallicity keeps the digest of the test predictions that it is of."""
+
 _STUDIES, _STUDY_TABLE = "studies", "results.csv"
+_MASS_METALLICITY = "The mass–metallicity relation"
+_OF_EARLIER_PREDICTIONS = (
+    "The study of it in this run is of earlier predictions; `metalight study mass-metallicity RUN` makes it anew."
+)
 _COLUMNS_OF_STUDY = ("variant", "repetition", "target", "rmse", "rmse_low", "rmse_high", "nmad", "rmse_over_sigma")
 
 
@@ -41,18 +48,25 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     info = load_table(run.catalog, missing_values=()).info
     units = {target: info.get(target, ColumnInfo()).unit for target in scores}
     beside = load_beside(run.baselines)
-    results = list_results(scores, kinds, _count_galaxies(run))
+    results = list_results(scores, kinds, units, _count_galaxies(run))
     beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
     texts = {}
     for table in sorted((run.path / _STUDIES).glob(f"*/{_STUDY_TABLE}")):
         results += list_study(table.parent.name, pd.read_csv(table), kinds)
     found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
-        results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
-        results += list_scatter_ratios(stored.get("scatter_ratios", {}))
-        texts["The mass–metallicity relation"] = (found / "summary.txt").read_text(encoding="utf-8")
-    bins = _load_bins(run, {target for target in scores if kinds[target] == "metallicity"})
+        if stored.get(PREDICTIONS_STUDIED) == compute_digest([run.predictions("test")]):
+            results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
+            results += list_scatter_ratios(stored.get("scatter_ratios", {}))
+            texts[_MASS_METALLICITY] = (found / "summary.txt").read_text(encoding="utf-8")
+        else:
+            texts[_MASS_METALLICITY] = _OF_EARLIER_PREDICTIONS
+    bins = {
+        target: of_target
+        for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
+        if kinds.get(target) == "metallicity"
+    }
     page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
@@ -103,11 +117,18 @@ def _find_run(path: Path) -> RunFolder:
     run = RunFolder(path)
     if not path.is_dir() or not run.is_run():
         raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
-    needed = (run.recipe, run.catalog, run.splits, run.metrics("test"), run.metrics_by_truth("test"))
-    missing = [file.name for file in needed if not file.is_file()]
-    if missing:
-        raise RunError(f"The run {path} has no {missing[0]} yet; finish it with `metalight run`.")
+    if missing := find_missing(run):
+        raise RunError(f"The run {path} has no {missing} yet; finish it with `metalight run`.")
     return run
+
+
+def find_missing(run: RunFolder) -> str:
+    """The name of a file that the page of a run needs and that is not there, as in runs of before; empty: none."""
+    needed = (
+        *(run.recipe, run.catalog, run.splits, run.model / CONFIG_FILE),
+        *(run.predictions("test"), run.metrics("test"), run.metrics_by_truth("test")),
+    )
+    return next((file.name for file in needed if not file.is_file()), "")
 
 
 def _count_galaxies(run: RunFolder) -> dict[str, int]:
@@ -115,11 +136,6 @@ def _count_galaxies(run: RunFolder) -> dict[str, int]:
     sizes = splits["split"].value_counts()
     nums = {"selected": len(load_table(run.catalog, missing_values=()).frame), "with an image": len(splits)}
     return nums | {name: int(sizes.get(name, 0)) for name in ("train", "validation", "test")}
-
-
-def _load_bins(run: RunFolder, targets: set[str]) -> dict[str, pd.DataFrame]:
-    bins = pd.read_csv(run.metrics_by_truth("test"))
-    return {str(target): of_target for target, of_target in bins.groupby("target") if target in targets}
 
 
 def _describe_model(run: RunFolder, recipe: Recipe) -> str:

@@ -53,6 +53,9 @@ class Stage:
     is_cache_whole: Callable[[RunFolder], bool] = field(default=lambda run: True)
     """Reads the cache, and tells whether it is as it was made; asked when its files seem to have been touched."""
 
+    beside: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
+    """Files that it may write beside these, for people or to spare itself work: a stage is done without them too."""
+
     has_more: Callable[[RunFolder, Recipe], bool] = field(default=lambda run, recipe: False)
     """Whether something from outside the run, which could not be read when it was done, can be read now."""
 

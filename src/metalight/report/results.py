@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 
 from metalight import published
-from metalight.evaluation import BesideScores, Scores, format_label
+from metalight.evaluation import BesideScores, Scores, choose_decimals, choose_decimals_of, format_label
 from metalight.intervals import Interval
 
 NAN = float("nan")
+
+NOTHING = published.Scatter(NAN, NAN)
+"""Of what the paper does not have."""
 
 _COMPARED = (
     *("rmse", "nmad", "rmse_over_sigma", "nmad_over_rmse", "r2", "pearson_r", "mean_bias", "median_bias", "mae"),
@@ -19,6 +22,10 @@ _COMPARED = (
     *("fraction_within_0.1", "fraction_over_0.2", "fraction_over_0.3", "fraction_over_3_nmad", "fraction_over_5_nmad"),
 )
 """Metrics of the page, in its order."""
+
+
+_IN_UNIT = ("nmad", "nmad_inverse_variance", "low", "high")
+"""Numbers of a breakdown that are in the unit of the target."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +42,23 @@ class Result:
     decimals: int = 4
 
 
-def list_results(scores: Mapping[str, Scores], kinds: Mapping[str, str], nums: Mapping[str, int]) -> list[Result]:
+def list_results(
+    scores: Mapping[str, Scores], kinds: Mapping[str, str], units: Mapping[str, str], nums: Mapping[str, int]
+) -> list[Result]:
     """The numbers of the sample and of each target.
 
     Args:
         scores: Of the test galaxies, by target.
         kinds: Which property each target is, such as `metallicity` and `log_mass`; empty: none that the paper has.
+        units: Of the targets that have one.
         nums: Galaxies by what they are: `selected`, `with an image`, and by set.
     """
     results = _list_counts(nums)
     for target, of_target in scores.items():
         kind = kinds.get(target, "")
         section = f"{target} of the test galaxies"
-        results += _list_metrics(of_target, kind, section)
-        results += _list_behaviour(of_target, kind, section)
+        results += _list_metrics(of_target, kind, units.get(target, ""), section)
+        results += _list_behaviour(of_target, kind, units.get(target, ""), section)
     return results
 
 
@@ -67,43 +77,51 @@ def _list_counts(nums: Mapping[str, int]) -> list[Result]:
     return results
 
 
-def _list_metrics(scores: Scores, kind: str, section: str) -> list[Result]:
+def _list_metrics(scores: Scores, kind: str, unit: str, section: str) -> list[Result]:
     theirs = _find_published(kind)
+    decimals = choose_decimals(scores.metrics["rmse"].value)
     results = []
     for name in _COMPARED:
         if name in scores.metrics:
             value, source = theirs.get(name, (NAN, ""))
-            label = format_label(name, "dex" if kind else "")
-            results.append(Result(section, label, scores.metrics[name], published=value, source=source))
+            label, shown = format_label(name, unit), choose_decimals_of(name, decimals)
+            results.append(Result(section, label, scores.metrics[name], value, source=source, decimals=shown))
+    mean = published.PREDICT_THE_MEAN if kind == "metallicity" else NOTHING
     for name in ("rmse", "nmad"):
-        value, source = NAN, ""
-        if kind == "metallicity":
-            value, source = getattr(published.PREDICT_THE_MEAN, name), "figure 4"
-        label = f"{name.upper()} of predicting the mean"
-        results.append(Result(section, label, scores.baseline[name], published=value, source=source))
+        label = f"{format_label(name, unit)} of predicting the mean"
+        value = getattr(mean, name)
+        results.append(Result(section, label, scores.baseline[name], value, source=mean.source, decimals=decimals))
     return results
 
 
 def _find_published(kind: str) -> dict[str, tuple[float, str]]:
     """The paper's metrics of a target, and where it has them."""
     if kind == "log_mass":
-        of_mass = published.STELLAR_MASS
-        return {"rmse": (of_mass.rmse, "figure 5"), "nmad": (of_mass.nmad, "figure 5")}
-    if kind != "metallicity":
+        scatter, source, others = published.STELLAR_MASS, published.STELLAR_MASS.source, {}
+    elif kind == "metallicity":
+        scatter, others = published.BY_SIDE[128], published.METALLICITY
+        source = f"{scatter.source}, 128 px"
+    else:
         return {}
-    direct = published.BY_SIDE[128]
-    found = {"rmse": (direct.rmse, "figure 4, 128 px"), "nmad": (direct.nmad, "figure 4, 128 px")}
-    return found | {name: (value, "figure 2") for name, value in published.METALLICITY.items()}
+    found = {"rmse": (scatter.rmse, source), "nmad": (scatter.nmad, source)}
+    return found | {name: (value, "figure 2") for name, value in others.items()}
 
 
-def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
+def _list_behaviour(scores: Scores, kind: str, unit: str, section: str) -> list[Result]:
     """What the draft's section 4 says of the predictions in words, as numbers."""
     results = []
-    parts = scores.breakdown
-    is_metallicity = kind == "metallicity"
+    parts, decimals = scores.breakdown, choose_decimals(scores.metrics["rmse"].value)
+    is_metallicity, draft = kind == "metallicity", "the draft, section 4"
     for part, name, label, value, source in (
-        ("bins_of_truth", "nmad", "NMAD in bins of truth", published.DRAFT_BINNED_NMAD, "the draft, section 4; ~"),
-        ("draft_range", "fraction_outside", "fraction predicted outside 8.5 to 9.1", 0.2, "the draft, section 4"),
+        ("bins_of_truth", "nmad", "NMAD in bins of truth, by galaxies", published.BINNED_NMAD, "figure 2"),
+        (
+            *("bins_of_truth", "nmad_inverse_variance", "NMAD in bins of truth, by inverse variance"),
+            *(published.DRAFT_BINNED_NMAD, draft),
+        ),
+        (
+            *("draft_range", "fraction_outside", "fraction predicted outside 8.5 to 9.1"),
+            *(published.DRAFT_FRACTION_OUTSIDE, draft),
+        ),
         ("trusted_range", "low", "lowest prediction that is trusted", NAN, ""),
         ("trusted_range", "high", "highest prediction that is trusted", NAN, ""),
         ("trusted_range", "fraction_outside", "fraction predicted outside of these", NAN, ""),
@@ -113,12 +131,17 @@ def _list_behaviour(scores: Scores, kind: str, section: str) -> list[Result]:
         ("highest", "purity", "purity of the list of the highest", NAN, ""),
     ):
         found = parts.get(part, {}).get(name)
-        if found is None or not math.isfinite(found.value):
+        if found is None or not math.isfinite(found.value) or (part == "draft_range" and not is_metallicity):
             continue
+        if name == "fraction_outside" and not math.isfinite(parts[part]["low"].value):
+            continue  # outside of nothing
         theirs, where = (value, source) if is_metallicity else (NAN, "")
+        shown = 4
         if name == "purity":
             label = f"{label} {parts[part]['num_wanted'].value:,.0f}"
-        results.append(Result(section, label, found, published=theirs, source=where))
+        elif name in _IN_UNIT:
+            label, shown = f"{label} ({unit})" if unit else label, decimals
+        results.append(Result(section, label, found, theirs, source=where, decimals=shown))
     return results
 
 
@@ -133,9 +156,8 @@ def list_scatter_ratios(ratios: Mapping[str, Mapping[str, Any]]) -> list[Result]
     for name, found in ratios.items():
         bounds = (found["mean"][key] for key in ("value", "low", "high"))
         seen = Interval(*(NAN if bound is None else float(bound) for bound in bounds))
-        theirs, error = published.SCATTER_RATIOS.get(name, (NAN, NAN))
-        source = "the draft, section 5" if math.isfinite(theirs) else ""
-        results.append(Result(section, name, seen, theirs, error, source, decimals=3))
+        theirs = published.SCATTER_RATIOS.get(name, published.Ratio(NAN, NAN, ""))
+        results.append(Result(section, name, seen, theirs.value, theirs.error, theirs.source, decimals=3))
         alone = found["shrinkage_alone"]
         by_shrinkage = Interval(NAN if alone is None else float(alone), NAN, NAN)
         results.append(Result(section, f"{name}, by shrinkage alone", by_shrinkage, decimals=3))
@@ -200,12 +222,10 @@ def list_baselines(target: str, baselines: Sequence[BesideScores], kind: str) ->
     for each in baselines:
         if not each.network_better_by:
             continue
-        theirs = find_published_baseline(each.facts.name) if kind == "metallicity" else published.Scatter(NAN, NAN)
+        theirs = find_published_baseline(each.facts.name) if kind == "metallicity" else NOTHING
         for name in ("rmse", "nmad"):
-            value = getattr(theirs, name)
-            source = "the authors' notebooks" if math.isfinite(value) else ""
-            label = f"{name.upper()} of {each.facts.name}"
-            results.append(Result(section, label, getattr(each, name), published=value, source=source))
+            label, value = f"{name.upper()} of {each.facts.name}", getattr(each, name)
+            results.append(Result(section, label, value, getattr(theirs, name), source=theirs.source))
         results.append(Result(section, f"network better by (RMSE), {each.facts.name}", each.network_better_by["rmse"]))
     return results
 
@@ -216,7 +236,7 @@ def find_published_baseline(name: str) -> published.Scatter:
         return published.ROUTES["measured mass through Tremonti 2004"]
     if name == "mean":
         return published.PREDICT_THE_MEAN
-    return published.FORESTS.get(name, published.Scatter(NAN, NAN))
+    return published.FORESTS.get(name, NOTHING)
 
 
 def list_routes(routes: pd.DataFrame | None) -> list[Result]:
@@ -227,10 +247,9 @@ def list_routes(routes: pd.DataFrame | None) -> list[Result]:
     """
     results = []
     for row in [] if routes is None else routes.to_dict("records"):
-        theirs = published.ROUTES.get(str(row["route"]))
+        theirs = published.ROUTES.get(str(row["route"]), NOTHING)
         for name in ("rmse", "nmad"):
             value = Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")))
-            paper, source = (NAN, "") if theirs is None else (getattr(theirs, name), "figures 5 and 6")
-            label = f"{name.upper()}, {row['route']}"
-            results.append(Result("Metallicity by the way it is told", label, value, published=paper, source=source))
+            label, paper = f"{name.upper()}, {row['route']}", getattr(theirs, name)
+            results.append(Result("Metallicity by the way it is told", label, value, paper, source=theirs.source))
     return results

@@ -8,20 +8,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from metalight import published
-from metalight.evaluation import (
-    BesideScores,
-    Scores,
-    choose_decimals,
-    format_interval,
-    format_number,
-    list_beside_notes,
-)
+from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
 
 _DASH = "–"
-_SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-6, 1e7
-"""Numbers beyond are written with a power of ten."""
 _WIDTH = 120
 _LEFT = ("", "where", "sees")
 """Columns of words."""
@@ -85,18 +76,19 @@ def build_page(page: Page) -> str:
 
 def quote_scores(target: str, scores: Scores, unit: str) -> str:
     """A sentence for the results section of a paper."""
-    rmse, nmad, mean = scores.metrics["rmse"], scores.metrics["nmad"], scores.baseline["rmse"]
-    told = f" {unit}" if unit else ""
-    decimals = choose_decimals(rmse.value)
+    decimals = choose_decimals(scores.metrics["rmse"].value)
 
-    def tell(value: Interval) -> str:
-        is_known = math.isfinite(value.low) and math.isfinite(value.high)
-        interval = f" ({format_interval(value, decimals)})" if is_known else ""
-        return f"{format_number(value.value, decimals)}{told}{interval}"
+    def tell(found: Interval) -> str:
+        return f"{_format(found.value, decimals)} {unit}".rstrip()
 
+    def tell_with_range(found: Interval) -> str:
+        interval = _format_interval(found, decimals)
+        return tell(found) if interval == _DASH else f"{tell(found)} ({interval})"
+
+    rmse, nmad = (tell_with_range(scores.metrics[name]) for name in ("rmse", "nmad"))
     return (
-        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {tell(rmse)} and the NMAD {tell(nmad)}; "
-        f"predicting the mean of the training set gives an RMSE of {format_number(mean.value, decimals)}{told}."
+        f"For {scores.num_galaxies:,} test galaxies the RMSE of {target} is {rmse} and the NMAD {nmad}; predicting the "
+        f"mean of the training set gives an RMSE of {tell(scores.baseline['rmse'])}."
     )
 
 
@@ -132,9 +124,10 @@ def _format_table(results: Sequence[Result]) -> list[str]:
 
 def _format_bins(bins: pd.DataFrame) -> list[str]:
     rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
+    of_paper = published.BINS_OF_TRUTH if list(bins["centre"]) == list(published.BINS_OF_TRUTH) else {}
     for _, row in bins.iterrows():
-        theirs = published.BINS_OF_TRUTH.get(round(float(row["centre"]), 1), (math.nan,) * 3)
-        cells = [f"{row['centre']:.1f}", f"{int(row['num']):,}"]
+        theirs = of_paper.get(float(row["centre"]), (math.nan,) * 3)
+        cells = [f"{row['centre']:g}", f"{int(row['num']):,}"]
         for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
             cells += [_format(float(row[name]), 4), _format(value, 4)]
         rows.append(tuple(cells))
@@ -148,10 +141,10 @@ def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool
         if not each.network_better_by:
             continue
         theirs = find_published_baseline(each.facts.name if is_metallicity else "")
-        better = each.network_better_by["rmse"]
-        numbers = [_format(each.rmse.value, 4), _format_interval(each.rmse, 4), _format(theirs.rmse, 4)]
-        numbers += [_format(each.nmad.value, 4), _format(theirs.nmad, 4)]
-        numbers += [_format(better.value, 4), _format_interval(better, 4)]
+        better, decimals = each.network_better_by["rmse"], choose_decimals(each.network_rmse.value)
+        numbers = [_format(each.rmse.value, decimals), _format_interval(each.rmse, decimals), _format(theirs.rmse, 4)]
+        numbers += [_format(each.nmad.value, decimals), _format(theirs.nmad, 4)]
+        numbers += [_format(better.value, decimals), _format_interval(better, decimals)]
         rows.append((each.facts.name, each.facts.sees, f"{each.facts.num_numbers:,}", *numbers))
     return _align(rows)
 
@@ -162,11 +155,7 @@ def _format_interval(value: Interval, decimals: int) -> str:
 
 
 def _format(value: float, decimals: int) -> str:
-    if not math.isfinite(value):
-        return _DASH
-    # Fluxes and masses in suns: four decimals would show nothing of the former, and fill the page with the latter.
-    is_plain = decimals == 0 or value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN
-    return (f"{value:,.{decimals}f}" if is_plain else f"{value:.4g}").replace("-", "−")
+    return format_number(value, decimals).replace("-", "−")
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,16 +1,22 @@
 """What a study will cost, from a few trials, before its first long stage begins."""
 
+import contextlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from metalight.errors import MetalightError, RunError
-from metalight.pipeline import describe_costs, list_ahead
+from metalight.pipeline import describe_costs, format_bytes, list_ahead, measure_decoded
 from metalight.recipe import Recipe
 from metalight.studies.plan import Plan, PlannedRun
 
 _OF_LATER_STAGES = {"name", "prediction", "evaluation"}
+_OF_PIXELS = {"catalog", "cutouts", "pixels", "skyserver"}
+
+_Cost = tuple[float, int]
+"""Seconds, and bytes on disk."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,9 @@ class StudyCost:
     seconds: float
     longest_seconds: float
     """Of the run that takes longest."""
+
+    disk_bytes: int = 0
+    """That decoded images, checkpoints and models will take at most."""
 
 
 def estimate_study(plan: Plan, runs_folder: Path, first: Path, *, device: str) -> StudyCost:
@@ -41,22 +50,46 @@ def estimate_study(plan: Plan, runs_folder: Path, first: Path, *, device: str) -
     """
     ahead = [(run, set(list_ahead(run.recipe, runs_folder / run.folder))) for run in plan.runs]
     ahead = [(run, stages) for run, stages in ahead if "evaluation" in stages]
+    are_trained = _find_trained(ahead)
+    costs = _estimate_runs([run.recipe for run, _ in ahead], are_trained, first, device)
+    disk_bytes = sum(on_disk for _, on_disk in costs)
+    disk_bytes += _measure_all_decoded([run.recipe for run, stages in ahead if "pixels" in stages], first)
+    free = shutil.disk_usage(runs_folder).free
+    if disk_bytes > free:
+        raise RunError(
+            f"The study needs about {format_bytes(disk_bytes)} of disk in {runs_folder.parent}, where "
+            f"{format_bytes(free)} are free; make room, choose another --output, or take fewer variants with --only."
+        )
+    seconds = [of_run for of_run, _ in costs]
+    return StudyCost(len(ahead), sum(are_trained), sum(seconds), max(seconds, default=0.0), disk_bytes)
+
+
+def _find_trained(ahead: Sequence[tuple[PlannedRun, set[str]]]) -> list[bool]:
+    """Of each run, whether it has a training of its own; one that several share is the first one's."""
     trained = set[str]()
-    jobs: list[tuple[PlannedRun, bool]] = []
+    are_trained = []
     for run, stages in ahead:
         key = run.recipe.model_dump_json(exclude=_OF_LATER_STAGES)
-        is_trained_here = "training" in stages and key not in trained
+        are_trained.append("training" in stages and key not in trained)
         trained.add(key)
-        jobs.append((run, is_trained_here))
-    seconds = _estimate_seconds([run.recipe for run, _ in jobs], [is_new for _, is_new in jobs], first, device)
-    return StudyCost(len(jobs), sum(is_new for _, is_new in jobs), sum(seconds), max(seconds, default=0.0))
+    return are_trained
 
 
-def _estimate_seconds(recipes: Sequence[Recipe], are_trained: Sequence[bool], first: Path, device: str) -> list[float]:
+def _measure_all_decoded(recipes: Sequence[Recipe], first: Path) -> int:
+    """Bytes of the images to be decoded; those of runs that share them count once."""
+    kinds = {recipe.model_dump_json(include=_OF_PIXELS): recipe for recipe in recipes}
+    num_bytes = 0
+    for recipe in kinds.values():
+        with contextlib.suppress(MetalightError):  # its run says what is wrong
+            num_bytes += measure_decoded(recipe, first)
+    return num_bytes
+
+
+def _estimate_runs(recipes: Sequence[Recipe], are_trained: Sequence[bool], first: Path, device: str) -> list[_Cost]:
     kinds: dict[str, dict[int, Recipe]] = {}
     for recipe, is_trained in zip(recipes, are_trained, strict=True):
         kinds.setdefault(_kind(recipe, is_trained), {})[recipe.pixels.side] = recipe
-    known: dict[tuple[str, int], float] = {}
+    known: dict[tuple[str, int], _Cost] = {}
     for kind, by_side in kinds.items():
         is_trained = kind.endswith("+")
         for side in {min(by_side), max(by_side)}:
@@ -68,13 +101,14 @@ def _estimate_seconds(recipes: Sequence[Recipe], are_trained: Sequence[bool], fi
     ]
 
 
-def _try(recipe: Recipe, first: Path, stages: Sequence[str], device: str) -> float:
+def _try(recipe: Recipe, first: Path, stages: Sequence[str], device: str) -> _Cost:
     try:
-        return sum(cost.seconds for cost in describe_costs(recipe, first, stages, device))
+        costs = describe_costs(recipe, first, stages, device)
     except RunError:
         raise
     except MetalightError:
-        return 0.0  # its run says what is wrong
+        return 0.0, 0  # its run says what is wrong
+    return sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
 
 
 def _kind(recipe: Recipe, is_trained: bool) -> str:
@@ -87,8 +121,8 @@ def _kind(recipe: Recipe, is_trained: bool) -> str:
     return json.dumps(values, sort_keys=True) + ("+" if is_trained else "-")
 
 
-def _interpolate(side: int, by_side: dict[int, float]) -> float:
+def _interpolate(side: int, by_side: dict[int, _Cost]) -> _Cost:
     low, high = min(by_side), max(by_side)
-    if low == high:
-        return by_side[low]
-    return by_side[low] + (by_side[high] - by_side[low]) * (side**2 - low**2) / (high**2 - low**2)
+    (fewest, _), (most, on_disk) = by_side[low], by_side[high]
+    part = (side**2 - low**2) / (high**2 - low**2) if high > low else 1.0
+    return fewest + (most - fewest) * part, on_disk

@@ -35,7 +35,7 @@ def draw_mass_metallicity_study(
     from metalight.figures import draw_error_budget, draw_fourth_parameter, draw_scatter_ratio, draw_stellar_mass
 
     paths = _draw_relations(galaxies, tables["relation"], folder)
-    if "log_mass_predicted" in galaxies and galaxies["log_mass_predicted"].count() > 1:
+    if "log_mass_predicted" in galaxies:
         masses = galaxies["log_mass"], galaxies["log_mass_predicted"]
         paths += draw_stellar_mass(*masses, galaxies["metallicity"], path_stem=folder / "stellar_mass")
     if "scatter_ratios" in tables:

@@ -16,6 +16,9 @@ from metalight.recipe import Recipe
 if TYPE_CHECKING:
     from metalight.training import RateTrial
 
+_SMALLEST_RATE, _LARGEST_RATE = 1e-20, 1e20
+"""Beyond them no float32 changes by a step, or every one is lost."""
+
 _WIDTH = 120
 _DATA = "data"
 
@@ -62,6 +65,11 @@ def study_learning_rate(
     if not 0 < lowest < highest < math.inf:
         raise RecipeError(
             f"Rates from {lowest:g} to {highest:g} are no range; give a --lowest above 0 and below --highest."
+        )
+    if not (lowest >= _SMALLEST_RATE and 2 * lowest <= highest <= _LARGEST_RATE):
+        raise RecipeError(
+            f"Rates from {lowest:g} to {highest:g} tell nothing: give --lowest of {_SMALLEST_RATE:g} or more, and "
+            f"--highest of at least twice that, up to {_LARGEST_RATE:g}."
         )
     from metalight.figures import draw_learning_rates
     from metalight.training import RateRange

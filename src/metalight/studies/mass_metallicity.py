@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.atomic import replace_file, save_json
-from metalight.catalog import PROPERTIES, compute_properties
+from metalight.catalog import PROPERTIES, compute_properties, name_property
 from metalight.errors import EvaluationError, RunError, explain_system, name_nearest
 from metalight.evaluation import compare_predictions
 from metalight.evaluation.mass_metallicity import (
@@ -35,10 +35,10 @@ from metalight.evaluation.mass_metallicity import (
     select_galaxies,
     shuffle_within_mass,
 )
-from metalight.pipeline import write_results
+from metalight.pipeline import PREDICTIONS_STUDIED, find_missing, write_results
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
-from metalight.run import RunFolder, name_predicted
+from metalight.run import RunFolder, compute_digest, name_predicted
 from metalight.studies.draw_mass_metallicity import draw_mass_metallicity_study
 from metalight.tables import Table, load_table, save_table
 
@@ -72,6 +72,8 @@ class _Run:
     """Of all galaxies of the catalogue, in its order."""
     labels: dict[str, FloatArray]
     """Labels in the catalogue by target."""
+    columns: Mapping[str, str]
+    """What the user calls properties: `[catalog.properties]` of the recipe."""
     splits: npt.NDArray[np.str_]
     """The set of each galaxy of the catalogue; empty: in none."""
 
@@ -138,13 +140,14 @@ def study_mass_metallicity(
         "target": target,
         "mass_run": None if mass_run is None else str(mass_run),
         "null_run": None if null_run is None else str(null_run),
+        PREDICTIONS_STUDIED: compute_digest([run.folder.predictions("test")]),
         "num_left_out": num_left_out,
         "bootstrap_samples": num_bootstrap,
         "seed": seed,
     }
     ids = run.object_ids[_is_in(run, ["test"]) & np.isfinite(truth) & np.isfinite(log_mass) & np.isfinite(predicted)]
     paths = _save(study, settings, ids, test, run.folder.path / FOLDER)
-    if run.folder.metrics("test").is_file():
+    if not find_missing(run.folder):
         paths += write_results(run.folder, load_recipe(str(run.folder.recipe)))
     return MassMetallicityReport(study, num_left_out, notes, paths)
 
@@ -166,7 +169,7 @@ def write_shuffled_catalog(path: Path, output: Path, *, metallicity: str = "", s
         EvaluationError: It has no metallicities or no masses.
     """
     run = _load_run(path)
-    target = _find_name(list(run.labels), metallicity, "metallicity", str(run.folder.catalog))
+    target = _find_name(run, list(run.labels), metallicity, "metallicity", run.folder.catalog)
     log_mass = run.properties.get("log_mass")
     if log_mass is None:
         raise EvaluationError(
@@ -202,6 +205,7 @@ def _load_run(path: Path) -> _Run:
             for target in recipe.catalog.targets
             if target in catalog.frame
         },
+        recipe.catalog.properties,
         splits.reindex(object_ids).fillna("").to_numpy(dtype=str),
     )
 
@@ -216,7 +220,7 @@ def _find_target(run: _Run, given: str, name: str) -> tuple[str, Table]:
     table = _load_predictions(run, "test")
     if table is None:
         raise RunError(f"The run {run.folder.path} has no predictions of its test galaxies yet; finish it first.")
-    return _find_name(_list_targets(table), given, name, str(run.folder.predictions("test"))), table
+    return _find_name(run, _list_targets(table), given, name, run.folder.predictions("test")), table
 
 
 def _list_targets(table: Table) -> list[str]:
@@ -224,14 +228,13 @@ def _list_targets(table: Table) -> list[str]:
     return [str(name).removesuffix(ending) for name in table.frame.columns if str(name).endswith(ending)]
 
 
-def _find_name(targets: list[str], given: str, name: str, where: str) -> str:
-    """Which of the targets is a property: the one that the user names, or one that SDSS or we call so."""
+def _find_name(run: _Run, targets: list[str], given: str, name: str, where: Path) -> str:
+    """Which of the targets is a property: the one that the user names, here or in the recipe, or one known by name."""
     if given:
         if given in targets:
             return given
         raise EvaluationError(f"{where} has no target '{given}'.{name_nearest(given, targets)}")
-    known = {column.casefold() for column in PROPERTIES[name].columns}
-    found = [target for target in targets if target.casefold() in known]
+    found = [target for target in targets if name_property(target, run.columns) == name]
     if len(found) == 1:
         return found[0]
     option = "--metallicity" if name == "metallicity" else "--mass"
@@ -249,10 +252,10 @@ def _load_predicted_mass(run: _Run, mass_run: Path | None, mass: str) -> tuple[F
     if table is None:
         raise RunError(f"The run {source.folder.path} has no predictions of its test galaxies yet; finish it first.")
     targets = _list_targets(table)
-    known = {column.casefold() for column in PROPERTIES["log_mass"].columns}
-    if mass_run is None and not mass and not any(target.casefold() in known for target in targets):
+    is_named = mass or any(name_property(target, run.columns) == "log_mass" for target in targets)
+    if mass_run is None and not is_named:
         return None, ["No predicted masses: this run predicts none, and --mass-run names no other that does."]
-    target = _find_name(targets, mass, "log_mass", str(source.folder.predictions("test")))
+    target = _find_name(source, targets, mass, "log_mass", source.folder.predictions("test"))
     values = run.align(table, name_predicted(target))
     validation = _load_predictions(source, "validation")
     if validation is not None:

@@ -11,7 +11,7 @@ import metalight
 from metalight.atomic import remove_leftovers, replace_file, save_json
 from metalight.errors import MetalightError, RunError, explain_system, is_of_the_place
 from metalight.locks import hold_lock
-from metalight.pipeline import adopt_stages, format_seconds, list_ahead, run_recipe
+from metalight.pipeline import adopt_stages, format_bytes, format_seconds, list_ahead, run_recipe
 from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
 from metalight.run import RunFolder
@@ -35,9 +35,6 @@ class StudyReport:
     folder: Path
     plan: Plan
     summaries: tuple[Summary, ...]
-    flaws: dict[str, str]
-    """Sentences on the runs that failed, by their folders."""
-
     text: str
     """The table and its notes."""
 
@@ -84,7 +81,7 @@ def _hold(folder: Path, plan: Plan) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with hold_lock(folder / _LOCK, place=folder, way_out="wait until it has ended, or choose another --output"):
-            remove_leftovers(folder)
+            remove_leftovers(folder, but_in=_RUNS)  # each run has a lock of its own, and somebody may hold it
             yield
     except OSError as error:
         if not is_of_the_place(error):
@@ -173,7 +170,7 @@ def _foretell(
     trainings = f"{cost.num_trainings} trainings" if cost.num_trainings != 1 else "1 training"
     tell(
         f"Ahead: {cost.num_runs} of {len(plan.runs)} runs with {trainings}, about {format_seconds(cost.seconds)} in "
-        f"all, the longest run about {format_seconds(cost.longest_seconds)}."
+        f"all, the longest run about {format_seconds(cost.longest_seconds)}; {format_bytes(cost.disk_bytes)} of disk."
     )
 
 
@@ -211,7 +208,7 @@ def _conclude(plan: Plan, folder: Path, flaws: dict[str, str]) -> StudyReport:
     with replace_file(files[1]) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     files += draw_study(plan, summaries, resolutions, units, folder)
-    return StudyReport(folder, plan, tuple(summaries), flaws, text, tuple(files))
+    return StudyReport(folder, plan, tuple(summaries), text, tuple(files))
 
 
 def _find_units(plan: Plan, runs_folder: Path, summaries: list[Summary]) -> dict[str, str]:

@@ -111,6 +111,7 @@ def plan_study(
     for_all = _list_for_all(study, overrides)
     wanted = [name for name in table.variants if not only or name in only]
     num_seeds = seeds or table.seeds
+    _check_numbers(study, recipe)
     runs: list[PlannedRun] = []
     left_out: dict[str, str] = {}
     for variant in wanted:
@@ -129,6 +130,19 @@ def plan_study(
     named = table.reference or next(name for name in table.variants if name not in left_out)
     present = {run.variant for run in runs}
     return Plan(study, recipe, tuple(runs), named if named in present else "", left_out, _find_same(runs), num_seeds)
+
+
+def _check_numbers(study: Study, recipe: Recipe) -> None:
+    """Refuse settings that are to be added to, compared or drawn, and are no numbers: not after hours of work."""
+    table = study.table
+    named = [("repeated_over", name) for name in table.repeated_over]
+    named += [("at_most", table.at_most)] if table.at_most else []
+    named += [("axis", table.axis.setting)] if table.axis else []
+    for key, name in named:
+        origin = f"{key} of the study '{study.name}'"
+        value = read_setting(recipe.model_dump(), name, origin)
+        if isinstance(value, bool) or not isinstance(value, int if key == "repeated_over" else int | float):
+            raise RecipeError(f"{origin} names '{name}', which is no {'whole ' * (key == 'repeated_over')}number.")
 
 
 def _list_for_all(study: Study, overrides: Sequence[str]) -> list[str]:

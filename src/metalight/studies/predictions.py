@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from metalight.errors import EvaluationError
 from metalight.evaluation import load_scores
 from metalight.model_files import load_config
 from metalight.run import RunFolder, name_predicted
@@ -31,13 +32,17 @@ def load_tested(run_dirs: Sequence[Path], target: str) -> TestedGalaxies:
 
     Raises:
         TableError: A table is not there.
-        EvaluationError: The scores are not there.
+        EvaluationError: The scores or the target are not there, or galaxies are tested by several of the runs.
     """
     frames = []
     info = ColumnInfo()
     for run_dir in run_dirs:
         run = RunFolder(run_dir)
         table = load_table(run.predictions("test"), missing_values=())
+        if target not in table.frame:
+            raise EvaluationError(
+                f"{run_dir.name} has not learnt {target}; name it in [catalog] targets of the variant."
+            )
         info = table.info.get(target, ColumnInfo())
         frame = table.frame.set_index("object_id")[[target, name_predicted(target)]].astype("float64")
         frame.columns = pd.Index(["truth", "predicted"])
@@ -45,6 +50,11 @@ def load_tested(run_dirs: Sequence[Path], target: str) -> TestedGalaxies:
         frame["mean"] = scores[target].baseline_mean if target in scores else np.nan
         frames.append(frame)
     frame = pd.concat(frames)
+    if not frame.index.is_unique:
+        raise EvaluationError(
+            f"Galaxies such as {frame.index[frame.index.duplicated()][0]} are tested by several of the runs that are "
+            "scored together; pool over a setting by which each is tested once, such as splits.fold."
+        )
     return TestedGalaxies(frame[np.isfinite(frame["truth"]) & np.isfinite(frame["predicted"])], info)
 
 

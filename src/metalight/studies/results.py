@@ -144,11 +144,8 @@ class Summary:
     """Those that there are."""
 
     flaws: tuple[str, ...]
-
-    @property
-    def is_repeated(self) -> bool:
-        """Whether there are several, of which means and their standard errors are told."""
-        return len(self.results) > 1
+    is_repeated: bool = False
+    """Whether several were asked for, of which means and their standard errors are told."""
 
     def describe(self, name: str) -> Interval:
         """A metric: of one repetition with its 68 % interval, of several the mean ± its standard error."""
@@ -179,10 +176,12 @@ class Summary:
     def _join(self, intervals: Sequence[Interval]) -> Interval:
         if not intervals:
             return _NONE
-        if len(intervals) == 1:
+        if not self.is_repeated:
             return intervals[0]
         values = np.array([interval.value for interval in intervals])
-        mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+        # Where all but one failed there is no standard error, and the interval of that one is something else.
+        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+        mean = float(values.mean())
         return Interval(mean, mean - error, mean + error)
 
 
@@ -193,7 +192,8 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
     for target, variant in keys:
         of_key = [result for result in results if (result.target, result.variant) == (target, variant)]
         flaws = tuple(dict.fromkeys(result.flaw for result in of_key if result.flaw))
-        summaries.append(Summary(variant, target, tuple(each for each in of_key if not each.flaw), flaws))
+        there = tuple(each for each in of_key if not each.flaw)
+        summaries.append(Summary(variant, target, there, flaws, is_repeated=len(of_key) > 1))
     return summaries
 
 

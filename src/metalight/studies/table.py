@@ -32,7 +32,7 @@ from metalight.errors import RecipeError, explain_system, name_nearest, quote_fl
 from metalight.recipe import Recipe, Settings, validate_recipe
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,.+×_-]{0,58}[A-Za-z0-9+.])?")
-_OF_RECIPE = re.compile(r"recipe:\s*([a-z0-9_.]+)\s*(?:\*\s*([0-9.]+)\s*)?")
+_OF_RECIPE = re.compile(r"recipe:\s*([a-z0-9_.]+)\s*(?:\*\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*)?")
 
 
 class Axis(Settings):
@@ -99,6 +99,8 @@ class StudyTable(Settings):
             raise ValueError(f"reference names no variant: '{shorten(self.reference)}'")
         if any(len(values) == 0 for values in self.pooled_over.values()):
             raise ValueError("pooled_over names no values")
+        if self.has_published_values and (self.axis is None or self.axis.setting != "pixels.side" or self.pooled_over):
+            raise ValueError("has_published_values is for variants whose axis is pixels.side, and that are not pooled")
         return self
 
 

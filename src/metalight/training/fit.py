@@ -110,14 +110,10 @@ def fit_network(
 
     Raises:
         ModelError: The backbone or its starting weights cannot be used.
-        TrainingError: The loss became infinite or undefined, a target is constant, memory ran out, or a checkpoint
-            cannot be written.
+        TrainingError: The loss or weights became infinite or undefined, a target is constant, memory ran out, a
+            checkpoint cannot be written, or there is no validation RMSE that the schedule could follow.
     """
-    if settings.schedule == "plateau" and validation is None:
-        raise TrainingError(
-            'schedule = "plateau" follows the validation RMSE, and there are no validation galaxies; set [splits] '
-            "fractions, or take another schedule."
-        )
+    _check_validation(validation, settings)
     scaling = _fit_scaling(training, model_settings)
     precision = choose_precision(settings.precision, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []), _quiet_lightning():
@@ -257,6 +253,22 @@ def _fit_phase(
         raise
 
 
+def _check_validation(validation: TrainingData | None, settings: TrainingSettings) -> None:
+    """Refuse a schedule that follows what nobody can know."""
+    if settings.schedule != "plateau":
+        return
+    if validation is None:
+        lacking = "there are no validation galaxies"
+    elif not np.isfinite(validation.targets[:, 0]).any():
+        lacking = f"none of the {len(validation.targets)} validation galaxies has the first target"
+    else:
+        return
+    raise TrainingError(
+        f'schedule = "plateau" follows the validation RMSE, and {lacking}; set [splits] fractions, or take another '
+        "schedule."
+    )
+
+
 def _fit_scaling(training: TrainingData, settings: ModelSettings) -> TargetScaling:
     try:
         return TargetScaling.fit(training.targets, settings.target_scaling)
@@ -376,6 +388,7 @@ class _EpochKeeper(Callback):
         self._history_path = history_path
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._task.check_weights()
         self._state.keep(self._task)
         _save_history(self._task.history, self._history_path)
 

@@ -158,7 +158,7 @@ def _measure_slopes(places: FloatArray, losses: FloatArray) -> FloatArray:
     for step, place in enumerate(places.tolist()):
         is_near = np.abs(places - place) <= _HALF_WINDOW
         x, y = places[is_near] - places[is_near].mean(), losses[is_near]
-        slopes[step] = float(x @ y / (x @ x)) if is_near.sum() > 1 else 0.0
+        slopes[step] = float(x @ y / (x @ x)) if np.ptp(x) > 0 else 0.0
     return slopes
 
 

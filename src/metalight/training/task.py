@@ -119,6 +119,19 @@ class TrainingTask(LightningModule):
         for group, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, strict=True):
             group["lr"] = self._plateau_factor * rate
 
+    def check_weights(self) -> None:
+        """See that the weights, and the statistics of batch norms, are numbers: the loss tells it one step too late.
+
+        Raises:
+            TrainingError: Some are not; the epoch is named.
+        """
+        state = self.network.state_dict()
+        if flawed := next((name for name, tensor in state.items() if not tensor.isfinite().all()), ""):
+            raise TrainingError(
+                f"In epoch {self.phase.first_epoch + self.current_epoch + 1} weights of the network ('{flawed}') "
+                "stopped being finite numbers. Lower the rates under [training], or set gradient_clip_norm = 1.0."
+            )
+
     def _rate_factor(self, step: int) -> float:
         if self.phase.is_body_frozen:
             return 1.0

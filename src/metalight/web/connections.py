@@ -19,7 +19,7 @@ import pycurl
 
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import STATUSES_THAT_PASS, Answer, Request, Verdict
-from metalight.web.options import MOST_REDIRECTS, Option, find_http_proxy, list_options
+from metalight.web.options import MOST_REDIRECTS, Option, list_options, name_http_proxy
 
 _LARGEST_CHUNK = 16_384
 """Bytes: libcurl hands out no larger ones."""
@@ -68,7 +68,7 @@ class Line:
         self.curl.setopt(pycurl.HEADERFUNCTION, self.headers.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
         self.curl.line = self
-        self._http_proxy = find_http_proxy()
+        name_http_proxy()
         self._heard = 0.0
         self._num_heard = 0
 
@@ -83,11 +83,6 @@ class Line:
         self._heard, self._num_heard = time.monotonic(), 0
         self.url = url
         self.curl.setopt(pycurl.URL, url.encode())
-        if self._http_proxy:
-            if url.startswith("http:"):
-                self.curl.setopt(pycurl.PROXY, self._http_proxy)
-            else:
-                self.curl.unsetopt(pycurl.PROXY)
 
     def measure_silence(self, now: float) -> float:
         """Seconds since something was seen to have come."""
@@ -290,6 +285,6 @@ def _read_wait_s(value: str) -> float:
     """The wait in seconds that a service asks for, as a number or as a date; 0 if it does not."""
     if value.isdecimal():
         return float(value)
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return 0.0

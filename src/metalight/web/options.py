@@ -57,14 +57,14 @@ def _name_agent(contact: str) -> str:
     return f"metalight/{__version__}" + (f" ({words})" if words else "")
 
 
-def find_http_proxy() -> str:
-    """The proxy for plain addresses that the environment names and libcurl does not hear of; empty if none.
+def name_http_proxy() -> None:
+    """Let libcurl hear of the proxy for plain addresses that the environment names in capitals, as it does of others.
 
     It knows http_proxy in small letters only: where a program serves the web, HTTP_PROXY may be a stranger's header.
+    As an option of libcurl it would be asked for what plain addresses redirect to as well, whatever HTTPS_PROXY says.
     """
-    if "http_proxy" in os.environ or "REQUEST_METHOD" in os.environ:
-        return ""
-    return os.environ.get("HTTP_PROXY", "")
+    if "HTTP_PROXY" in os.environ and "REQUEST_METHOD" not in os.environ:
+        os.environ.setdefault("http_proxy", os.environ["HTTP_PROXY"])
 
 
 def _list_certificates() -> list[Option]:

@@ -7,10 +7,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from metalight.intervals import PERCENTILES_68, PERCENTILES_95
-
-FloatArray = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
+from metalight.intervals import PERCENTILES_68, PERCENTILES_95, FloatArray, RowArray, draw_rows
 
 _DRAWN_AT_ONCE = 2**21
 _MANY = 10_000
@@ -52,7 +49,7 @@ def estimate(value: float, drawn: npt.ArrayLike) -> Estimate:
     return Estimate(float(value), *(float(bound) for bound in bounds))
 
 
-def bootstrap(statistic: Callable[[Rows], float], num_galaxies: int, *, num_samples: int, seed: int) -> Estimate:
+def bootstrap(statistic: Callable[[RowArray], float], num_galaxies: int, *, num_samples: int, seed: int) -> Estimate:
     """A statistic of all galaxies, with intervals from galaxies drawn anew.
 
     Args:
@@ -64,8 +61,8 @@ def bootstrap(statistic: Callable[[Rows], float], num_galaxies: int, *, num_samp
     if num_galaxies == 0:
         return Estimate(float("nan"))
     value = statistic(np.arange(num_galaxies))
-    generator = np.random.default_rng(seed)
-    return estimate(value, [statistic(generator.integers(0, num_galaxies, num_galaxies)) for _ in range(num_samples)])
+    drawn = [statistic(rows) for chunk in draw_rows(num_galaxies, num_samples, seed) for rows in chunk]
+    return estimate(value, drawn)
 
 
 def bootstrap_means(columns: FloatArray, *, num_samples: int, seed: int) -> FloatArray:

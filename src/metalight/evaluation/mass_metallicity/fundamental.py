@@ -8,14 +8,14 @@ formation, which draw coefficients towards 0.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate, bootstrap_means, estimate
+from metalight.evaluation.mass_metallicity.estimates import Draws, Estimate, bootstrap, bootstrap_means, estimate
 from metalight.evaluation.mass_metallicity.folds import assign_folds
 from metalight.evaluation.mass_metallicity.galaxies import LEAST_GALAXIES
 from metalight.evaluation.mass_metallicity.partial import compute_leak, fix_controls
 from metalight.evaluation.mass_metallicity.slopes import WINDOWS, compute_slope, name_bounds
+from metalight.intervals import FloatArray, RowArray
 from metalight.metrics import compute_nmad
 from metalight.scaling_relations import (
     KROUPA_TO_CHABRIER,
@@ -24,8 +24,6 @@ from metalight.scaling_relations import (
     TREMONTI_2004,
     predict_sfr_offset,
 )
-
-FloatArray = npt.NDArray[np.float64]
 
 _ALPHAS = np.linspace(-0.2, 1.0, 31)
 _DEGREE = 4
@@ -168,10 +166,8 @@ def fit_projection(
 
     Mannucci et al. 2010 found 0.32.
     """
-    generator = np.random.default_rng(seed)
-    num = len(metallicity)
 
-    def find(rows: npt.NDArray[np.intp]) -> float:
+    def find(rows: RowArray) -> float:
         z, m, s = metallicity[rows], log_mass[rows] - 10, log_sfr[rows]
         left = np.array([_compute_left_over(z, m - alpha * s) for alpha in _ALPHAS])
         best = int(np.clip(np.argmin(left), 1, len(_ALPHAS) - 2))
@@ -181,10 +177,7 @@ def fit_projection(
         shift = 0.5 * (near[0] - near[2]) / bend if bend > 0 else 0.0
         return float(_ALPHAS[best] + step * np.clip(shift, -1, 1))
 
-    drawn = np.array([find(generator.integers(0, num, num)) for _ in range(num_bootstrap)])
-    value = find(np.arange(num))
-    bounds = np.percentile(drawn, [16, 84, 2.5, 97.5]) if num_bootstrap else [np.nan] * 4
-    return Estimate(value, *(float(bound) for bound in bounds))
+    return bootstrap(find, len(metallicity), num_samples=num_bootstrap, seed=seed)
 
 
 def _compute_left_over(metallicity: FloatArray, mu: FloatArray) -> float:

@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.evaluation.mass_metallicity.estimates import Estimate, Rows, bootstrap
+from metalight.evaluation.mass_metallicity.estimates import Estimate, bootstrap
+from metalight.intervals import FloatArray, RowArray
 from metalight.metrics import NMAD_FACTOR, compute_nmad
 from metalight.scaling_relations import TREMONTI_2004
-
-FloatArray = npt.NDArray[np.float64]
 
 MASS_CENTRES = tuple(round(8.4 + 0.2 * step, 1) for step in range(15))
 """Bins of the paper's figure 6: 8.4 to 11.2."""
@@ -93,7 +92,7 @@ def compute_scatter_ratio(
     places, measured_places = _assign_bins(log_mass), _assign_bins(measured_log_mass)
     bins = _list_ratios(metallicity, places, measured_metallicity, measured_places)
 
-    def compute_mean(rows: Rows) -> float:
+    def compute_mean(rows: RowArray) -> float:
         drawn = (metallicity[rows], places[rows], measured_metallicity[rows], measured_places[rows])
         found = _list_ratios(*drawn)
         return _average(found["num"], found["ratio"])[0]

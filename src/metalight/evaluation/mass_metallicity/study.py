@@ -179,7 +179,7 @@ def _study_scatter(test: StudyGalaxies, how: Draws) -> MassMetallicityStudy:
             "spread_over_bins": seen.spread_over_bins,
             "shrinkage_alone": alone_too,
             "residuals_put_back": put_back,
-            "paper": list(SCATTER_RATIOS[name]),
+            "paper": [SCATTER_RATIOS[name].value, SCATTER_RATIOS[name].error],
         }
         for name, (seen, alone_too, put_back) in found.items()
     }
@@ -334,7 +334,7 @@ def _study_fourth_parameter(
         sentences.append(f"Metallicity beside {relation}: {'; '.join(words)}.")
     lacking = [what for name, what in PARAMETERS.items() if name not in {name for _, name in found}]
     if lacking:
-        sentences.append(f"No fourth parameter is tried in the catalogue's lack of: {', '.join(lacking)}.")
+        sentences.append(f"Not tried, as the catalogue does not have them: {', '.join(lacking)}.")
     return MassMetallicityStudy({"fourth_parameter": results}, {"fourth_parameter": build_gain_table(found)}, sentences)
 
 
