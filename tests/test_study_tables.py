@@ -156,17 +156,6 @@ def test_what_is_no_study_is_refused_in_one_sentence(tmp_path: Path, text: str, 
         plan(tmp_path, text, recipe)
 
 
-@pytest.mark.parametrize(
-    ("setting", "flaw"), [("training.nothing", "which no recipe has"), ("model.backbone", "which is no number")]
-)
-def test_an_axis_that_cannot_be_drawn_is_refused_before_anything_is_trained(
-    tmp_path: Path, setting: str, flaw: str
-) -> None:
-    axis = f'axis = {{ setting = "{setting}", label = "x" }}\n[variants.a]\n'
-    with pytest.raises(RecipeError, match=rf"The axis of the study 'mine' .*{setting}.*{flaw}"):
-        plan(tmp_path, axis)
-
-
 def test_names_that_are_none_are_refused_with_the_nearest() -> None:
     assert "no study 'resolutoin'" in refuse("study", "resolutoin", "demo", status=2)
     assert "Did you mean 'resolution'?" in refuse("study", "resolutoin", "demo", status=2)

@@ -98,13 +98,6 @@ def plan_study(
             if told.startswith(" There are"):  # names may have commas, such as 'five, eight'
                 told = f" There are: {'; '.join(table.variants)}."
             raise RecipeError(f"The study '{study.name}' has no variant '{shorten(name)}'.{told}")
-    if table.axis is not None:  # known before anything is trained, not when the figure is drawn
-        value = read_setting(recipe.model_dump(), table.axis.setting, f"The axis of the study '{study.name}'")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise RecipeError(
-                f"The axis of the study '{study.name}' is {table.axis.setting}, which is no number; name a setting "
-                "that is one, or leave the axis out."
-            )
     if not any(override.strip().startswith(f"{_BASELINES}.") for override in overrides):
         # A study compares networks: the baselines of every run would be most of the work of the small ones.
         recipe = build_variant(recipe, {_BASELINES: {"kinds": ()}}, "a study")
