@@ -412,6 +412,21 @@ def test_masses_are_shown_beside_the_metallicities_that_follow_from_them(tmp_pat
     assert_legible(figure)
 
 
+def test_the_labels_of_the_axes_of_masses_are_no_longer_than_their_axes() -> None:
+    truth, predicted = make_masses(200)
+    metallicity = stellar_mass_module.compute_metallicity_by_mass(truth)
+    of_predicted = stellar_mass_module.compute_metallicity_by_mass(predicted)
+    with use_style():
+        figure = stellar_mass_module.build_figure(
+            summary_module.compute_summary(truth, predicted), summary_module.compute_summary(metallicity, of_predicted)
+        )
+    assert_legible(figure)
+    panels = [axes for axes in figure.findobj(Axes) if isinstance(axes, Axes) and "redicted" in axes.get_ylabel()]
+    assert len(panels) == 2
+    for axes in panels:
+        assert axes.yaxis.label.get_window_extent().height <= axes.get_window_extent().height
+
+
 def test_masses_outside_the_relation_s_range_are_not_drawn(tmp_path: Path) -> None:
     truth = np.linspace(7, 8, 30)
     assert stellar_mass_module.draw_stellar_mass(truth, truth, truth, path_stem=tmp_path / "mass") == []

@@ -73,6 +73,7 @@ def test_the_command_tells_and_draws(sample: Path) -> None:
     assert frozen["is_body_frozen"] is False
     message = refuse(*arguments, "--lowest", 1, "--highest", 0.1, status=2)
     assert "Rates from 1 to 0.1 are no range" in message
+    assert "a --lowest above 0" in refuse(*arguments, "--lowest", 0, status=2)
 
 
 @given(st.integers(2, 300), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 5))

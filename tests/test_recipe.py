@@ -136,6 +136,7 @@ def test_whatever_a_setting_is_set_to_it_fits_or_is_refused_in_one_sentence(valu
 def test_every_preset_says_in_its_first_line_what_it_is() -> None:
     for name, purpose in list_presets().items():
         assert len(purpose) > 20
+        assert purpose.endswith("."), name
         tomllib.loads(show_preset(name))
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
-from legible import assert_legible
+from legible import assert_legible, texts_of
 from metalight.evaluation import compute_score_tables, evaluate_predictions
 from metalight.evaluation.mass_metallicity import compute_relation
 from metalight.figures import draw_follow_up, draw_mass_metallicity, draw_trusted_range
@@ -18,6 +18,7 @@ from metalight.figures import follow_up as follow_up_module
 from metalight.figures import mass_metallicity as relation_module
 from metalight.figures import trusted_range as trusted_module
 from metalight.figures.style import BLACK, RMSE_RED, use_style
+from metalight.intervals import Interval
 from metalight.scaling_relations import TREMONTI_2004_PERCENTILES, compute_tremonti
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,6 +56,15 @@ def test_the_relation_is_drawn_with_its_numbers_beside_the_published_one(num: in
         counted = meshes[0].get_array()
         assert counted is not None
         assert counted.sum() == num - num_beyond
+    assert_legible(figure)
+
+
+def test_a_single_bin_of_predictions_can_be_read() -> None:
+    one = {"num": 24, "mean_bias": -0.07, "mean_bias_error": 0.14, "rmse": 0.69, "nmad": 0.73}
+    unknown = Interval(float("nan"), float("nan"), float("nan"))
+    trusted = {"low": unknown, "high": unknown, "fraction_outside": Interval(1.0, 1.0, 1.0)}
+    with use_style():
+        figure = trusted_module.build_figure(pd.DataFrame([{"centre": 0.0, **one}]), trusted, "log10(SFR)", "dex")
     assert_legible(figure)
 
 
@@ -96,3 +106,13 @@ def test_lists_for_follow_up_are_drawn_for_both_ends(tmp_path: Path) -> None:
     np.testing.assert_allclose(find_line(figure.axes[1], RMSE_RED, "-"), wanted[["num_listed", "completeness"]])
     assert_legible(figure)
     assert draw_follow_up(curve[:0], path_stem=tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("num", [60, 200, 900, 5000])
+def test_lengths_of_lists_can_be_read_whatever_the_number_of_galaxies(num: int) -> None:
+    curve = compute_score_tables(*make_scores(num), num_bootstrap=0).selection
+    with use_style():
+        figure = follow_up_module.build_figure(curve, "12 + log(O/H)")
+    assert_legible(figure)
+    shown = [text.get_text() for text in texts_of(figure)]
+    assert not [text for text in shown if "times" in text or "mathdefault" in text]

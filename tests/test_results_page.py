@@ -10,7 +10,7 @@ import pytest
 
 from call import QUICK, change_catalog, refuse, run, succeed
 from metalight import published
-from metalight.evaluation import evaluate_predictions
+from metalight.evaluation import evaluate_predictions, format_scores
 from metalight.intervals import Interval
 from metalight.pipeline import PREDICTIONS_STUDIED
 from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
@@ -62,6 +62,20 @@ def test_a_target_that_the_paper_does_not_have_stands_alone() -> None:
     assert not any(math.isfinite(result.published) for result in results)
     page = build_page(Page("x", "A model.", results, scores, {"age": "Myr"}))
     assert "the RMSE of age is 1.0000 Myr" in page
+
+
+@pytest.mark.parametrize("scale", [1e-17, 3e10, 2e30])
+def test_a_target_of_any_size_is_told_by_numbers_that_say_something(scale: float) -> None:
+    truth = scale * np.linspace(0, 100, 50)
+    scores = {"flux": evaluate_predictions(truth, truth + scale, baseline_mean=None, num_bootstrap=10)}
+    page = build_page(
+        Page("x", "A model.", list_results(scores, {"flux": ""}, {"flux": "W"}, {}), scores, {"flux": "W"})
+    )
+    told = f"{scale:.0e}".replace("-", "−")
+    assert f"the RMSE of flux is {told} W" in page.replace("\n> ", " ")
+    assert read_table(page, "flux of the test galaxies")[2][:2] == ["RMSE (W)", told]
+    for line in (*format_scores(scores["flux"], "W").splitlines(), *page.splitlines()):
+        assert len(line) <= 120, line
 
 
 def test_numbers_stand_with_the_unit_of_their_target_and_with_as_many_digits_as_say_something() -> None:

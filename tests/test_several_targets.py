@@ -1,6 +1,7 @@
 """Promises of learning several targets at once, where galaxies lack some of their labels."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,19 @@ def test_a_target_that_no_galaxy_has_is_refused_by_name(sample: Path) -> None:
     message = refuse_run(sample, "--set", 'catalog.targets=["oh_p50", "lgm_tot_p50"]')
     assert "None of the 40 galaxies" in message
     assert "has lgm_tot_p50, so there is nothing to learn" in message
+
+
+def test_what_a_run_tells_of_fluxes_and_of_many_targets_fits_a_line(sample: Path) -> None:
+    change_catalog(sample, flux=1e-17 * np.linspace(1, 3, 40), mass=1e10 * np.linspace(1, 3, 40))
+    targets = 'catalog.targets=["flux", "mass"]'
+    told = run(sample, "--set", targets, "--set", 'baselines.kinds=["mean"]', "--set", "model.target_scaling=standard")
+    lines = {line.split()[1]: line for line in told.splitlines() if line.startswith("✓")}
+    for stage in ("baselines", "evaluation"):
+        assert re.search(r"flux: .*RMSE \d(\.\d+)?e-1[678]", lines[stage])
+        assert re.search(r"mass: .*RMSE \d(\.\d+)?e\+(09|10)", lines[stage])
+    assert re.search(r"RMSE \d(\.\d+)?e-1[678] \(images as they are\)", lines["training"])
+    figures = sorted((sample / "run/figures").glob("*.png"))
+    assert lines["figures"].split()[2] == str(len(figures))
+    assert ".png" not in lines["figures"]
+    for stage, line in lines.items():
+        assert len(line.replace(str(sample), "")) <= 200, stage

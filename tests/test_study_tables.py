@@ -161,4 +161,5 @@ def test_names_that_are_none_are_refused_with_the_nearest() -> None:
     assert "Did you mean 'resolution'?" in refuse("study", "resolutoin", "demo", status=2)
     message = refuse("study", "resolution", "paper", "--only", "12 px", status=2)
     assert "has no variant '12 px'. Did you mean '128 px'?" in message
+    assert "There are: none, none; none, paper;" in refuse("study", "views", "demo", "--only", "xyz", status=2)
     assert "There is no file nowhere.toml" in refuse("study", "nowhere.toml", "demo", status=2)

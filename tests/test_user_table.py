@@ -211,3 +211,20 @@ def test_a_catalogue_without_rows_is_refused(tmp_path: Path, suffix: str) -> Non
 def test_a_file_that_cannot_be_read_is_an_error_of_the_catalogue(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="There is no file"):
         load_catalog(tmp_path / "gone.csv", object_id="id", targets=["oh"])
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "description", "told"),
+    [
+        ("sfr_tot_p50", "dex(Msun / yr)", "log10 of the star formation rate", "log10(SFR / (Msun/yr))"),
+        ("MSTAR", "dex(Msun)", "log10 of the mass", "log10 of the mass [Msun]"),
+        ("MSTAR", "dex(Msun)", "", "MSTAR [Msun]"),
+    ],
+)
+def test_the_logarithm_of_something_with_a_unit_is_predicted_in_dex(
+    name: str, unit: str, description: str, told: str, tmp_path: Path
+) -> None:
+    columns: dict[str, Any] = {"objID": [BIG, BIG + 1], name: [0.5, 1.0]}
+    path = write_catalog(tmp_path, info={name: ColumnInfo(unit, description)}, **columns)
+    catalog = load_catalog(path, object_id="objID", targets=[name])
+    assert catalog.table.info[name] == ColumnInfo("dex", told)

@@ -15,5 +15,14 @@ KNOWN_COLUMNS = {
 
 
 def describe_column(name: str, given: ColumnInfo) -> ColumnInfo:
-    """The unit and description that a table gives of a column, or what is known of one of that name, in any case."""
-    return given if given != ColumnInfo() else KNOWN_COLUMNS.get(name.casefold(), ColumnInfo())
+    """The unit and description that a table gives of a column, or what is known of one of that name, in any case.
+
+    A column in dex(Msun), as astropy and VOTables spell the unit of a logarithm, is in dex here: so are the residuals
+    of its predictions, and the description tells of what it is the logarithm.
+    """
+    known = KNOWN_COLUMNS.get(name.casefold(), ColumnInfo())
+    if given == ColumnInfo():
+        return known
+    if not (given.unit.startswith("dex(") and given.unit.endswith(")")):
+        return given
+    return known if known.unit else ColumnInfo("dex", f"{given.description or name} [{given.unit[4:-1]}]")

@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +83,17 @@ def _show(report: "MassMetallicityReport") -> None:
         typer.echo(sentence)
     for sentence in report.study.sentences:
         typer.echo("\n" + textwrap.fill(sentence, _LINE_WIDTH))
-    typer.echo("\n" + "\n".join(str(path) for path in report.paths))
+    typer.echo()
+    for folder, names in _gather(report.paths).items():
+        typer.echo(f"{folder}: {', '.join(names[:2])}{f' and {len(names) - 2} more files' if names[2:] else ''}")
+
+
+def _gather(paths: Sequence[Path]) -> dict[Path, list[str]]:
+    """Names of files by their folder, in order: half a hundred paths would push the findings off the screen."""
+    names: dict[Path, list[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, []).append(path.name)
+    return names
 
 
 def _format(value: float) -> str:

@@ -43,6 +43,11 @@ COMPARED = (*SHOWN, "std", "fraction_within_0.1", "pearson_r", "slope_true_on_pr
 """Those that a printed comparison shows; comparison.json has all."""
 
 
+_MOST_DECIMALS = 9
+_LARGEST_PLAIN = 1e7
+"""Beyond either a number is written with a power of ten."""
+
+
 def format_label(name: str, unit: str) -> str:
     """What a table calls the metric, with the unit of the target where it has one."""
     label, has_unit = _LABELS.get(name, (name, False))
@@ -68,7 +73,12 @@ def choose_decimals_of(name: str, decimals: int) -> int:
 
 
 def format_number(value: float, decimals: int, *, sign: str = "") -> str:
-    """The rounded value, or a dash if it is not defined; `sign` is `+` for a difference, which shows both signs."""
+    """The rounded value, or a dash if it is not defined; `sign` is `+` for a difference, which shows both signs.
+
+    Values that would fill a line, as those of a flux or of a mass in suns, are written with a power of ten.
+    """
+    if math.isfinite(value) and (decimals > _MOST_DECIMALS or abs(value) >= _LARGEST_PLAIN):
+        return f"{value:{sign}.4g}"
     # Adding 0 turns the −0 of a rounded residual into 0.
     return f"{round(value, decimals) + 0:{sign},.{decimals}f}" if math.isfinite(value) else "–"
 

@@ -86,6 +86,7 @@ def build_figure(bins: pd.DataFrame, trusted: Mapping[str, Interval], name: str,
     reach = float(np.nanmax(np.abs(bins["mean_bias"]) + bins["mean_bias_error"].fillna(0))) or 1.0
     axes.set_ylim(-1.15 * reach, 1.55 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(5, prune="both"))
+    axes.xaxis.set_major_locator(MaxNLocator(7))  # of a single bin matplotlib would label more than there is room for
     name, unit = escape_math(name), escape_math(unit)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     label_axis(axes.xaxis, f"Predicted {name}", "" if unit == "dex" else unit, axes.get_xlim())

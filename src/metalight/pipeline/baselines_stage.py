@@ -12,7 +12,7 @@ import pandas as pd
 from metalight.atomic import save_json
 from metalight.baselines import BASELINES, Fitted, Galaxies, fit_baseline
 from metalight.catalog import compute_properties, name_property
-from metalight.evaluation import BaselineFacts, BesideScores, score_beside
+from metalight.evaluation import BaselineFacts, BesideScores, choose_decimals, format_number, score_beside
 from metalight.images import (
     APERTURES_VERSION,
     SMALLEST_SIDE_FOR_APERTURES,
@@ -121,7 +121,8 @@ def _tell(frame: pd.DataFrame, splits: npt.NDArray[np.str_], fitted: Mapping[str
                 errors[name] = compute_rmse(truth[is_scored], each.predicted[is_scored])
         if errors:
             best = min(errors, key=errors.__getitem__)
-            line += f", the best of the validation galaxies {best}, RMSE {errors[best]:.4f}"
+            error = format_number(errors[best], choose_decimals(errors[best]))
+            line += f", the best of the validation galaxies {best}, RMSE {error}"
         told.append(line)
     return "; ".join(told)
 

@@ -39,7 +39,8 @@ def _perform_figures(job: Job) -> str:
         known = test.info.get(target, ColumnInfo())
         for draw in _DRAWN_OF_A_TARGET:
             paths += draw(job, test.frame, target, known, endings[target])
-    return ", ".join(str(path) for path in paths if path.suffix == ".png")
+    pictures = [path for path in paths if path.suffix == ".png"]
+    return f"{len(pictures)} in {job.run.figures}, each as PNG and PDF and its numbers as CSV"
 
 
 def _draw_training(job: Job, test: Table) -> list[Path]:

@@ -13,8 +13,10 @@ from metalight.devices import check_device_name
 from metalight.evaluation import (
     Scores,
     TablePlaces,
+    choose_decimals,
     compute_score_tables,
     evaluate_predictions,
+    format_number,
     save_beside,
     save_score_tables,
     save_scores,
@@ -106,7 +108,8 @@ def _perform_training(job: Job) -> str:
     if enlarged_to := config.images.enlarged_to:
         line += f"; {config.backbone} takes no images of {config.images.side} px: enlarged to {enlarged_to}"
     if fitted.validation_rmse:
-        line += f"; validation RMSE {fitted.validation_rmse[0]:.4f} (images as they are)"
+        rmse = fitted.validation_rmse[0]
+        line += f"; validation RMSE {format_number(rmse, choose_decimals(rmse))} (images as they are)"
     return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
@@ -239,10 +242,12 @@ def _list_score_tables(run: RunFolder, split: str) -> list[Path]:
 def _describe_scores(scores: Mapping[str, Scores]) -> str:
     if not scores:
         return "too few test galaxies to score"
-    return "; ".join(
-        f"{target}: test RMSE {of_target.metrics['rmse'].value:.4f}, NMAD {of_target.metrics['nmad'].value:.4f}"
-        for target, of_target in scores.items()
-    )
+    lines = []
+    for target, of_target in scores.items():
+        rmse, nmad = (of_target.metrics[name].value for name in ("rmse", "nmad"))
+        decimals = choose_decimals(rmse)
+        lines.append(f"{target}: test RMSE {format_number(rmse, decimals)}, NMAD {format_number(nmad, decimals)}")
+    return "; ".join(lines)
 
 
 def _training_settings(recipe: Recipe) -> dict[str, Any]:

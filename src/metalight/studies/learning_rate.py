@@ -63,7 +63,9 @@ def study_learning_rate(
         MetalightError: As of a run.
     """
     if not 0 < lowest < highest < math.inf:
-        raise RecipeError(f"Rates from {lowest:g} to {highest:g} are no range; give --lowest below --highest.")
+        raise RecipeError(
+            f"Rates from {lowest:g} to {highest:g} are no range; give a --lowest above 0 and below --highest."
+        )
     if not (lowest >= _SMALLEST_RATE and 2 * lowest <= highest <= _LARGEST_RATE):
         raise RecipeError(
             f"Rates from {lowest:g} to {highest:g} tell nothing: give --lowest of {_SMALLEST_RATE:g} or more, and "

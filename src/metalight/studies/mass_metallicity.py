@@ -118,10 +118,13 @@ def study_mass_metallicity(
     if truth is None or log_mass is None:
         lacking = "metallicities" if truth is None else "masses"
         raise EvaluationError(
-            f"{run.folder.catalog} has no {lacking}, which this study needs: add a column "
+            f"{run.folder.catalog} has no {lacking}, which this study needs"
+            f"{_tell_unusable(run.folder.catalog, 'metallicity' if truth is None else 'log_mass')}: add a column "
             f"{' or '.join(PROPERTIES['metallicity' if truth is None else 'log_mass'].columns)} to the catalogue, or "
             "name yours in [catalog.properties]."
         )
+    if mass_run is None and mass == target:
+        raise EvaluationError(f"--mass names {target}, which is the metallicity; name the target that is the mass.")
     predicted_mass, notes = _load_predicted_mass(run, mass_run, mass)
     test, num_left_out = _select(run, ["test"], truth, log_mass, predicted, predicted_mass, "the test set")
     others = ["train", "validation"]
@@ -310,6 +313,24 @@ def _select_known(
     return known
 
 
+def _tell_unusable(catalog: Path, name: str) -> str:
+    """Of a column that is called like a property and still is none: why it was passed over."""
+    known = PROPERTIES[name]
+    wanted = {column.casefold() for column in known.columns}
+    found = [str(column) for column in load_table(catalog, missing_values=()).frame if str(column).casefold() in wanted]
+    told = f" ({' and '.join(found)}: no numbers from {known.limits[0]:g} to {known.limits[1]:g})"
+    return told if found else ""
+
+
+def _agree(run: _Run, labels: FloatArray | None, other: _Run, other_labels: FloatArray) -> bool:
+    """Whether two runs have the same labels for all of their common galaxies."""
+    if labels is None:
+        return False
+    theirs = pd.Series(other_labels, index=other.object_ids).reindex(run.object_ids).to_numpy()
+    is_both = np.isfinite(labels) & np.isfinite(theirs)
+    return bool(is_both.any()) and bool((labels[is_both] == theirs[is_both]).all())
+
+
 def _study_null_run(
     run: _Run, path: Path, predicted_mass: FloatArray | None, target: str, num_bootstrap: int, seed: int
 ) -> tuple[dict[str, Any], str]:
@@ -317,6 +338,11 @@ def _study_null_run(
     null = _load_run(path)
     name, table = _find_target(null, target if target in null.labels else "", "metallicity")
     ids = run.object_ids
+    if name in null.labels and _agree(run, run.labels.get(target), null, null.labels[name]):
+        raise EvaluationError(
+            f"{path} has learnt from the same metallicities as {run.folder.path}, so it is no null run: write a "
+            "catalogue with --shuffled-catalog, and give a run on that."
+        )
     of_null = run.align(table, name_predicted(name))
     of_null = np.where(np.isin(ids, null.object_ids[null.splits == "train"]), np.nan, of_null)
     truth, log_mass = run.labels[target], run.properties["log_mass"]

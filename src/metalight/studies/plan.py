@@ -94,9 +94,10 @@ def plan_study(
         )
     for name in only:
         if name not in table.variants:
-            raise RecipeError(
-                f"The study '{study.name}' has no variant '{shorten(name)}'.{name_nearest(name, list(table.variants))}"
-            )
+            told = name_nearest(name, list(table.variants))
+            if told.startswith(" There are"):  # names may have commas, such as 'five, eight'
+                told = f" There are: {'; '.join(table.variants)}."
+            raise RecipeError(f"The study '{study.name}' has no variant '{shorten(name)}'.{told}")
     if not any(override.strip().startswith(f"{_BASELINES}.") for override in overrides):
         # A study compares networks: the baselines of every run would be most of the work of the small ones.
         recipe = build_variant(recipe, {_BASELINES: {"kinds": ()}}, "a study")
