@@ -39,6 +39,9 @@ def list_all() -> None:
     studies = list_studies()
     for name, purpose in studies.items():
         typer.echo(f"{name:<{max(map(len, studies))}}  {purpose}")
+    typer.echo(
+        "\nBesides: `metalight study mass-metallicity RUN`, of a finished run, and `metalight study learning-rate RECIPE`."
+    )
 
 
 @app.command()

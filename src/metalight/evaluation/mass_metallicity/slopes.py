@@ -105,9 +105,8 @@ def describe_slopes(found: Mapping[str, Estimate]) -> list[str]:
     measured = found["measured"].value
     if "predicted_metallicity" in found and np.isfinite(measured):
         seen, alone = found["predicted_metallicity"], found["shrunken"].value
-        kind = (
-            "shallower than" if seen.high_95 < measured else "steeper than" if seen.low_95 > measured else "as steep as"
-        )
+        kind = "less steeply than" if seen.high_95 < measured else "as steeply as"
+        kind = "more steeply than" if seen.low_95 > measured else kind
         lines.append(
             f"Predicted metallicities rise with measured mass {kind} measured ones, by {_tell(seen)} a dex where these "
             f"rise by {measured:.3f}; predictions that shrink towards their mean whatever the mass would rise by "
