@@ -40,7 +40,7 @@ def list_all() -> None:
     for name, purpose in studies.items():
         typer.echo(f"{name:<{max(map(len, studies))}}  {purpose}")
     typer.echo(
-        "\nBesides: `metalight study mass-metallicity RUN`, of a finished run, and `metalight study learning-rate RECIPE`."
+        "\nBesides: `metalight study mass-metallicity RUN`, of a finished run; `metalight study learning-rate RECIPE`."
     )
 
 
