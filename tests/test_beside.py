@@ -60,7 +60,7 @@ def test_what_was_left_out_is_told_with_its_reason_and_has_no_number(tmp_path: P
     ]
     scored = score_beside(TRUTH, NETWORK, rows, num_bootstrap=50)
     network = compute_metrics(TRUTH, NETWORK, num_bootstrap=50)
-    text = format_beside(scored, "dex", network=network, network_sees="images", num_seen=49152)
+    text = format_beside(scored, network=network, network_sees="images", num_seen=49152)
     assert "Left out: forest_ugriz, boosting_ugriz: the catalogue has no magnitude_u." in text
     assert "Left out: forest_gri: 1 of the galaxies could be scored." in text
     assert "2 lack what they need and were not predicted by mass_metallicity." in text
@@ -68,7 +68,7 @@ def test_what_was_left_out_is_told_with_its_reason_and_has_no_number(tmp_path: P
     assert "49,152" in text
     save_beside({"oh_p50": scored}, tmp_path / "baselines.json")
     (again,) = load_beside(tmp_path / "baselines.json").values()
-    assert format_beside(again, "dex", network=network, network_sees="images", num_seen=49152) == text
+    assert format_beside(again, network=network, network_sees="images", num_seen=49152) == text
     assert again[3] == scored[3]
 
 

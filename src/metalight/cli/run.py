@@ -96,8 +96,6 @@ def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
             typer.echo(f"\n{typer.style('Baselines', bold=True)} beside the network, of the same galaxies\n")
             sees = f"images of {side} × {side} px"
             num_seen = side**2 * num_bands
-            table = format_beside(
-                baselines[target], known.unit, network=scores.metrics, network_sees=sees, num_seen=num_seen
-            )
+            table = format_beside(baselines[target], network=scores.metrics, network_sees=sees, num_seen=num_seen)
             typer.echo(table)
     typer.echo()

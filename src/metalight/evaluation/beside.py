@@ -197,20 +197,19 @@ def _read_interval(stored: dict[str, float | None]) -> Interval:
 
 
 def format_beside(
-    scores: Sequence[BesideScores], unit: str, *, network: Mapping[str, Interval], network_sees: str, num_seen: int
+    scores: Sequence[BesideScores], *, network: Mapping[str, Interval], network_sees: str, num_seen: int
 ) -> str:
     """A plain-text table: the network, then a row a baseline; below it those that were left out, and why.
 
     Args:
         scores: Of one target; at least one.
-        unit: Unit of the target, such as `dex`; empty if it has none.
         network: The network's metrics of all galaxies, by name.
         network_sees: What it sees of a galaxy, in words.
         num_seen: How many numbers that is.
     """
     decimals = choose_decimals(network["rmse"].value)
-    rmse = f"RMSE ({unit})" if unit else "RMSE"
-    header = ("", "sees", "numbers", rmse, "68 % interval", "NMAD", "network better by", "68 % interval")
+    # The unit stands above, with the network's scores: the table is to fit a terminal of 120 letters.
+    header = ("", "sees", "numbers", "RMSE", "68 % interval", "NMAD", "better by", "68 % interval")
     rows: list[tuple[str, ...]] = [header]
     rows.append(
         ("network", network_sees, f"{num_seen:,}", *_format_scores(network["rmse"], network["nmad"], decimals), "", "")
@@ -241,7 +240,7 @@ def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, 
 def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
     """What must be known to read the table: what is subtracted, galaxies without predictions, baselines left out."""
     present = [each for each in scores if each.network_better_by]
-    notes = ["Network better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
+    notes = ["The network is better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
     for num_without in sorted({each.num_without for each in present if each.num_without}):
         names = [each.facts.name for each in present if each.num_without == num_without]
         lack = "lacks" if num_without == 1 else "lack"
