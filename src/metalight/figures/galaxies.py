@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, ListedColormap, LogNorm
 
-from metalight.figures.style import POINT_GREY
+from metalight.figures.style import NMAD_BLUE, POINT_GREY, RMSE_RED, make_halo
 
 MIN_GALAXIES_FOR_HISTOGRAM = 500
 """Fewer galaxies are drawn as points: a histogram of so few is a scatter of single cells."""
@@ -56,6 +56,24 @@ def draw_galaxies(
     counts[np.searchsorted(of_y, y), np.searchsorted(of_x, x)] = num
     norm = LogNorm(1, _choose_last_count(int(counts.max(initial=1))))
     return axes.pcolormesh(*edges, np.ma.masked_equal(counts, 0), cmap=make_greys(), norm=norm, rasterized=True)
+
+
+def draw_running_median(axes: Axes, bins: pd.DataFrame, *, rmse: str = "rmse") -> None:
+    """Draw the median of each bin as a line, and the scatter about it to both sides, dashed; the paper, figure 2.
+
+    Args:
+        axes: Where.
+        bins: Columns centre, median, nmad and that of the root mean square.
+        rmse: Which that is.
+    """
+    for scatter, colour, label in ((rmse, RMSE_RED, "± RMSE"), ("nmad", NMAD_BLUE, "± NMAD")):
+        for sign, shown in ((-1, "_nolegend_"), (1, label)):
+            edge = bins["median"] + sign * bins[scatter]
+            axes.plot(
+                bins["centre"], edge, color=colour, lw=2, ls="--", path_effects=make_halo(2), label=shown, zorder=4
+            )
+    (line,) = axes.plot(bins["centre"], bins["median"], color=RMSE_RED, lw=4, label="running median", zorder=5)
+    line.set(marker="o" if len(bins) == 1 else "", path_effects=make_halo(4))  # a single bin has a median but no line
 
 
 def compute_marker_areas(nums: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from metalight.figures.galaxies import (
     compute_marker_areas,
     count_galaxies,
     draw_galaxies,
+    draw_running_median,
 )
 from metalight.figures.style import (
     BLACK,
@@ -118,23 +119,7 @@ def _draw_galaxies(axes: Axes, log_mass: FloatArray, metallicity: FloatArray) ->
 
 
 def _draw_relations(axes: Axes, bins: pd.DataFrame) -> None:
-    for column, colour, label in (("rmse_tremonti", RMSE_RED, "± RMSE"), ("nmad", NMAD_BLUE, "± NMAD")):
-        for sign, shown in ((-1, "_nolegend_"), (1, label)):
-            edge = bins["median"] + sign * bins[column]
-            axes.plot(
-                bins["centre"], edge, color=colour, lw=2, ls="--", path_effects=make_halo(2), label=shown, zorder=4
-            )
-    marker = "o" if len(bins) == 1 else ""
-    axes.plot(
-        bins["centre"],
-        bins["median"],
-        color=RMSE_RED,
-        lw=4,
-        marker=marker,
-        path_effects=make_halo(4),
-        label="running median",
-        zorder=5,
-    )
+    draw_running_median(axes, bins, rmse="rmse_tremonti")
     masses = TREMONTI_2004_PERCENTILES.log_mass
     for percentile, style, label in (
         (50, "-", "Tremonti et al. (2004)"),

@@ -24,6 +24,7 @@ from metalight.figures.galaxies import (
     compute_marker_areas,
     count_galaxies,
     draw_galaxies,
+    draw_running_median,
 )
 from metalight.figures.style import (
     BLACK,
@@ -33,7 +34,6 @@ from metalight.figures.style import (
     escape_math,
     label_axis,
     make_figure,
-    make_halo,
     save_figure,
     save_numbers,
     use_style,
@@ -204,7 +204,8 @@ def draw_summary(figure: FigureBase, summary: PredictionSummary, labels: tuple[s
     if histogram is not None:
         _draw_colour_bar(figure.add_subplot(grid[5:, 18:].subgridspec(1, 3, wspace=0)[1]), histogram)
     bins = summary.bins[summary.bins["num"] >= MIN_GALAXIES_IN_BIN]
-    _draw_running_median(axes, bins)
+    draw_running_median(axes, bins)
+    axes.plot([0, 1], [0, 1], transform=axes.transAxes, color=BLACK, lw=1.5, label="one to one", zorder=3)
     _label_axes(axes, summary, labels, unit)
     _draw_scatter(scatter_axes, bins, summary, unit)
     _draw_residuals(axes.inset_axes((0.62, 0.125, 0.34, 0.19)), summary, unit)
@@ -217,34 +218,6 @@ def _draw_colour_bar(axes: Axes, histogram: QuadMesh) -> None:
     _, last = histogram.get_clim()
     if last < 100:
         bar.set_ticks([count for count in (1, 2, 5, 10, 20, 50) if count <= last])
-
-
-def _draw_running_median(axes: Axes, bins: pd.DataFrame) -> None:
-    for scatter, colour, label in (("rmse", RMSE_RED, "± RMSE"), ("nmad", NMAD_BLUE, "± NMAD")):
-        for sign, shown in ((-1, "_nolegend_"), (1, label)):
-            axes.plot(
-                bins["centre"],
-                bins["median"] + sign * bins[scatter],
-                color=colour,
-                lw=2,
-                ls="--",
-                path_effects=make_halo(2),
-                label=shown,
-                zorder=4,
-            )
-    # A single bin has a median but no line.
-    marker = "o" if len(bins) == 1 else ""
-    axes.plot(
-        bins["centre"],
-        bins["median"],
-        color=RMSE_RED,
-        lw=4,
-        marker=marker,
-        path_effects=make_halo(4),
-        label="running median",
-        zorder=5,
-    )
-    axes.plot([0, 1], [0, 1], transform=axes.transAxes, color=BLACK, lw=1.5, label="one to one", zorder=3)
 
 
 def _label_axes(axes: Axes, summary: PredictionSummary, labels: tuple[str, str], unit: str) -> None:
