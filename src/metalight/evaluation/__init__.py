@@ -62,6 +62,7 @@ from metalight.evaluation.scores import (
     find_scorable,
     format_scores,
     load_scores,
+    replace_nan,
     save_scores,
 )
 from metalight.evaluation.trends import compute_trends, correlate_ranks
@@ -127,6 +128,7 @@ __all__ = [
     "pad_columns",
     "pair_predictions",
     "rank_predictions",
+    "replace_nan",
     "save_beside",
     "save_score_tables",
     "save_scores",

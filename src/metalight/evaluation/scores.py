@@ -164,13 +164,17 @@ def format_scores(scores: Scores, unit: str) -> str:
 
 
 def replace_nan(value: Any) -> Any:
-    """The same, with None for every number in a tree of dicts that is not finite.
+    """The same for JSON: None for every number in a tree of dicts, lists and tuples that is not finite.
 
-    JSON has no NaN; the tokens that Python would write are refused by most other readers.
+    Numbers of numpy become plain ones. JSON has no NaN; the tokens that Python would write are refused by most other
+    readers.
     """
     if isinstance(value, dict):
         return {key: replace_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, list | tuple):
+        return [replace_nan(item) for item in value]
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
 def _format_notes(scores: Scores) -> list[str]:

@@ -70,10 +70,10 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
+    # On the page they stand in a table of their own.
+    baselines = [row for target, rows in beside.items() for row in list_baselines(target, rows, kinds[target])]
     with replace_file(run.results_table) as temporary:
-        for target, of_target in beside.items():
-            results += list_baselines(target, of_target, kinds[target])
-        tabulate(results).to_csv(temporary, index=False, lineterminator="\n")
+        tabulate([*results, *baselines]).to_csv(temporary, index=False, lineterminator="\n")
     return [run.results, run.results_table]
 
 
@@ -155,8 +155,7 @@ def _perform_results(job: Job) -> str:
 
 
 def _results_settings(recipe: Recipe) -> dict[str, Any]:
-    named: dict[str, Any] = {"name": recipe.name, "targets": list(recipe.catalog.targets)}
-    return json.loads(json.dumps(named | {"properties": recipe.catalog.properties}))  # type: ignore[no-any-return]
+    return {"name": recipe.name, "targets": list(recipe.catalog.targets), "properties": recipe.catalog.properties}
 
 
 RESULTS_STAGE = Stage(

@@ -10,7 +10,6 @@ RUN/studies/mass-metallicity/
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import pandas as pd
 from metalight.atomic import replace_file, save_json
 from metalight.catalog import PROPERTIES, compute_properties, name_property
 from metalight.errors import EvaluationError, RunError, explain_system, name_nearest
-from metalight.evaluation import compare_predictions
+from metalight.evaluation import compare_predictions, replace_nan
 from metalight.evaluation.mass_metallicity import (
     GROUP_WIDTH_DEX,
     MASS_ERROR_DEX,
@@ -404,7 +403,7 @@ def _save(
             galaxies[name] = test.properties[name]
     paths = [folder / "results.json", folder / "summary.txt"]
     try:
-        save_json(_make_storable({**settings, **study.results}), paths[0])
+        save_json(replace_nan({**settings, **study.results}), paths[0])
         with replace_file(paths[1]) as temporary:
             temporary.write_text("\n\n".join(study.sentences) + "\n", encoding="utf-8")
         for name, frame in {"galaxies": galaxies, **study.tables}.items():
@@ -416,13 +415,3 @@ def _save(
     except OSError as error:
         raise RunError(f"The study cannot be written to {folder}: {explain_system(error)}; mend that.") from error
     return paths
-
-
-def _make_storable(value: Any) -> Any:
-    """The same for JSON: lists for tuples, null for what is not finite, plain numbers for those of numpy."""
-    if isinstance(value, dict):
-        return {str(key): _make_storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_make_storable(item) for item in value]
-    plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
