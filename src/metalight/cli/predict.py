@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.terminal import show
 
 
 def predict(
@@ -59,11 +60,11 @@ def predict(
         device=device,
         precision=precision,
         progress=bar_progress,
-        foretell=lambda cost: typer.secho(f"Ahead: {cost.describe()}.", dim=True, err=True),
+        foretell=lambda cost: show(f"Ahead: {cost.describe()}.", dim=True, err=True),
     )
     if report.origin_note:
-        typer.echo(report.origin_note, err=True)
-    typer.echo(report.summary.to_string(index=False, float_format="{:.4f}".format))
+        show(report.origin_note, err=True)
+    show(report.summary.to_string(index=False, float_format="{:.4f}".format))
     refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
     galaxies = "1 galaxy" if report.num_galaxies == 1 else f"{report.num_galaxies:,} galaxies"
-    typer.echo(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")
+    show(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")

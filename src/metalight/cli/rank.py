@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.pipeline import RankReport
@@ -68,27 +69,27 @@ def rank(
     _show(report, num)
     if output is not None:
         save_ranks(report, output)
-        typer.echo(f"\nList: {output}")
+        show(f"\nList: {output}")
 
 
 def _show(report: "RankReport", num: int) -> None:
     from metalight.evaluation import describe_selection
 
     listed = report.listed.frame
-    typer.echo(listed.head(_NUM_SHOWN).to_string(index=False))
+    show(listed.head(_NUM_SHOWN).to_string(index=False))
     if len(listed) > _NUM_SHOWN:
-        typer.echo(f"… and {len(listed) - _NUM_SHOWN:,} more")
+        show(f"… and {len(listed) - _NUM_SHOWN:,} more")
     values = listed[report.predicted]
     unit = f" {report.unit}" if report.unit not in ("", "dex") else ""
     galaxies = "1 galaxy" if len(listed) == 1 else f"{len(listed):,} galaxies"
     left_out = f"; {report.num_left_out:,} without a prediction" if report.num_left_out else ""
-    typer.echo(
+    show(
         f"\nThe {report.end} of {report.num_ranked:,} predictions: {galaxies}, {values.iloc[0]:.6g} to "
         f"{values.iloc[-1]:.6g}{unit}{left_out}."
     )
     if report.selection is not None:
-        typer.echo(textwrap.fill(describe_selection(report.selection), _LINE_WIDTH))
+        show(textwrap.fill(describe_selection(report.selection), _LINE_WIDTH))
     elif report.num_known == 0:
-        typer.echo("No true values are known, so that the list cannot be judged.")
+        show("No true values are known, so that the list cannot be judged.")
     else:
-        typer.echo(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")
+        show(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")

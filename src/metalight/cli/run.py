@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
@@ -58,26 +59,26 @@ def run(
         device=device,
         progress=bar_progress,
         foretell=_foretell,
-        tell=lambda line: typer.secho(f"  {line}", dim=True),
+        tell=lambda line: show(f"  {line}", dim=True),
         announce=_announce,
     )
     if not report.performed:
-        typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
+        show(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
     if report.outdated:
-        typer.echo(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
+        show(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
     if "evaluation" in report.records and "evaluation" not in report.outdated:
         _show_scores(report.run, wanted)
-    typer.echo(f"Run folder: {place}")
+    show(f"Run folder: {place}")
 
 
 def _foretell(estimate: "Estimate") -> None:
     for line in estimate.describe():
-        typer.secho(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
+        show(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
 
 
 def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
-    mark = typer.style("✓", fg="green") if is_new else typer.style("·", dim=True)
-    typer.echo(f"{mark} {name:<11} {record.line}")
+    mark, fg = ("✓", "green") if is_new else ("·", None)
+    show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
 
 
 def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
@@ -90,12 +91,12 @@ def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
     for target, scores in load_scores(run_folder.metrics("test")).items():
         known = info.get(target, ColumnInfo())
         title = f"{target} ({known.description})" if known.description else target
-        typer.echo(f"\n{typer.style(title, bold=True)} of the test galaxies\n")
-        typer.echo(format_scores(scores, known.unit))
+        show(" of the test galaxies\n", start=f"\n{title}", bold=True)
+        show(format_scores(scores, known.unit))
         if baselines.get(target):
-            typer.echo(f"\n{typer.style('Baselines', bold=True)} beside the network, of the same galaxies\n")
+            show(" beside the network, of the same galaxies\n", start="\nBaselines", bold=True)
             sees = f"images of {side} × {side} px"
             num_seen = side**2 * num_bands
             table = format_beside(baselines[target], network=scores.metrics, network_sees=sees, num_seen=num_seen)
-            typer.echo(table)
-    typer.echo()
+            show(table)
+    show()

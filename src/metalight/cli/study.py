@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from metalight.cli.options import Device, resolve_detour
 from metalight.cli.study_mass_metallicity import mass_metallicity
+from metalight.cli.terminal import show
 
 _PERFORM = "perform"
 
@@ -38,18 +39,18 @@ def list_all() -> None:
 
     studies = list_studies()
     for name, purpose in studies.items():
-        typer.echo(f"{name:<{max(map(len, studies))}}  {purpose}")
-    typer.echo(
+        show(f"{name:<{max(map(len, studies))}}  {purpose}")
+    show(
         "\nBesides: `metalight study mass-metallicity RUN`, of a finished run; `metalight study learning-rate RECIPE`."
     )
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="Name of a built-in study, or a TOML file.")]) -> None:
+@app.command("show")
+def show_study(name: Annotated[str, typer.Argument(help="Name of a built-in study, or a TOML file.")]) -> None:
     """The table of a study, to read or to start one's own from."""
     from metalight.studies import load_study
 
-    typer.echo(load_study(name).text, nl=False)
+    show(load_study(name).text, nl=False)
 
 
 @app.command(_PERFORM, hidden=True)
@@ -97,9 +98,9 @@ def perform(
     from metalight.studies import perform_study
 
     place = output or Path("studies") / f"{study.name}-{wanted.name}"
-    report = perform_study(plan, place, device=device, progress=bar_progress, tell=typer.echo)
-    typer.echo(f"\n{report.text}\n")
-    typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
+    report = perform_study(plan, place, device=device, progress=bar_progress, tell=show)
+    show(f"\n{report.text}\n")
+    show("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
     if any(summary.flaws for summary in report.summaries):
         raise typer.Exit(1)
 
@@ -147,7 +148,7 @@ def learning_rate(
         is_body_frozen=frozen,
         device=device,
         progress=bar_progress,
-        tell=typer.echo,
+        tell=show,
     )
-    typer.echo(f"\n{report.text}\n")
-    typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
+    show(f"\n{report.text}\n")
+    show("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))

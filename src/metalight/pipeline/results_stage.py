@@ -24,6 +24,7 @@ from metalight.report import (
     tabulate,
 )
 from metalight.run import RunFolder, compute_digest
+from metalight.safe_text import guard_formulas, unguard_formulas
 from metalight.tables import ColumnInfo, load_table
 
 PREDICTIONS_STUDIED = "predictions_sha256"
@@ -52,7 +53,7 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
     texts = {}
     for table in sorted((run.path / _STUDIES).glob(f"*/{_STUDY_TABLE}")):
-        results += list_study(table.parent.name, pd.read_csv(table), kinds)
+        results += list_study(table.parent.name, unguard_formulas(pd.read_csv(table)), kinds)
     found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
@@ -73,7 +74,7 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     # On the page they stand in a table of their own.
     baselines = [row for target, rows in beside.items() for row in list_baselines(target, rows, kinds[target])]
     with replace_file(run.results_table) as temporary:
-        tabulate([*results, *baselines]).to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(tabulate([*results, *baselines])).to_csv(temporary, index=False, lineterminator="\n")
     return [run.results, run.results_table]
 
 
@@ -103,13 +104,13 @@ def adopt_study(path: Path, study: Path) -> Path:
     run = _find_run(path)
     try:
         name = json.loads((study / "study.json").read_text(encoding="utf-8"))["study"]
-        table = pd.read_csv(study / _STUDY_TABLE)
+        table = unguard_formulas(pd.read_csv(study / _STUDY_TABLE))
         table[list(_COLUMNS_OF_STUDY)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{study} is no folder of a finished study; give one that `metalight study` made.") from error
     kept = run.path / _STUDIES / Path(str(name)).stem / _STUDY_TABLE
     with run.hold(), replace_file(kept) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(table).to_csv(temporary, index=False, lineterminator="\n")
     return kept
 
 

@@ -11,6 +11,7 @@ from metalight import published
 from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes, pad_columns
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
+from metalight.safe_text import as_code_block, for_markdown
 
 _DASH = "–"
 _WIDTH = 120
@@ -49,30 +50,31 @@ def build_page(page: Page) -> str:
 
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
-    lines = [f"# Results of {page.name}"]
-    for text in (page.model, _HOW_TO_READ):
+    lines = [f"# Results of {for_markdown(page.name)}"]
+    for text in (for_markdown(page.model), _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
     if not page.scores:
         lines += ["", "There are too few test galaxies to score."]
     for target, scores in page.scores.items():
-        quoted = textwrap.wrap(quote_scores(target, scores, page.units.get(target, "")), _WIDTH - 2)
+        sentence = quote_scores(target, scores, page.units.get(target, ""))
+        quoted = textwrap.wrap(for_markdown(sentence), _WIDTH - 2)
         lines += ["", *(f"> {line}" for line in quoted)]
     for section in list_sections(page.results):
         rows = [result for result in page.results if result.section == section]
-        lines += ["", f"## {section}", "", *_format_table(rows)]
+        lines += ["", f"## {for_markdown(section)}", "", *_format_table(rows)]
     for target, baselines in page.baselines.items():
         lines += [
             "",
-            f"## {target}: baselines beside the network",
+            f"## {for_markdown(target)}: baselines beside the network",
             "",
             *_format_baselines(baselines, is_metallicity=target in page.bins),
             "",
         ]
-        lines += [f"- {note}" for note in list_beside_notes(baselines)]
+        lines += [f"- {for_markdown(note)}" for note in list_beside_notes(baselines)]
     for target, bins in page.bins.items():
-        lines += ["", f"## {target} in bins of the true value", "", *_format_bins(bins)]
+        lines += ["", f"## {for_markdown(target)} in bins of the true value", "", *_format_bins(bins)]
     for heading, text in page.texts.items():
-        lines += ["", f"## {heading}", "", "```", text.rstrip(), "```"]
+        lines += ["", f"## {for_markdown(heading)}", "", *as_code_block(text)]
     return "\n".join(lines) + "\n"
 
 
@@ -163,7 +165,7 @@ def _format(value: float, decimals: int) -> str:
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table whose columns are as wide in the text as on the page; numbers end flush right."""
     is_left = [name in _LEFT for name in rows[0]]
-    padded = pad_columns([[cell.replace("|", "\\|") for cell in row] for row in rows], is_left)
+    padded = pad_columns([[for_markdown(cell) for cell in row] for row in rows], is_left)
     dashes = ["-" * (len(cell) + 1) for cell in padded[0]]
     rule = "|".join(f":{dash}" if left else f"{dash}:" for dash, left in zip(dashes, is_left, strict=True))
     lines = [f"| {' | '.join(row)} |" for row in padded]
