@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from metalight.errors import ModelError, explain_system, shorten
+from metalight.small_files import require_regular
 
 MAX_HEADER_BYTES = 16_000_000
 """A header of this size describes some hundred thousand tensors; a longer one is refused unread."""
@@ -33,6 +34,7 @@ def read_header(path: Path) -> dict[str, TensorForm]:
         ModelError: With a short reason, to be read after the file's name, such as "is cut short".
     """
     try:
+        require_regular(path)
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:

@@ -12,6 +12,7 @@ from metalight.errors import RecipeError, explain_system, name_nearest, quote_fl
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
+from metalight.small_files import parse_toml, read_small_file
 
 SETTINGS_OF_FILES = (
     ("catalog", "path"),
@@ -105,7 +106,7 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return _parse(path.read_text(encoding="utf-8"))
+        return parse_toml(read_small_file(path).decode())
     except FileNotFoundError:
         if path.suffix == ".toml" or path.parent != Path():
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
@@ -119,20 +120,6 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
-
-
-def _parse(text: str) -> dict[str, Any]:
-    """What TOML says.
-
-    Raises:
-        tomllib.TOMLDecodeError: It is not TOML, or has a number or a nesting that no recipe has.
-    """
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise tomllib.TOMLDecodeError("it is nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise tomllib.TOMLDecodeError(quote_flaw(error)) from None
 
 
 def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -193,7 +180,7 @@ def _parse_override(text: str) -> dict[str, Any]:
 def parse_value(text: str) -> Any:
     """A value as TOML has it, except that bare words, such as paths, need no quotes."""
     try:
-        return _parse(f"value = {text}")["value"]
+        return parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import SplitError, TableError, quote_flaw, shorten
+from metalight.small_files import read_small_file
 from metalight.splits.sets import SPLITS, build_splits, compute_share, draw_sets, require_unique
 from metalight.tables import Table, find_column, load_table, match_columns, require_object_ids
 
 _LIST_SUFFIX = ".txt"
 _KNOWN_NAMES = ("object_id", "objid")
+_MOST_BYTES = 1_000_000_000  # some forty million identifiers
 
 
 def load_test_ids(path: Path, *, object_id: str) -> npt.NDArray[np.int64]:
@@ -95,7 +97,7 @@ def _find_column(table: Table, object_id: str, path: Path) -> str:
 
 def _read_list(path: Path) -> npt.NDArray[np.int64]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_small_file(path, most_bytes=_MOST_BYTES).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise TableError(f"There is no file {path}; check its path.") from None
     except (OSError, UnicodeDecodeError) as error:
