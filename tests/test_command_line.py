@@ -173,6 +173,13 @@ def test_a_single_stage_refuses_to_read_what_is_out_of_date(copy: Path) -> None:
     assert "There is no stage 'predict'. Did you mean 'prediction'?" in refuse_run(copy, "--from", "predict")
 
 
+def test_the_folder_of_a_run_resumes_that_run(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy)
+    assert not list_performed(succeed("run", "run"))
+    assert list_performed(succeed("run", "run", "--set", "prediction.views=none"))[0] == "prediction"
+    assert not (copy / "runs").exists()
+
+
 def test_a_float32_run_repeats_bit_for_bit(finished: Path, sample: Path) -> None:
     run(sample)
     for name in ("model/model.safetensors", "predictions/test.parquet", "metrics.json", "training/history.csv"):

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A preset (see `metalight recipe list`) or a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A preset (see `metalight recipe list`), a TOML file, or the folder of a run to resume."),
+    ],
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME", callback=resolve_detour)
     ] = None,
@@ -40,7 +43,7 @@ def run(
     Stages: catalog, cutouts, pixels, splits, baselines, training, prediction, evaluation, figures, results.
     """
     from metalight.errors import RunError
-    from metalight.recipe import load_recipe
+    from metalight.recipe import find_run_folder, load_recipe
 
     if first and only:
         raise RunError("--from and --only exclude each other; give one of them.")
@@ -50,7 +53,7 @@ def run(
     from metalight.pipeline import run_recipe
     from metalight.progress import bar_progress
 
-    place = run_dir or Path("runs") / wanted.name
+    place = run_dir or find_run_folder(recipe) or Path("runs") / wanted.name
     report = run_recipe(
         wanted,
         place,

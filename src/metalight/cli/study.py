@@ -1,5 +1,6 @@
 """`metalight study`: many runs of one recipe that differ in a few settings, and what they say together."""
 
+import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,18 +15,34 @@ _PERFORM = "perform"
 
 
 class _Studies(TyperGroup):
-    """Takes the name of a study, or a TOML file, where other groups take the name of a command."""
+    """Each study is a command; the name of a TOML file is one too."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            return super().resolve_command(ctx, [_PERFORM, *args])
-        return super().resolve_command(ctx, args)
+    def list_commands(self, ctx: Any) -> list[str]:
+        from metalight.studies import list_studies
+
+        return [*list_studies(), *(name for name in super().list_commands(ctx) if name != _PERFORM)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from metalight.studies import load_study
+
+        if cmd_name in self.commands:
+            return super().get_command(ctx, cmd_name)
+        study = load_study(cmd_name)
+        any_study = self.commands[_PERFORM]
+        command = copy.copy(any_study)
+        command.name, command.hidden = cmd_name, False
+        command.params = [parameter for parameter in command.params if parameter.name != "name"]
+        command.callback = lambda **options: any_study.callback(name=cmd_name, **options)  # type: ignore[misc]
+        variants = ", ".join(study.table.variants)
+        command.help = f"{study.table.purpose}\n\nVariants: {variants}.\n\n{command.help}"
+        return command
 
 
 app = typer.Typer(
     cls=_Studies,
     no_args_is_help=True,
-    help="Run a study: `metalight study NAME RECIPE`, with a NAME of `metalight study list` or a TOML file of yours.",
+    help="Run a study: `metalight study NAME RECIPE`. NAME is one of the studies below, or a TOML file of your own.",
+    subcommand_metavar="NAME [ARGS]...",
 )
 
 
@@ -82,9 +99,9 @@ def perform(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Run every variant of a study, each in a run folder of its own, and tell what they found together.
+    """Each variant is a run in its own folder; at the end, their results are compared.
 
-    Whatever stops it, the same command goes on from there; finished runs are left as they are.
+    If it is interrupted, run the same command again to resume. Finished runs are not repeated.
     """
     from metalight.recipe import load_recipe
     from metalight.studies.plan import plan_study
