@@ -32,6 +32,8 @@ from metalight.tables import SENTINELS, Table, build_text, find_column, require_
 _NUM_OF_THE_PAPER = 142_000
 """Galaxies that the paper's cuts leave, where nobody has counted."""
 
+_RELEASE_OF_THE_PAPER = "dr14"
+
 _NOT_COUNTED = "that pass the cuts below; the database was too slow to count how many each of them leaves"
 
 
@@ -81,6 +83,11 @@ def select_sky_server(
     if below < spread.NUM_RANKS or 0 < limit < len(frame):
         frame = frame.iloc[spread.choose_spread(frame["objID"].to_numpy(), limit)].reset_index(drop=True)
         counts = (*counts, Count(spread.name_spread(len(frame)), "to try things out", "[catalog] limit", len(frame)))
+    if settings.release != _RELEASE_OF_THE_PAPER:
+        asking.notes.append(
+            f"{settings.release} lacks the galaxies whose primary spectrum there is one of BOSS or eBOSS, which MPA-JHU "
+            f"did not measure; the paper's sample is from {_RELEASE_OF_THE_PAPER}"
+        )
     info = {column.name: column.info for column in SKY_SERVER_COLUMNS}
     return Selection(Table(frame, info), counts, tuple(dict.fromkeys(asking.notes)), repeated)
 
