@@ -4,14 +4,14 @@ import csv
 import gzip
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from metalight.catalog import PAPER_CUTS, SKY_SERVER_COLUMNS, Selection, select_sky_server
-from metalight.catalog.sky_server.answers import read_answer
+from metalight.catalog import SKY_SERVER_COLUMNS, Selection, select_sky_server
+from metalight.catalog.sky_server.answers import Reading, read_answer
 from metalight.errors import ServiceError
 from metalight.recipe import NetworkSettings
 from metalight.web import Answer
@@ -30,7 +30,8 @@ from sky_server import (
 )
 
 GALAXIES = make_galaxies(30)
-NUM_COUNTS = len(PAPER_CUTS) + 1
+CUTS = ("redshift",)
+NUM_COUNTS = len(CUTS) + 1
 NUM_PAGES = 2
 NAMES = [column.name for column in SKY_SERVER_COLUMNS]
 
@@ -43,7 +44,7 @@ def server() -> Iterator[FakeSkyServer]:
 
 def select(server: FakeSkyServer, folder: Path, network: NetworkSettings = NETWORK) -> Selection:
     settings = server.settings(page_size=20)
-    return select_sky_server(settings, network, cuts=PAPER_CUTS, folder=folder / "queries")
+    return select_sky_server(settings, network, cuts=CUTS, folder=folder / "queries")
 
 
 def refuse(server: FakeSkyServer, folder: Path, network: NetworkSettings = NETWORK) -> str:
@@ -60,7 +61,7 @@ def assert_whole(selection: Selection) -> None:
     assert len(selection.spectra) == 3
 
 
-@pytest.mark.parametrize("place", [0, 3, NUM_COUNTS, NUM_COUNTS + 1, NUM_COUNTS + NUM_PAGES])
+@pytest.mark.parametrize("place", range(NUM_COUNTS + NUM_PAGES + 2))
 @pytest.mark.parametrize("num_refusals", [1, 9])
 def test_a_throttle_is_waited_for_wherever_it_comes_and_uses_up_no_try(
     server: FakeSkyServer, tmp_path: Path, place: int, num_refusals: int
@@ -109,15 +110,28 @@ WRONG_FOR_GOOD: dict[str, tuple[Fault, str]] = {
     ),
     "an address that is too long": (page_of("The length of the query string exceeds the limit", 404), "exceeds"),
     "no entry": (page_of("Forbidden", 403), "Forbidden"),
-    "JSON instead of CSV": (lambda reply: Reply(b'[{"TableName": "Table1", "Rows": []}]'), "another format"),
+    "JSON instead of CSV": (lambda reply: Reply(b'[{"TableName": "Table1", "Rows": []}]'), "Table1"),
     "a page to log in": (
         lambda reply: Reply(b'<html><form>Welcome <input type="password"></form></html>', 200, "text/html"),
-        "asks for a password",
+        "Welcome",
     ),
 }
 
 
+def read(fault: Fault) -> Reading:
+    """What an answer with that fault means."""
+    reply = fault(Reply(b"#Table1\nnum\n5\n"))
+    return read_answer(Answer("http://sky", reply.status, reply.content_type, "", reply.body), ["num"])
+
+
 @pytest.mark.parametrize("way", WRONG_FOR_GOOD)
+def test_an_error_that_stays_is_known_by_its_words(way: str) -> None:
+    fault, words = WRONG_FOR_GOOD[way]
+    assert read(fault).kind == "final"
+    assert words in read(fault).words
+
+
+@pytest.mark.parametrize("way", ["a row of error_message", "an unknown table", "a page to log in"])
 def test_an_error_that_stays_is_quoted_at_once_and_nobody_is_told_to_come_back_later(
     server: FakeSkyServer, tmp_path: Path, way: str
 ) -> None:
@@ -145,12 +159,17 @@ PASSES: dict[str, Fault] = {
     "a page of IIS": page_of("Runtime Error", 500),
     "JSON of IIS": lambda reply: Reply(b'{"Message": "An error has occurred."}', 500, "application/json"),
     "a page in Latin-1": lambda reply: Reply("<html>Dienst gest\xf6rt</html>".encode("latin-1"), 200, "text/html"),
-    "a damaged table": changed(lambda body: body[:100] + b"\xff\xfe" + body[100:]),
+    "a damaged table": changed(lambda body: body[:-2] + b"\xff\xfe" + body[-2:]),
     "half of what was packed": changed(lambda body: gzip.compress(body)[:-20]),
 }
 
 
 @pytest.mark.parametrize("way", PASSES)
+def test_an_outage_is_known_by_its_words_and_status(way: str) -> None:
+    assert read(PASSES[way]).kind == "again"
+
+
+@pytest.mark.parametrize("way", ["a deadlock", "maintenance", "nothing, with status 200", "half of what was packed"])
 @pytest.mark.parametrize("place", [0, NUM_COUNTS])
 def test_an_outage_is_waited_for_and_changes_nothing(
     server: FakeSkyServer, tmp_path: Path, way: str, place: int
@@ -160,7 +179,7 @@ def test_an_outage_is_waited_for_and_changes_nothing(
     assert server.queries[place] == server.queries[place + 2]
 
 
-@pytest.mark.parametrize("way", PASSES)
+@pytest.mark.parametrize("way", ["a deadlock", "maintenance"])
 def test_an_outage_that_does_not_end_says_to_come_back_later(server: FakeSkyServer, tmp_path: Path, way: str) -> None:
     server.faults = [PASSES[way]] * NETWORK.tries
     assert "Try again later" in refuse(server, tmp_path)
@@ -194,7 +213,7 @@ def use_powers(body: bytes) -> bytes:
     return body.replace(b",1e-05,", b",1E-05,")
 
 
-ODD_TABLES = {
+ODD_TABLES: dict[str, Callable[[bytes], bytes]] = {
     "a blank line at the end": lambda body: body + b"\n",
     "blank lines anywhere": lambda body: b"\n \n" + body.replace(b"\n", b"\n\n") + b"\n\n",
     "no line break at the end": lambda body: body.rstrip(b"\n"),
