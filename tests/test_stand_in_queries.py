@@ -125,7 +125,7 @@ TOO_MUCH = {
     "its schema": "SELECT sql FROM sqlite_schema",
     "an extension": "SELECT load_extension('x')",
     "among many": "SELECT COUNT(*) FROM Galaxy a" + "".join(f" JOIN Galaxy g{n} ON g{n}.run=a.run" for n in range(60)),
-    "a name used often": f"SELECT ra IN ({','.join(['ra'] * 600)}) AS x FROM Galaxy WHERE x IN ({','.join(['x'] * 900)})",
+    "a name used often": f"SELECT ra IN ({'ra,' * 600}1) AS x FROM Galaxy WHERE x IN ({'x,' * 900}1)",
     "deep": f"SELECT {'(' * 400}1{')' * 400}{'+1' * 400}",
     "long": f"SELECT {'1,' * 60_000}1",
     "many columns": f"SELECT {'1,' * 900}1",
@@ -139,7 +139,7 @@ TOO_MUCH = {
 def test_a_query_that_asks_for_too_much_is_refused_at_once(folder: Path, tables: Database, way: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
-    with pytest.raises((sqlite3.Error, QueryRefusedError)):
+    with pytest.raises((sqlite3.Error, QueryRefusedError, MemoryError)):  # the last is of SQLite's own limits
         ask(tables, TOO_MUCH[way])
     assert time.process_time() - started < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB

@@ -16,8 +16,8 @@ _FETCH = re.compile(
 )
 
 _LONGEST_QUERY = 4_000
-"""Characters: SkyServer takes addresses of about 2,000. SQLite copies an expression to each place that uses its name, so
-the space that it takes to prepare a query grows with the square of its length."""
+"""Characters: SkyServer takes addresses of about 2,000. SQLite copies an expression to each place that uses its name,
+so the space that it takes to prepare a query grows with the square of its length."""
 
 _IN_WORDS_OF_SQL_SERVER = (
     (r"no such column: (.*)", r"Invalid column name '\1'."),
