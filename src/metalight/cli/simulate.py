@@ -122,7 +122,8 @@ def serve(
     """Answer queries and show cutouts as SkyServer does, on this machine alone, until Ctrl-C.
 
     Kinds of faults: 429, 500, html, truncated, longer, size, reset, drip and redirect, which pass when asked again; 404
-    and black, which stay with a galaxy.
+    and black, which stay with a galaxy; of queries alone, quota, deadlock, blank, unended and untitled, which pass, and
+    sql, which ends a selection.
     """
     from metalight.simulate.stand_in import Faults, run_server
 
