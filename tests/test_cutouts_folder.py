@@ -59,7 +59,7 @@ def test_two_files_for_one_galaxy_refuse_it_and_are_both_named(tmp_path: Path, s
     assert cutouts.unused == 0
 
 
-def test_leading_zeros_and_longer_names_are_not_an_identifier(tmp_path: Path) -> None:
+def test_leading_zeros_and_longer_names_are_another_identifier(tmp_path: Path) -> None:
     make_files(tmp_path, "007.jpg", "7_small.jpg", " 7.jpg", "7.0.jpg", "8.jpg")
     cutouts = find_cutouts(tmp_path, ids(7, 8))
     assert reasons(cutouts.refused) == {7: "no image file"}
@@ -99,9 +99,9 @@ def test_a_file_named_for_several_galaxies_is_used_for_none(tmp_path: Path) -> N
     cutouts = find_cutouts(tmp_path, ids(1, 2, 3, 4), ["a.jpg", "b.jpg", "./a.jpg", "a.jpg"])
     assert cutouts.found["object_id"].tolist() == [2]
     assert reasons(cutouts.refused) == {
-        1: "is named for galaxy 3 too, and for 1 more",
-        3: "is named for galaxy 1 too, and for 1 more",
-        4: "is named for galaxy 1 too, and for 1 more",
+        1: "is named for another galaxy too: 3, and for 1 more",
+        3: "is named for another galaxy too: 1, and for 1 more",
+        4: "is named for another galaxy too: 1, and for 1 more",
     }
 
 

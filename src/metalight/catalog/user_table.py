@@ -54,7 +54,8 @@ def load_catalog(
             Count("all rows", "rows of the catalogue", "[catalog] path", len(table.frame)),
             Count(f"the first {limit}", "to try things out", "[catalog] limit", limit),
         ]
-        table = Table(table.frame.iloc[:limit].reset_index(drop=True), table.info)
+        spelled = {name: texts.iloc[:limit] for name, texts in table.spelled.items()}
+        table = Table(table.frame.iloc[:limit].reset_index(drop=True), table.info, spelled)
     return build_catalog(
         table,
         path,

@@ -26,6 +26,8 @@ from metalight.tables.table import Table
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
 _LARGEST_LINE_OF_NAMES = 1 << 20
+_WRITTEN_AS_FLOAT = r"[.]|[eE][+]"
+"""How programs write numbers that are not integers; `1e5` is rather a name, if it is in a column of identifiers."""
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
@@ -50,7 +52,12 @@ def load_csv(file: BinaryIO, path: Path) -> Table:
             f"{path} cannot be read as CSV: {quote_flaw(error)}. Correct it, or export it again."
         ) from error
     info = load_csv_metadata(path)
-    return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
+    spelled = {
+        name: build_column(rows[place])
+        for place, name in enumerate(names)
+        if pd.api.types.is_float_dtype(columns[name].dtype) and not _has(rows[place], _WRITTEN_AS_FLOAT)
+    }
+    return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info}, spelled)
 
 
 def save_csv(table: Table, file: BinaryIO) -> None:
