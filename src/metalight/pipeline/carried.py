@@ -1,4 +1,4 @@
-"""Columns of a catalogue that stand beside predictions: where a galaxy is, what it is called, and what a user wants kept."""
+"""Columns of a catalogue that stand beside predictions: where a galaxy is, its name, and what a user wants kept."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path

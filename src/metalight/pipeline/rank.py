@@ -43,8 +43,8 @@ class RankReport:
     """A list, and how good it is as far as truths tell."""
 
     listed: Table
-    """rank (from 1), object_id (keys), ra, dec and name where they are known, what is kept, the prediction, and the true value where the table
-    has such a column; the last two under the names that they have there."""
+    """rank (from 1), object_id (keys), ra, dec and name where they are known, what is kept, the prediction, and the
+    true value where the table has such a column; the last two under the names that they have there."""
     end: End
     predicted: str
     """Name of the column of predictions in `listed`."""

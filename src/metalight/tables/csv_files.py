@@ -55,7 +55,7 @@ def load_csv(file: BinaryIO, path: Path) -> Table:
     spelled = {
         name: build_column(rows[place])
         for place, name in enumerate(names)
-        if pd.api.types.is_float_dtype(columns[name].dtype) and not _has(rows[place], _WRITTEN_AS_FLOAT)
+        if columns[name].dtype.kind in "fb" and not _has(rows[place], _WRITTEN_AS_FLOAT)
     }
     return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info}, spelled)
 

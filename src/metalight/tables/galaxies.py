@@ -5,6 +5,7 @@ Rows in messages count from 1, the first row below the column names.
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -106,12 +107,13 @@ def _read_text(value: object) -> str | None:
     """The text of a value of a column without a type of its own; None if it is not text."""
     if isinstance(value, bytes):
         try:
-            return value.rstrip(b"\0").decode()
+            value = value.decode()
         except UnicodeDecodeError:
             return None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, (int, UUID)) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) else None
+    # Arrays of C fill texts up with zeros.
+    return value.rstrip("\0") if isinstance(value, str) else None
 
 
 def _refuse_missing(is_lacking: npt.NDArray[np.bool_], where: str) -> None:
