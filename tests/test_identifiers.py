@@ -197,6 +197,7 @@ def test_fits_text_has_no_blanks_at_its_end(tmp_path: Path) -> None:
 def test_texts_with_one_key_are_refused(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
     monkeypatch.setattr(identifiers, "_HASH_BITS", 4)
     monkeypatch.setattr(identifiers, "_TEXTS", {})
+    monkeypatch.setattr(identifiers, "_KEYS", {})
     with pytest.raises(TableError, match=r"'J\d+' and 'J\d+' have the same key"):
         compute_keys([f"J{number}" for number in range(17)][::order])
 
@@ -204,6 +205,7 @@ def test_texts_with_one_key_are_refused(monkeypatch: pytest.MonkeyPatch, order: 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_number_that_is_the_key_of_a_text_is_refused(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
     monkeypatch.setattr(identifiers, "_TEXTS", {})
+    monkeypatch.setattr(identifiers, "_KEYS", {})
     number = str(int.from_bytes(hashlib.sha256(b"J1").digest()[:8], "big") >> 1)
     with pytest.raises(TableError, match="have the same key"):
         compute_keys(["J1", number][::order])

@@ -11,7 +11,6 @@ that it has computed: tables, figures and messages name a galaxy by its key alon
 """
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -24,27 +23,34 @@ from metalight.errors import TableError, shorten
 LARGEST_KEY = 2**63 - 1
 
 _HASH_BITS = 63
+_MOST_DIGITS = len(str(LARGEST_KEY))
 _LONGEST = 1000
-_INTEGER = re.compile("0|[1-9][0-9]{0,18}")
 _MISSING_WORDS = frozenset(("", "nan", "na", "n/a", "null", "none", "--", "<na>"))
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 _TEXTS: dict[int, str] = {}
 """The text of each key that is not its own spelling, of all identifiers that this process has met."""
 
+_KEYS: dict[str, int] = {}
+"""The same by text: tables of the same galaxies are read many times."""
+
 
 def is_own_key(text: str) -> bool:
     """Whether an identifier is a whole number, in its usual spelling, that fits into a key."""
-    return _INTEGER.fullmatch(text) is not None and int(text) <= LARGEST_KEY
+    is_digits = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return is_digits and (text[0] != "0" or text == "0") and int(text) <= LARGEST_KEY
 
 
 def is_missing(text: str) -> bool:
     """Whether a text is blank or a word for a missing value, such as NaN or null, and so not an identifier."""
-    return text.strip().casefold() in _MISSING_WORDS
+    text = text.strip()
+    return len(text) < 5 and text.casefold() in _MISSING_WORDS
 
 
 def find_identifier_flaw(text: str) -> str:
     """Why a text cannot identify a galaxy, to be read after it; empty if it can."""
+    if text in _KEYS:
+        return ""
     if is_missing(text):
         return "stands for a missing value"
     if len(text) > _LONGEST:
@@ -63,14 +69,18 @@ def key_of(text: str) -> int:
     Raises:
         TableError: Another identifier has the same key.
     """
+    known = _KEYS.get(text)
+    if known is not None:
+        return known
     text = text.strip()
     if is_own_key(text):
         key = int(text)
-    else:
-        digest = hashlib.sha256(text.encode()).digest()
-        key = int.from_bytes(digest[:8], "big") >> (64 - _HASH_BITS)
-        _TEXTS.setdefault(key, text)
+        _refuse_other(key, text)
+        return key
+    digest = hashlib.sha256(text.encode()).digest()
+    key = int.from_bytes(digest[:8], "big") >> (64 - _HASH_BITS)
     _refuse_other(key, text)
+    _TEXTS[key], _KEYS[text] = text, key
     return key
 
 
@@ -82,7 +92,8 @@ def compute_keys(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     """
     keys = [key_of(text) for text in texts]
     for key, text in zip(keys, texts, strict=True):
-        _refuse_other(key, text.strip())  # a number may stand before the text that has it as its key
+        if key in _TEXTS and text not in _KEYS:  # a number may stand before the text that has it as its key
+            _refuse_other(key, text.strip())
     return np.array(keys, dtype=np.int64)
 
 

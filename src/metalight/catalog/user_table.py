@@ -30,7 +30,7 @@ def load_catalog(
 
     Args:
         path: The table, one row a galaxy.
-        object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
+        object_id: Column of the galaxies' identifiers: integers or text.
         targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.

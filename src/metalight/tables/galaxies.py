@@ -94,26 +94,27 @@ def _require_texts(values: "pd.Series[Any]", where: str) -> list[str]:
             "Save the identifiers as text."
         )
     read = [text or "" for text in texts]
-    _refuse_missing(np.array([is_missing(text) for text in read], dtype=bool), where)
-    for row, text in enumerate(read, start=1):
-        if flaw := find_identifier_flaw(text):
-            raise TableError(
-                f"{where} cannot identify galaxies: '{shorten(text)}' in row {row} {flaw}. Correct that row."
-            )
+    flaws = {row: flaw for row, text in enumerate(read) if (flaw := find_identifier_flaw(text))}
+    _refuse_missing(np.array([row in flaws and is_missing(text) for row, text in enumerate(read)], dtype=bool), where)
+    if flaws:
+        row, flaw = next(iter(flaws.items()))
+        raise TableError(
+            f"{where} cannot identify galaxies: '{shorten(read[row])}' in row {row + 1} {flaw}. Correct that row."
+        )
     return read
 
 
 def _read_text(value: object) -> str | None:
     """The text of a value of a column without a type of its own; None if it is not text."""
+    if isinstance(value, str):
+        # Arrays of C fill texts up with zeros.
+        return value.rstrip("\0")
     if isinstance(value, bytes):
         try:
-            value = value.decode()
+            return value.decode().rstrip("\0")
         except UnicodeDecodeError:
             return None
-    if isinstance(value, (int, UUID)) and not isinstance(value, bool):
-        return str(value)
-    # Arrays of C fill texts up with zeros.
-    return value.rstrip("\0") if isinstance(value, str) else None
+    return str(value) if isinstance(value, (int, UUID)) and not isinstance(value, bool) else None
 
 
 def _refuse_missing(is_lacking: npt.NDArray[np.bool_], where: str) -> None:
