@@ -124,7 +124,7 @@ def name_all(keys: "npt.NDArray[np.int64] | pd.Series[int]") -> "pd.Series[int] 
     Missing keys stay missing.
     """
     column = pd.Series(keys).reset_index(drop=True)
-    known = [_TEXTS.get(key) for key in column.tolist()]
+    known = [_TEXTS.get(key) for key in column.tolist()] if _TEXTS else []
     if not any(known):
         return column
     texts = [None if pd.isna(key) else text or str(key) for text, key in zip(known, column.tolist(), strict=True)]

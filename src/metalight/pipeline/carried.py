@@ -37,11 +37,13 @@ def choose_carried(
     Raises:
         TableError: The catalogue lacks a column of `keep`, or the output has one of that name.
     """
+    # FITS takes names that differ only in case for the same.
+    is_taken = {name.casefold() for name in taken}
     alike = [match_columns(galaxies, name) for name in usual]
-    columns = [names[0] for names in alike if len(names) == 1 and names[0] not in taken]
+    columns = [names[0] for names in alike if len(names) == 1 and names[0].casefold() not in is_taken]
     for name in keep:
         column = find_column(galaxies, name, path=path, role="--keep")
-        if column in taken:
+        if column.casefold() in is_taken:
             raise TableError(
                 f"--keep {name} cannot be carried: the output has a column '{column}' of its own. Leave it out, or "
                 f"rename the column in {path}."

@@ -163,6 +163,11 @@ def _choose_carried(
     """
     if catalog is not None:
         galaxies, path = catalog.galaxies, catalog.path
+        if catalog.object_id in keep:
+            raise PredictionError(
+                f"--keep {catalog.object_id} names the column of identifiers, which is written as object_id; leave it "
+                "out."
+            )
     elif run is not None and run.catalog.is_file():
         galaxies, path = load_galaxies(run.catalog), run.catalog
     elif keep:
