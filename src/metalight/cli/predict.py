@@ -23,10 +23,14 @@ def predict(
         typer.Option(help="The image as it is; it and four augmented views, as the paper; or the eight symmetries."),
     ] = "paper",
     catalog: Annotated[
-        Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images named by an id.")
+        Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images of the folder.")
     ] = None,
     object_id: Annotated[str, typer.Option("--id", help="Its column of identifiers.", show_default="object_id")] = "",
     file_name: Annotated[str, typer.Option(help="Its column of image file names, if they are not named by id.")] = "",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the catalogue to write too, beside ra, dec and name; may be repeated."),
+    ] = None,
     framing: Annotated[str, typer.Option(help="What the images frame, if their folder does not state it.")] = "",
     source: Annotated[str, typer.Option(help="The survey of the images, if their folder does not state it.")] = "",
     any_images: Annotated[
@@ -53,6 +57,7 @@ def predict(
         output,
         views=views,
         catalog=CatalogOfImages(catalog, object_id or "object_id", file_name) if catalog else None,
+        keep=keep or (),
         framing=framing,
         source=source,
         accept_any=any_images,

@@ -42,6 +42,10 @@ def rank(
     catalog: Annotated[
         Path | None, typer.Option(help="Table with ra and dec, if the predictions come without them.")
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the catalogue to list too, beside ra, dec and name; may be repeated."),
+    ] = None,
     catalog_id: Annotated[str, typer.Option(help="Its column of identifiers.", show_default="object_id")] = "",
 ) -> None:
     """List the galaxies with the lowest predictions, and tell how pure and how complete such a list is.
@@ -65,6 +69,7 @@ def rank(
         split=split,
         columns=SideColumns(object_id, truth, predicted),
         catalog=CatalogOfPlaces(catalog, catalog_id or "object_id") if catalog else None,
+        keep=keep or (),
     )
     _show(report, num)
     if output is not None:
@@ -74,8 +79,9 @@ def rank(
 
 def _show(report: "RankReport", num: int) -> None:
     from metalight.evaluation import describe_selection
+    from metalight.tables import name_galaxies
 
-    listed = report.listed.frame
+    listed = name_galaxies(report.listed).frame
     show(listed.head(_NUM_SHOWN).to_string(index=False))
     if len(listed) > _NUM_SHOWN:
         show(f"… and {len(listed) - _NUM_SHOWN:,} more")

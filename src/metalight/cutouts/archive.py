@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, find_picture_flaw
-from metalight.cutouts.galaxy_files import find_name_flaw
+from metalight.cutouts.galaxy_files import WantedNames
 from metalight.cutouts.report import DownloadReport, report_store
 from metalight.errors import ImageError, quote_flaw
 from metalight.progress import Progress, no_progress
@@ -89,9 +89,10 @@ def import_archive(
 
 
 def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: CutoutStore, progress: Progress) -> None:
+    wanted = WantedNames(left)
     # Names first: whether a galaxy has several pictures is known only at the end.
     with _explaining(archive), _open(archive) as members:
-        counts = Counter(object_id for member in members if (object_id := _find_id(member.name)) in left)
+        counts, doubtful = _count_pictures(_find_ids(member.name, wanted) for member in members)
     files: list[CutoutFile] = []
     refused = [
         _refuse(object_id, pictures, archive, "no_image", "has no picture in the archive")
@@ -100,7 +101,12 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
     refused += [
         _refuse(object_id, pictures, archive, "invalid_image", f"has {count} pictures in the archive")
         for object_id, count in counts.items()
-        if count is not None and object_id is not None and count > 1
+        if count > 1
+    ]
+    refused += [
+        _refuse(object_id, pictures, archive, "invalid_image", "has a picture that may be another galaxy's")
+        for object_id in sorted(doubtful)
+        if counts[object_id] == 1
     ]
     with (
         progress("Reading the archive", sum(counts.values())) as advance,
@@ -108,12 +114,11 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
         _open(archive) as members,
     ):
         for member in members:
-            object_id = _find_id(member.name)
-            if object_id is None or object_id not in left:
+            object_ids = _find_ids(member.name, wanted)
+            advance(len(object_ids))
+            if len(object_ids) != 1 or counts[object_ids[0]] > 1:
                 continue
-            advance(1)
-            if counts[object_id] > 1:
-                continue
+            object_id = object_ids[0]
             data = member.read(MAX_PICTURE_BYTES + 1)
             flaw = find_picture_flaw(data, width=pictures.side, height=pictures.side)
             if flaw or len(data) > MAX_PICTURE_BYTES:
@@ -169,11 +174,21 @@ def _explaining(archive: Path) -> Iterator[None]:
         ) from error
 
 
-def _find_id(name: str) -> int | None:
+def _count_pictures(galaxies: Iterable[list[int]]) -> tuple[Counter[int], set[int]]:
+    """How many pictures each galaxy has, and which ones share one, by the galaxies that each picture may show."""
+    counts, doubtful = Counter[int](), set[int]()
+    for object_ids in galaxies:
+        counts.update(object_ids)
+        doubtful.update(object_ids if len(object_ids) > 1 else ())
+    return counts, doubtful
+
+
+def _find_ids(name: str, wanted: WantedNames) -> list[int]:
+    """The galaxies that a file of an archive may show, by its path there."""
     path = PurePosixPath(name)
-    # Hidden files, which some systems leave beside the real ones, are named by no identifier either.
-    is_picture = path.suffix.lower() in _SUFFIXES and not find_name_flaw(path.stem)
-    return int(path.stem) if is_picture else None
+    # Some systems leave hidden files beside the real ones.
+    is_picture = path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    return list(wanted.find_all(str(path), ())) if is_picture else []
 
 
 def _list_wanted(object_ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", pictures: PicturesOfArchive) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from metalight.cutouts.report import DownloadReport, report_store
 from metalight.cutouts.services import CutoutRequest, CutoutService
 from metalight.cutouts.wanted import list_wanted
 from metalight.errors import ServiceError
+from metalight.identifiers import name_of
 from metalight.progress import Progress, no_progress, show_note
 from metalight.recipe import NetworkSettings
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
@@ -316,8 +317,8 @@ class _Download:
         kept = f"The {self.num_fetched:,} cutouts that came before are kept: check" if self.num_fetched else "Check"
         return ServiceError(
             f"{name[:1].upper()}{name[1:]} gave nothing that can be used for {len(self.doubtful):,} galaxies one after "
-            f"the other, last for {last.asked.object_id}: {last.reason}. {kept} that the service is there, its "
-            "base_url and [network], and give the same command again, which goes on from there."
+            f"the other, last for {name_of(last.asked.object_id)}: {last.reason}. {kept} that the service is there, "
+            "its base_url and [network], and give the same command again, which goes on from there."
         )
 
 

@@ -28,6 +28,8 @@ from metalight.tables.table import Table
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
 _LARGEST_LINE_OF_NAMES = 1 << 20
+_WRITTEN_AS_FLOAT = r"[.]|[eE][+]"
+"""How programs write numbers that are not integers; `1e5` is rather a name, if it is in a column of identifiers."""
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
@@ -53,7 +55,12 @@ def load_csv(file: BinaryIO, path: Path) -> Table:
         ) from error
     info = load_csv_metadata(path)
     frame = unguard_formulas(pd.DataFrame(columns))
-    return Table(frame, {name: info[name] for name in frame.columns if name in info})
+    spelled = {
+        name: build_column(rows[place])
+        for place, name in enumerate(frame.columns)
+        if frame[name].dtype.kind in "fb" and not _has(rows[place], _WRITTEN_AS_FLOAT)
+    }
+    return Table(frame, {name: info[name] for name in frame.columns if name in info}, spelled)
 
 
 def save_csv(table: Table, file: BinaryIO) -> None:
