@@ -1,5 +1,6 @@
 """`metalight run`: a recipe from the catalogue to the figures."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,7 @@ def run(
     first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
     device: Device = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also print the tables that results.md has.")] = False,
 ) -> None:
     """Select galaxies, get their images, decode, split, train, predict, evaluate and draw; what is done is left out.
 
@@ -70,8 +72,11 @@ def run(
     if report.outdated:
         show(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
     if "evaluation" in report.records and "evaluation" not in report.outdated:
-        _show_scores(report.run, wanted)
-    show(f"Run folder: {place}")
+        if verbose:
+            _show_tables(report.run, wanted)
+        _show_closing(report.run)
+    else:
+        show(f"Run folder: {place}")
 
 
 def _foretell(estimate: "Estimate") -> None:
@@ -84,7 +89,26 @@ def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
     show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
 
 
-def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
+def _show_closing(run_folder: "RunFolder") -> None:
+    """The score and what to make of it, where to look first, and the next two commands."""
+    from metalight.evaluation import load_beside, load_scores, tell_best, tell_score
+    from metalight.tables import ColumnInfo, load_table
+
+    baselines = load_beside(run_folder.baselines)
+    info = load_table(run_folder.catalog, missing_values=()).info
+    place = shlex.quote(str(run_folder.path))
+    show()
+    for target, scores in load_scores(run_folder.metrics("test")).items():
+        unit = info.get(target, ColumnInfo()).unit
+        show(tell_score(target, scores, baselines.get(target, []), unit), bold=True)
+        show(tell_best(scores, baselines.get(target, []), unit))
+    figures = sorted(run_folder.figures.glob("prediction_summary*.png"))
+    show(f"Look first at {figures[0] if figures else run_folder.figures}; all scores are in {run_folder.results}.")
+    show(f"To predict other galaxies:  metalight predict {place} --images FOLDER -o predictions.csv")
+    show(f"To look at the sample:      metalight inspect {place}")
+
+
+def _show_tables(run_folder: "RunFolder", recipe: "Recipe") -> None:
     from metalight.evaluation import format_beside, format_scores, load_beside, load_scores
     from metalight.tables import ColumnInfo, load_table
 

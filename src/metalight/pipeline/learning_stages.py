@@ -288,7 +288,10 @@ LEARNING_STAGES = (
         after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
         # What it writes is part of it: runs of before there were tables of bins get them when they go on.
-        settings=lambda recipe: {**recipe.evaluation.model_dump(mode="json"), "writes": "scores, breakdown, tables"},
+        settings=lambda recipe: {
+            **recipe.evaluation.model_dump(mode="json", exclude={"beside_paper"}),
+            "writes": "scores, breakdown, tables",
+        },
         outputs=lambda run: [
             *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
             run.baselines,

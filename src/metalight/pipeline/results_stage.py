@@ -9,7 +9,7 @@ import pandas as pd
 from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
-from metalight.evaluation import load_beside, load_score_table, load_scores
+from metalight.evaluation import list_score_notes, load_beside, load_score_table, load_scores
 from metalight.model_files import CONFIG_FILE, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
@@ -68,7 +68,21 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
         if kinds.get(target) == "metallicity"
     }
-    page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
+    explained = {
+        f"{target}: what lies behind the scores": "\n".join(list_score_notes(of_target, units[target]))
+        for target, of_target in scores.items()
+    }
+    page = Page(
+        recipe.name,
+        _describe_model(run, recipe),
+        results,
+        scores,
+        units,
+        bins,
+        beside,
+        explained | texts,
+        has_paper=is_beside_paper(recipe),
+    )
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
     # On the page they stand in a table of their own.
@@ -76,6 +90,13 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     with replace_file(run.results_table) as temporary:
         guard_formulas(tabulate([*results, *baselines])).to_csv(temporary, index=False, lineterminator="\n")
     return [run.results, run.results_table]
+
+
+def is_beside_paper(recipe: Recipe) -> bool:
+    """Whether the page has the paper's numbers: those of another sample would mislead, so they are shown on request."""
+    if recipe.evaluation.beside_paper != "auto":
+        return recipe.evaluation.beside_paper == "always"
+    return not recipe.catalog.is_table and set(recipe.catalog.cuts) & {"auto", "paper"} != set()
 
 
 def write_results_of(path: Path) -> list[Path]:
@@ -156,7 +177,12 @@ def _perform_results(job: Job) -> str:
 
 
 def _results_settings(recipe: Recipe) -> dict[str, Any]:
-    return {"name": recipe.name, "targets": list(recipe.catalog.targets), "properties": recipe.catalog.properties}
+    return {
+        "name": recipe.name,
+        "beside_paper": is_beside_paper(recipe),
+        "targets": list(recipe.catalog.targets),
+        "properties": recipe.catalog.properties,
+    }
 
 
 RESULTS_STAGE = Stage(

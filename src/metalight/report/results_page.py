@@ -18,8 +18,10 @@ _WIDTH = 120
 _LEFT = ("", "where", "sees")
 """Columns of words."""
 
+_BESIDE_PAPER = (
+    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's."
+)
 _HOW_TO_READ = (
-    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's. "
     "Intervals are of 68 %, of these predictions for other galaxies of the same kind; what another training would "
     "change is not in them. Residual = predicted − true. Of samples that spread differently compare RMSE / σ."
 )
@@ -43,6 +45,8 @@ class Page:
     """By target."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Plain-text tables and sentences of other artefacts, by the heading that they get."""
+    has_paper: bool = True
+    """Whether the numbers of the paper stand beside the run's."""
 
 
 def build_page(page: Page) -> str:
@@ -51,7 +55,7 @@ def build_page(page: Page) -> str:
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
     lines = [f"# Results of {for_markdown(page.name)}"]
-    for text in (for_markdown(page.model), _HOW_TO_READ):
+    for text in (for_markdown(page.model), f"{_BESIDE_PAPER} {_HOW_TO_READ}" if page.has_paper else _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
     if not page.scores:
         lines += ["", "There are too few test galaxies to score."]
@@ -61,18 +65,18 @@ def build_page(page: Page) -> str:
         lines += ["", *(f"> {line}" for line in quoted)]
     for section in list_sections(page.results):
         rows = [result for result in page.results if result.section == section]
-        lines += ["", f"## {for_markdown(section)}", "", *_format_table(rows)]
+        lines += ["", f"## {for_markdown(section)}", "", *_format_table(rows, page.has_paper)]
     for target, baselines in page.baselines.items():
         lines += [
             "",
             f"## {for_markdown(target)}: baselines beside the network",
             "",
-            *_format_baselines(baselines, is_metallicity=target in page.bins),
+            *_format_baselines(baselines, target in page.bins, page.has_paper),
             "",
         ]
         lines += [f"- {for_markdown(note)}" for note in list_beside_notes(baselines)]
     for target, bins in page.bins.items():
-        lines += ["", f"## {for_markdown(target)} in bins of the true value", "", *_format_bins(bins)]
+        lines += ["", f"## {for_markdown(target)} in bins of the true value", "", *_format_bins(bins, page.has_paper)]
     for heading, text in page.texts.items():
         lines += ["", f"## {for_markdown(heading)}", "", *as_code_block(text)]
     return "\n".join(lines) + "\n"
@@ -115,7 +119,7 @@ def tabulate(results: Sequence[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _format_table(results: Sequence[Result]) -> list[str]:
+def _format_table(results: Sequence[Result], has_paper: bool) -> list[str]:
     rows = [("", "this run", "68 % interval", "the paper", "where")]
     for result in results:
         interval = _format_interval(result.value, result.decimals)
@@ -123,10 +127,10 @@ def _format_table(results: Sequence[Result]) -> list[str]:
         if math.isfinite(result.published_error):
             theirs += f" ± {_format(result.published_error, result.decimals)}"
         rows.append((result.quantity, _format(result.value.value, result.decimals), interval, theirs, result.source))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
-def _format_bins(bins: pd.DataFrame) -> list[str]:
+def _format_bins(bins: pd.DataFrame, has_paper: bool) -> list[str]:
     rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
     of_paper = published.BINS_OF_TRUTH if list(bins["centre"]) == list(published.BINS_OF_TRUTH) else {}
     for _, row in bins.iterrows():
@@ -135,10 +139,10 @@ def _format_bins(bins: pd.DataFrame) -> list[str]:
         for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
             cells += [_format(float(row[name]), 4), _format(value, 4)]
         rows.append(tuple(cells))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
-def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool) -> list[str]:
+def _format_baselines(baselines: Sequence[BesideScores], is_metallicity: bool, has_paper: bool) -> list[str]:
     names = ("", "sees", "numbers", "RMSE", "68 % interval", "the paper", "NMAD", "the paper")
     rows: list[tuple[str, ...]] = [(*names, "network better by", "68 % interval")]
     for each in baselines:
@@ -150,7 +154,7 @@ def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool
         numbers += [_format(each.nmad.value, decimals), _format(theirs.nmad, 4)]
         numbers += [_format(better.value, decimals), _format_interval(better, decimals)]
         rows.append((each.facts.name, each.facts.sees, f"{each.facts.num_numbers:,}", *numbers))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
 def _format_interval(value: Interval, decimals: int) -> str:
@@ -160,6 +164,12 @@ def _format_interval(value: Interval, decimals: int) -> str:
 
 def _format(value: float, decimals: int) -> str:
     return format_number(value, decimals).replace("-", "−")
+
+
+def _leave_out_paper(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The table without its columns of the paper."""
+    kept = [place for place, name in enumerate(rows[0]) if name not in ("the paper", "where")]
+    return [tuple(row[place] for place in kept) for row in rows]
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
