@@ -70,7 +70,7 @@ def test_a_throttle_is_waited_for_wherever_it_comes_and_uses_up_no_try(
     selection = select(server, tmp_path, NETWORK.model_copy(update={"tries": 1, "longest_wait_s": 0.01}))
     assert_whole(selection)
     assert server.queries[place] == server.queries[place + num_refusals]
-    assert any("quota" in note for note in selection.notes)
+    assert any("limit of queries" in note for note in selection.notes)
 
 
 def test_a_throttle_that_does_not_end_is_quoted_and_what_was_answered_is_kept(

@@ -86,8 +86,8 @@ def select_sky_server(
         counts = (*counts, Count(spread.name_spread(len(frame)), "to try things out", "[catalog] limit", len(frame)))
     if search.num_refusals:
         asking.notes.append(
-            f"SkyServer refused {search.num_refusals:,} queries for its quota, which were asked again: other programs "
-            "ask it from the same network"
+            "SkyServer's limit of queries a minute was reached, perhaps together with other programs of your network; "
+            "what it refused was asked again"
         )
     if settings.release != _RELEASE_OF_THE_PAPER:
         asking.notes.append(

@@ -14,7 +14,6 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
 
 from metalight.errors import RunError, name_nearest, shorten
 from metalight.simulate.stand_in.answer import Answer, build_error, build_error_row, build_notice, build_page
@@ -146,13 +145,14 @@ def build_lasting(kind: str, width: int, height: int) -> Answer:
     return build_notice("404", 404, OUTSIDE, width, height, reason=f"NOT FOUND. {OUTSIDE}")
 
 
-def build_instead(kind: str, faults: Faults, request: str, *, is_picture: bool) -> Answer | None:
+def build_instead(kind: str, faults: Faults, request: str, sql: str, *, is_picture: bool) -> Answer | None:
     """The answer that stands in place of the right one; None for faults that need the right one.
 
     Args:
         kind: Of `FaultDraw.draw`.
         faults: How long to ask to wait.
         request: The target of the request, path and query.
+        sql: The query that is asked, if rows are.
         is_picture: Whether a picture was asked for, and not rows of a table.
     """
     if kind == "429":
@@ -164,9 +164,7 @@ def build_instead(kind: str, faults: Faults, request: str, *, is_picture: bool) 
             return build_page(kind, 500, "Internal Server Error", text)
         return build_notice(kind, 500, text, 128, 128, reason=f"INTERNAL SERVER ERROR. {text}")
     if kind == "quota":
-        return build_error_row(
-            kind, f"ERROR: Maximum 60 queries allowed per minute. Rejected query: {_find_query(request)}"
-        )
+        return build_error_row(kind, f"ERROR: Maximum 60 queries allowed per minute. Rejected query: {sql[:1000]}")
     if kind == "deadlock":
         return build_error(kind, "Transaction (Process ID 51) was deadlocked on lock resources. Rerun the transaction.")
     if kind == "sql":
@@ -189,10 +187,6 @@ def change_table(kind: str, table: bytes) -> bytes:
     if kind == "unended":
         return table.rstrip(b"\n")
     return table.partition(b"\n")[2] if kind == "untitled" else table
-
-
-def _find_query(request: str) -> str:
-    return dict(parse_qsl(request.partition("?")[2])).get("cmd", "")[:1000]
 
 
 def _pick(shares: Mapping[str, float], kinds: tuple[str, ...], place: float) -> str:

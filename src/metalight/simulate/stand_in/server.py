@@ -192,7 +192,8 @@ class StandIn:
         fault = self._draw.draw(target)
         if is_picture and fault in OF_QUERIES:
             fault = ""
-        instead = build_instead(fault, self._faults, target, is_picture=is_picture) if fault else None
+        sql = parameters.get("cmd", "")
+        instead = build_instead(fault, self._faults, target, sql, is_picture=is_picture) if fault else None
         if instead is not None:
             return fault, instead
         if fault == "reset":
