@@ -152,6 +152,60 @@ def test_beside_its_uncertainty_and_mask_the_science_plane_counts() -> None:
     assert_plane(read(*files, bands=("g", "r")), make_plane(seed=0), make_plane(seed=9))
 
 
+PLANE, BESIDE = make_plane(), make_plane(seed=1)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "image", "others"),
+    [
+        ("EXTTYPE", "IMAGE", ["MASK", "VARIANCE"]),
+        ("EXTNAME", "SCI", ["ERR", "DQ", "VAR_POISSON", "WHT", "CON"]),
+        ("EXTNAME", "SCI", ["CTX", "SOMETHING"]),
+        ("EXTNAME", "PRIMARY_CHIP", ["IVAR", "MASKBITS"]),
+        ("EXTNAME", "CHIP.SCI", ["CHIP.RMS", "CHIP.FLG"]),
+        ("IMAGETYP", "image", ["invvar", "maskbits"]),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_masks_weights_and_errors_beside_an_image_play_no_part(
+    keyword: str, image: str, others: list[str], is_first: bool
+) -> None:
+    units = [fits.ImageHDU(BESIDE, fits.Header({keyword: name})) for name in others]
+    units.insert(0 if is_first else 1, fits.ImageHDU(PLANE, fits.Header({keyword: image})))
+    head = fits.PrimaryHDU(header=fits.Header({"FILTER": "r"}))
+    for bands in (("r",), ("R",)):
+        assert_plane(read(write(head, *units), bands=bands), PLANE)
+        assert_plane(read(write(head, *units), encode(BESIDE), bands=(*bands, "g")), PLANE, BESIDE)
+    with pytest.raises(ImageError, match="names its band r"):
+        read(write(head, *units), encode(BESIDE), bands=("g", "r"))
+
+
+def test_of_cubes_told_apart_by_their_type_the_image_is_taken() -> None:
+    header = {"BANDS": "irg"}
+    units = [
+        fits.ImageHDU(CUBE + place, fits.Header({**header, "IMAGETYP": name}))
+        for place, name in enumerate(("IMAGE", "INVVAR"))
+    ]
+    assert_plane(read(write(fits.PrimaryHDU(), *units), bands=("i", "r", "g")), *CUBE)
+
+
+def test_bands_in_extensions_of_their_own_are_each_taken_without_its_weight() -> None:
+    units = []
+    for place, band in enumerate("gri"):
+        units.append(fits.ImageHDU(CUBE[place], fits.Header({"FILTER": band, "EXTNAME": f"SCI_{place}"})))
+        units.append(fits.ImageHDU(BESIDE, fits.Header({"FILTER": band, "EXTNAME": f"WHT_{place}"})))
+    # What the first header says of a band is not said of several.
+    head = fits.PrimaryHDU(header=fits.Header({"FILTER": "z"}))
+    assert_plane(read(write(head, *units), bands=("i", "r", "g")), *CUBE[::-1])
+
+
+def test_a_mask_that_cannot_be_read_safely_does_not_matter_beside_an_image() -> None:
+    mask = fits.CompImageHDU(np.arange(64, dtype=np.int16).reshape(8, 8), compression_type="PLIO_1", name="MASK")
+    assert_plane(read(write(fits.PrimaryHDU(), fits.ImageHDU(PLANE, name="IMAGE"), mask)), PLANE)
+    with pytest.raises(ImageError, match="PLIO_1"):
+        read(write(fits.PrimaryHDU(), mask))
+
+
 CUBE = np.stack([make_plane(seed=seed) for seed in range(3)])
 IRG: dict[str, Any] = {"bands": ("i", "r", "g")}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from metalight.cutouts.checks import GOOD, ImageVerdict, judge_status
-from metalight.fits_file import FitsError, check_tiles, open_fits
+from metalight.fits_file import FitsError, check_tiles, find_images, open_fits
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -65,7 +65,7 @@ def _judge_file(data: bytes, asked: AskedCutout, bands: str, num_planes: int) ->
     units = open_fits(data)
     if units[0].header.get("OVERLAP") is False:
         return _refuse_place("the survey has no images there, says the service")
-    images = [index for index, unit in enumerate(units) if unit.is_image and len(unit.shape) >= 2]
+    images = find_images(units)
     if len(images) != 1:
         return _refuse(f"the FITS file holds {len(images)} images, where one was asked for")
     unit = units[images[0]]

@@ -6,6 +6,7 @@ So every size is checked against the file's real length before astropy sees it.
 
 from metalight.fits_file.headers import FitsError
 from metalight.fits_file.opening import open_fits, unpack_gzip
+from metalight.fits_file.roles import find_images
 from metalight.fits_file.tiles import check_tiles
 
-__all__ = ["FitsError", "check_tiles", "open_fits", "unpack_gzip"]
+__all__ = ["FitsError", "check_tiles", "find_images", "open_fits", "unpack_gzip"]

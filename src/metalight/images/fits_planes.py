@@ -1,7 +1,8 @@
 """The planes of a FITS file: every two-dimensional image in it, those of cubes one by one.
 
 `fits_file` checks the sizes that a header states against the file. Values are read as they are meant: BSCALE, BZERO and
-BLANK applied, either order of bytes, compressed images unpacked. Tables and spectra beside the images are passed over.
+BLANK applied, either order of bytes, compressed images unpacked. Tables, spectra, masks and weights beside the images
+are passed over.
 """
 
 import math
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.errors import ImageError
-from metalight.fits_file import FitsError, check_tiles, open_fits, unpack_gzip
+from metalight.fits_file import FitsError, check_tiles, find_images, open_fits, unpack_gzip
 
 Plane32 = npt.NDArray[np.float32]
 
@@ -63,10 +64,12 @@ def open_planes(data: bytes) -> list[Plane]:
     except FitsError as error:
         raise ImageError(str(error)) from error
     planes: list[Plane] = []
-    for index, unit in enumerate(units):
-        if isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU) and unit.is_image:
-            is_compressed = isinstance(unit, fits.CompImageHDU)
-            planes += _list_planes(unit, cache(partial(_check_tiles, data, index)) if is_compressed else None)
+    for index in (images := find_images(units)):
+        unit = units[index]
+        is_compressed = isinstance(unit, fits.CompImageHDU)
+        # A header without an image of its own, in front of the only image, tells of that one.
+        of_file = units[0].header if len(images) == 1 and index > 0 else None
+        planes += _list_planes(unit, of_file, cache(partial(_check_tiles, data, index)) if is_compressed else None)
     if not planes:
         raise ImageError("holds no image")
     if len(planes) > MAX_PLANES:
@@ -74,10 +77,8 @@ def open_planes(data: bytes) -> list[Plane]:
     return planes
 
 
-def _list_planes(unit: Any, check_tiles_once: Callable[[], None] | None) -> list[Plane]:
+def _list_planes(unit: Any, of_file: Any, check_tiles_once: Callable[[], None] | None) -> list[Plane]:
     shape = tuple(int(length) for length in unit.shape)
-    if len(shape) < 2 or 0 in shape:
-        return []
     axes = _choose_axes(shape)
     num_planes = shape[axes[0]] if len(axes) == 3 else 1
     height, width = shape[axes[-2]], shape[axes[-1]]
@@ -95,6 +96,8 @@ def _list_planes(unit: Any, check_tiles_once: Callable[[], None] | None) -> list
         return _scale(raw, unit.header)
 
     labels = _read_labels(unit.header, num_planes)
+    if of_file is not None and num_planes == 1:
+        labels[0] += tuple(text for name in ("BAND", "FILTER") if (text := _read_text(of_file, name)))
     return [Plane(labels[place], (height, width), unit.header, partial(read, place)) for place in range(num_planes)]
 
 
