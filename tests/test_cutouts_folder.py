@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from metalight.cutouts import find_cutouts, list_cutouts
 from metalight.errors import ImageError
+from metalight.pipeline import list_ahead, run_recipe
+from metalight.recipe import load_recipe
+from metalight.tables import load_table
 
 
 def make_files(folder: Path, *names: str) -> Path:
@@ -314,3 +317,29 @@ def test_without_a_catalogue_a_folder_without_identifiers_is_an_error(tmp_path: 
     make_files(tmp_path, "galaxy.jpg")
     with pytest.raises(ImageError, match=r"galaxy\.jpg is not named by an integer identifier"):
         list_cutouts(tmp_path)
+
+
+def test_a_stage_is_redone_when_a_file_outside_the_folder_changes_that_the_catalogue_names(
+    sample: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (sample / "images").rename(elsewhere)
+    make_files(sample / "images", "1.jpg")
+    catalog = pd.read_csv(sample / "catalog.csv")
+    catalog["file_loc"] = [str(elsewhere / f"{object_id}.png") for object_id in catalog["objID"]]
+    catalog.loc[0, "file_loc"] = str(elsewhere / "later.png")
+    catalog.to_csv(sample / "catalog.csv", index=False)
+    recipe = load_recipe(str(sample / "recipe.toml"), overrides=["catalog.file_name=file_loc"])
+
+    def list_next() -> str:
+        run_recipe(recipe, sample / "run", last="cutouts")
+        return list_ahead(recipe, sample / "run")[0]
+
+    assert list_next() == "pixels"
+    assert len(load_table(sample / "run/cutouts.parquet").frame) == 39
+    (elsewhere / "later.png").write_bytes(b"later")
+    assert list_ahead(recipe, sample / "run")[0] == "cutouts"
+    assert list_next() == "pixels"
+    assert len(load_table(sample / "run/cutouts.parquet").frame) == 40
+    os.utime(elsewhere / "later.png", ns=(0, 0))
+    assert list_ahead(recipe, sample / "run")[0] == "cutouts"

@@ -14,6 +14,7 @@ from astropy.io import fits
 
 import metalight
 from bounded import Feed, count_outcomes
+from make_fits import PIXEL_SCALE_ARCSEC, make_wcs
 from metalight.catalog.galspec.binary_table import open_binary_table
 from metalight.cutouts.fits_checks import judge_fits
 from metalight.errors import MetalightError
@@ -211,3 +212,15 @@ def test_only_one_place_opens_fits() -> None:
     opens = re.compile(r"fits\.open|fits\.get(data|header|val)|\bHDUList\.from|\bfitsopen|Table\.read\(|CCDData\.read")
     found = [path for path in home.rglob("*.py") if opens.search(path.read_text())]
     assert [path.parent.name for path in found] == ["fits_file"]
+
+
+def test_distortions_of_any_order_play_no_part_in_where_an_image_lies() -> None:
+    wcs = make_wcs(32)
+    header = wcs.to_header()
+    header.update({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 100_000, "B_ORDER": 100_000})
+    data = write(fits.PrimaryHDU(IMAGE, header))
+    asked = AskedCutout(1, "s", ra_deg=150.0, dec_deg=2.0, pixel_scale_arcsec=PIXEL_SCALE_ARCSEC, width=32, height=32)
+    answer = Answer(url="", status=200, content_type="application/fits", reason="", body=data)
+    assert judge_fits(answer, asked, bands="", num_planes=1).kind == "good"
+    settings = CutoutsSettings(bands=("r",), field_arcsec=8.0)
+    assert read_fits_cutout([data], 16, settings).pixel_scale_arcsec == pytest.approx(PIXEL_SCALE_ARCSEC)

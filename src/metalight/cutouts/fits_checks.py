@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from metalight.cutouts.checks import GOOD, ImageVerdict, judge_status
-from metalight.fits_file import FitsError, check_tiles, find_images, open_fits
+from metalight.fits_file import FitsError, check_tiles, find_images, load_celestial, open_fits
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -89,11 +89,10 @@ def _judge_file(data: bytes, asked: AskedCutout, bands: str, num_planes: int) ->
 
 def _find_place_flaw(header: Any, asked: AskedCutout) -> str:
     """Why an image of this size is not of the place and scale asked for, as a clause; empty if it is."""
-    from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_scales
 
-    wcs = WCS(header, naxis=2)
-    if not wcs.has_celestial:
+    wcs = load_celestial(header)
+    if wcs is None:
         return "the FITS file does not tell where on the sky it is (no WCS)"
     scales = 3600 * np.asarray(proj_plane_pixel_scales(wcs), dtype=np.float64)
     wanted = asked.pixel_scale_arcsec
