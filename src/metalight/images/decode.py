@@ -51,9 +51,6 @@ _PLAIN_COLOURS = ("YCbCr", "Gray")
 _BITS, _COMPRESSION, _ORIENTATION, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 259, 274, 338, 339
 """Tags of TIFF."""
 
-_LOSSLESS_TIFF = (1, 5, 8, 32773, 32946, 50000)
-"""Not packed, LZW, deflate, PackBits, deflate again, and Zstandard."""
-
 # `warnings.catch_warnings` changes state of the whole process; threads that decode must take turns at it.
 _opening = threading.Lock()
 
@@ -79,7 +76,7 @@ def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(_IS_TOO_LARGE)
         _refuse_ambiguous(data, image)
-        image.load()
+        _load(image)
         return _as_rgb(image)
     except (ImageError, MemoryError):
         raise
@@ -141,6 +138,15 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
+def _load(image: Image.Image) -> None:
+    if image.format != "TIFF":
+        image.load()
+        return
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above: of metadata, which Pillow reads here once more
+        image.load()
+
+
 def _refuse_ambiguous(data: bytes, image: Image.Image) -> None:
     """Refuse an image whose levels or whose picture would have to be guessed; Pillow would guess in silence."""
     # The third field of the first chunk, IHDR: Pillow reduces colours of 16 bits to 8 without a trace.
@@ -157,8 +163,9 @@ def _refuse_odd_tiff(image: Image.Image) -> None:
     tags = image.tag_v2  # type: ignore[attr-defined]
     if max(tags.get(_BITS, (1,))) > 8 or any(kind != 1 for kind in tags.get(_SAMPLE_FORMAT, ())):
         raise ImageError(_IS_OF_16_BITS)
-    if tags.get(_COMPRESSION, 1) not in _LOSSLESS_TIFF:
-        raise ImageError("is a TIFF compressed in a way that is not read; save it with LZW, deflate or none")
+    if tags.get(_COMPRESSION, 1) != 1:
+        # libtiff would decode it: it writes to the terminal, and has had many holes.
+        raise ImageError("is a compressed TIFF, which is not read; save it uncompressed, or as PNG")
     if tags.get(_ORIENTATION, 1) != 1:
         raise ImageError("is a TIFF that is stored rotated or mirrored; save it upright")
     if 1 in tags.get(_EXTRA_SAMPLES, ()):
