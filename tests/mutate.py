@@ -1,6 +1,7 @@
 """Damage done to a file, the same for the same seed: what tests of readers feed them."""
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,38 @@ _INTERESTING = (
     *(b"1.5", b"resnet18", b"vit_tiny_patch16_224", b"../x"),
 )
 """Pieces that readers stumble over."""
+
+_CARD = re.compile(rb"[A-Z][A-Z0-9_-]* *= ")
+_CARD_VALUES = (
+    *(b"-64", b"-1", b"0", b"1", b"2", b"3", b"8", b"999", b"1000", b"100000", b"2147483647", b"9999999999", b"9" * 60),
+    *(
+        b"T",
+        b"F",
+        b"1.5",
+        b"1E300",
+        b"NaN",
+        b"",
+        b"/",
+        b"''",
+        b"'A",
+        b"'IMAGE'",
+        b"'BINTABLE'",
+        b"'TABLE'",
+        b"'RICE_1'",
+    ),
+    *(
+        b"'RICE_1'",
+        b"'GZIP_1'",
+        b"'PLIO_1'",
+        b"'HCOMPRESS_1'",
+        b"'1PB(9)'",
+        b"'99999999A'",
+        b"'0A'",
+        b"'RA---TAN-SIP'",
+        b"'&'",
+    ),
+)
+"""Values of cards that readers of FITS stumble over."""
 
 
 def mutations(data: bytes, seed: int) -> bytes:
@@ -30,6 +63,20 @@ def noise(seed: int, most_bytes: int = 2000) -> bytes:
     """Random bytes."""
     generator = random.Random(seed)
     return generator.randbytes(generator.randrange(most_bytes))
+
+
+def mutate_cards(data: bytes, seed: int) -> bytes:
+    """A FITS file with one to three cards changed: its headers are whole, and state what is not so."""
+    generator = random.Random(seed)
+    cards = [place for place in range(0, len(data), 80) if _CARD.match(data, place, place + 80)]
+    for _ in range(min(len(cards), generator.choice((1, 1, 2, 3)))):
+        place = generator.choice(cards)
+        name = data[place : place + 8]
+        if generator.random() < 0.2:
+            name = generator.choice((b"NAXIS1", b"naxis2", b"PCOUNT", b"TFIELDS", b"ZIMAGE", b"THEAP")).ljust(8)
+        value: bytes = generator.choice(_CARD_VALUES) if generator.random() < 0.7 else b"%d" % generator.randrange(100)
+        data = data[:place] + (name + b"= " + value.rjust(20)).ljust(80)[:80] + data[place + 80 :]
+    return data
 
 
 def mutate_values(values: Any, generator: np.random.Generator) -> Any:

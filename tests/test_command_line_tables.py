@@ -59,7 +59,7 @@ def test_a_catalogue_chooses_among_the_images_of_a_run_and_tells_which_are_lacki
     assert pd.read_csv(tmp_path / "some.csv")["object_id"].tolist() == [FIRST_ID + 30, FIRST_ID + 2]
     refused = pd.read_csv(tmp_path / "some_refused.csv").set_index("object_id")["reason"]
     assert refused.to_dict() == {
-        FIRST_ID + 6: "was refused by the run: is not a JPEG or PNG image",
+        FIRST_ID + 6: "was refused by the run: is not a picture that can be read (JPEG, PNG, TIFF, WEBP, BMP, GIF)",
         FIRST_ID + 5: "was refused by the run: has no oh_p50",
         FIRST_ID + 1000: "is none of the run's galaxies",
     }
@@ -112,13 +112,11 @@ def test_images_whose_levels_or_picture_would_be_guessed_are_listed_by_name(copy
     refused = pd.read_csv(tmp_path / "p_refused.csv").set_index("object_id")["reason"]
     assert refused.sort_index().tolist() == [
         "has the colours CMYK, not RGB or grey",
-        "has 16 bits a channel; save it with 8, stretched as the images that the model has seen",
-        "is an animation of 2 pictures; save the one that shows the galaxy",
-        "is a file of 2 pictures; save the one that shows the galaxy",
-        *["is not a JPEG or PNG image"] * 2,
+        "has more than 8 bits a channel; save it with 8, stretched as the images that the model has seen, or as FITS",
+        *["is a file of several pictures; save the one that shows the galaxy"] * 4,
         "is too large: more than 100 million pixels",
         "is blank: every pixel has the same value",
-        "no image file",
+        "is a folder, not an image file",
         *["is a link that leads in a circle"] * 2,
     ]
 

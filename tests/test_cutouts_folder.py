@@ -1,6 +1,7 @@
 """Promises of the folder of cutouts: whose image a file is, and nothing dropped in silence."""
 
 import os
+import socket
 import unicodedata
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from metalight.cutouts import find_cutouts, list_cutouts
 from metalight.errors import ImageError
 from metalight.identifiers import compute_keys, name_of
+from metalight.pipeline import list_ahead, run_recipe
+from metalight.recipe import load_recipe
+from metalight.tables import load_table
 
 
 def make_files(folder: Path, *names: str) -> Path:
@@ -76,17 +80,47 @@ def test_file_names_are_taken_from_the_catalogue(tmp_path: Path) -> None:
 
 
 def test_file_names_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path) -> None:
-    make_files(tmp_path / "images", "a.jpg", "notes.txt")
-    make_files(tmp_path, "outside.jpg")
-    names = [None, "", "gone.jpg", "../outside.jpg", str(tmp_path / "outside.jpg"), "notes.txt", "a.jpg"]
-    cutouts = find_cutouts(tmp_path / "images", np.arange(7), names)
-    assert cutouts.found["object_id"].tolist() == [6]
+    make_files(tmp_path / "images", "a.jpg", "notes.txt", "b.heic")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    names = [
+        None,
+        "",
+        "gone.jpg",
+        "/dev/null.jpg",
+        "notes.txt",
+        "a.jpg",
+        "b.heic",
+        str(tmp_path / "pipe.jpg"),
+        "a\0.jpg",
+    ]
+    cutouts = find_cutouts(tmp_path / "images", np.arange(9), names)
+    assert cutouts.found["object_id"].tolist() == [5]
     found_reasons = reasons(cutouts.refused)
     assert found_reasons[0] == found_reasons[1] == "the catalogue names no file"
-    assert found_reasons[2] == "no image file"
-    assert found_reasons[3] == found_reasons[4] == "the file's name must be a path inside the folder, without '..'"
-    assert "does not end with" in found_reasons[5]
-    assert cutouts.refused["path"].tolist()[2:4] == ["gone.jpg", "../outside.jpg"]
+    assert found_reasons[2] == found_reasons[3] == found_reasons[8] == "no image file"
+    assert "does not end with" in found_reasons[4]
+    assert ".heic" in found_reasons[6]
+    assert "pipe" in found_reasons[7]
+    assert cutouts.refused["path"].tolist()[2:4] == ["gone.jpg", "/dev/null.jpg"]
+
+
+def test_a_file_name_may_lead_anywhere_and_is_used_as_it_is(tmp_path: Path) -> None:
+    make_files(tmp_path, "images/a.jpg", "elsewhere/b.jpg", "c.jpg", "images/unnamed.jpg")
+    names = [str(tmp_path / "images/a.jpg"), str(tmp_path / "elsewhere/b.jpg"), "../c.jpg"]
+    cutouts = find_cutouts(tmp_path / "images", ids(1, 2, 3), names)
+    assert cutouts.found["path"].tolist() == names
+    assert cutouts.found["num_bytes"].tolist() == [len("images/a.jpg"), len("elsewhere/b.jpg"), len("c.jpg")]
+    assert cutouts.unused == 1
+
+
+def test_two_names_of_one_file_are_one_file(tmp_path: Path) -> None:
+    make_files(tmp_path, "images/a.jpg", "images/sub/b.jpg")
+    (tmp_path / "images/link.jpg").symlink_to("a.jpg")
+    names = ["a.jpg", str(tmp_path / "images/a.jpg"), "sub/../link.jpg", "sub/b.jpg"]
+    cutouts = find_cutouts(tmp_path / "images", ids(1, 2, 3, 4), names)
+    assert cutouts.found["object_id"].tolist() == [4]
+    assert set(reasons(cutouts.refused)) == {1, 2, 3}
+    assert all("is named for another galaxy" in reason for reason in reasons(cutouts.refused).values())
 
 
 def test_a_missing_name_of_a_pandas_column_is_a_missing_name(tmp_path: Path) -> None:
@@ -127,19 +161,45 @@ def test_every_galaxy_is_found_or_refused_and_only_its_own_file_is_found(
     assert cutouts.unused == len(stems) - len(cutouts.found)
 
 
-def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+def test_links_are_followed_wherever_they_lead_and_broken_ones_are_named(tmp_path: Path) -> None:
     make_files(tmp_path, "elsewhere/1.jpg", "elsewhere/2.jpg", "images/3.jpg")
     (tmp_path / "images/1.jpg").symlink_to(tmp_path / "elsewhere/1.jpg")
     (tmp_path / "images/sub").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "images/4.jpg").symlink_to(tmp_path / "images/gone.jpg")
-    (tmp_path / "images/5.jpg").symlink_to("3.jpg")
+    (tmp_path / "images/more").symlink_to(tmp_path / "unmounted")
     cutouts = find_cutouts(tmp_path / "images", ids(1, 2, 3, 4, 5))
-    assert cutouts.found["object_id"].tolist() == [3, 5]
+    assert cutouts.found["path"].tolist() == ["1.jpg", "sub/2.jpg", "3.jpg"]
     assert reasons(cutouts.refused) == {
-        1: "is a link that leads out of the folder",
-        2: "no image file",
-        4: "is a link to nothing that can be read",
+        4: "is a link to nothing",
+        5: "no image file; more is a link to nothing",
     }
+    listed = list_cutouts(tmp_path / "images")
+    assert listed.found["path"].tolist() == ["1.jpg", "sub/2.jpg", "3.jpg"]
+    assert sorted(listed.refused["path"]) == ["4.jpg", "more"]
+
+
+def test_the_cache_of_a_hub_is_a_folder_of_images(tmp_path: Path) -> None:
+    make_files(tmp_path, "blobs/aa", "blobs/bb")
+    for revision in ("first", "second"):
+        (tmp_path / "snapshots" / revision / "data").mkdir(parents=True)
+        (tmp_path / f"snapshots/{revision}/data/1.jpg").symlink_to("../../../blobs/aa")
+    (tmp_path / "snapshots/second/data/2.png").symlink_to("../../../blobs/bb")
+    cutouts = find_cutouts(tmp_path / "snapshots/second", ids(1, 2))
+    assert cutouts.found["path"].tolist() == ["data/1.jpg", "data/2.png"]
+    # Two revisions have the same file of a galaxy: there is no doubt which it is.
+    assert find_cutouts(tmp_path, ids(1, 2)).found["object_id"].tolist() == [1, 2]
+    assert len(list_cutouts(tmp_path).found) == 2
+
+
+def test_links_between_folders_come_to_an_end(tmp_path: Path) -> None:
+    for name in "abcdefghij":
+        make_files(tmp_path, f"{name}/{ord(name)}.jpg")
+        for other in "abcdefghij":
+            (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    cutouts = list_cutouts(tmp_path)
+    assert cutouts.found["path"].tolist() == [f"{name}/{ord(name)}.jpg" for name in "abcdefghij"]
+    assert len(cutouts.refused) == 0
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
@@ -148,10 +208,29 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     assert len(find_cutouts(tmp_path / "link", ids(1)).found) == 1
 
 
-def test_a_pipe_is_no_image(tmp_path: Path) -> None:
-    make_files(tmp_path, "1.jpg")
+def test_what_is_not_an_image_file_is_refused_with_the_reason_and_never_opened(tmp_path: Path) -> None:
+    make_files(tmp_path, "1.jpg", "3.jpg/4.png", "5.HEIC", "6.fits.bz2", "7.npy", "7.jpg", "notes.txt", "8.txt")
     os.mkfifo(tmp_path / "2.jpg")
-    assert reasons(find_cutouts(tmp_path, ids(1, 2)).refused) == {2: "no image file"}
+    (tmp_path / "9.png").symlink_to("2.jpg")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(tmp_path / "10.fits"))
+        cutouts, listed = find_cutouts(tmp_path, np.arange(1, 11)), list_cutouts(tmp_path)
+    assert cutouts.found["object_id"].tolist() == [1, 4, 7]
+    words = {2: "pipe", 3: "folder", 5: ".heic", 6: ".fits.bz2", 8: "no image file", 9: "pipe", 10: "socket"}
+    found_reasons = reasons(cutouts.refused)
+    assert found_reasons.keys() == words.keys()
+    assert all(word in found_reasons[object_id] for object_id, word in words.items())
+    assert cutouts.unused == 1
+    assert listed.found["object_id"].tolist() == [1, 4, 7]
+    assert sorted(listed.refused["object_id"]) == [2, 3, 5, 6, 7, 9, 10]
+
+
+@pytest.mark.parametrize(
+    "name", ["1.tif", "1.TIFF", "1.webp", "1.bmp", "1.gif", "1.jfif", "1.JPE", "1.fts", "1.FIT.GZ"]
+)
+def test_every_usual_suffix_is_that_of_an_image(tmp_path: Path, name: str) -> None:
+    make_files(tmp_path, name)
+    assert find_cutouts(tmp_path, ids(1)).found["path"].tolist() == [name]
 
 
 def test_a_path_that_is_not_utf8_is_refused_and_can_be_stored(tmp_path: Path) -> None:
@@ -247,6 +326,32 @@ def test_without_a_catalogue_a_folder_without_identifiers_is_an_error(tmp_path: 
     make_files(tmp_path, "nan.jpg")
     with pytest.raises(ImageError, match=r"nan\.jpg has a name that"):
         list_cutouts(tmp_path)
+
+
+def test_a_stage_is_redone_when_a_file_outside_the_folder_changes_that_the_catalogue_names(
+    sample: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (sample / "images").rename(elsewhere)
+    make_files(sample / "images", "1.jpg")
+    catalog = pd.read_csv(sample / "catalog.csv")
+    catalog["file_loc"] = [str(elsewhere / f"{object_id}.png") for object_id in catalog["objID"]]
+    catalog.loc[0, "file_loc"] = str(elsewhere / "later.png")
+    catalog.to_csv(sample / "catalog.csv", index=False)
+    recipe = load_recipe(str(sample / "recipe.toml"), overrides=["catalog.file_name=file_loc"])
+
+    def list_next() -> str:
+        run_recipe(recipe, sample / "run", last="cutouts")
+        return list_ahead(recipe, sample / "run")[0]
+
+    assert list_next() == "pixels"
+    assert len(load_table(sample / "run/cutouts.parquet").frame) == 39
+    (elsewhere / "later.png").write_bytes(b"later")
+    assert list_ahead(recipe, sample / "run")[0] == "cutouts"
+    assert list_next() == "pixels"
+    assert len(load_table(sample / "run/cutouts.parquet").frame) == 40
+    os.utime(elsewhere / "later.png", ns=(0, 0))
+    assert list_ahead(recipe, sample / "run")[0] == "cutouts"
 
 
 def keys(*names: str) -> np.ndarray:

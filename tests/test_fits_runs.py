@@ -121,9 +121,9 @@ def test_files_of_the_other_kind_or_of_other_bands_are_refused_by_a_model(
     def predict(model: Path, images: Path) -> str:
         return refuse("predict", model / "run", "--images", images, "-o", tmp_path / "p.csv", "--any-images")
 
-    assert "trained on JPEG or PNG, and how fluxes became levels" in predict(finished, of_lupton / "images")
-    assert "trained on JPEG or PNG, and how fluxes became levels" in predict(finished, of_lupton / "run")
-    assert "images are JPEG or PNG, but the model was trained on FITS files of i, r, g" in predict(
+    assert "trained on pictures such as JPEG, and how fluxes became levels" in predict(finished, of_lupton / "images")
+    assert "trained on pictures such as JPEG, and how fluxes became levels" in predict(finished, of_lupton / "run")
+    assert "images are pictures such as JPEG, but the model was trained on FITS files of i, r, g" in predict(
         of_lupton, finished / "images"
     )
     assert "trained on FITS files of u, g, r, i, z" in predict(of_fluxes, finished / "run")
@@ -137,7 +137,7 @@ def test_a_folder_of_two_kinds_of_images_is_refused(tmp_path: Path) -> None:
     shutil.copy(tmp_path / f"pictures/images/{FIRST_ID + 20}.png", tmp_path / "images")
     shutil.copy(tmp_path / "pictures/catalog.csv", tmp_path)
     error = refuse_run(write_recipe(tmp_path))
-    assert "are of two kinds: 20 galaxies have FITS files, 1 JPEG or PNG. Keep one kind there." in error
+    assert "are of two kinds: 20 galaxies have FITS files, 1 pictures. Keep one kind there." in error
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _fill(first: int, value: float) -> Callable[[Any], Any]:
     [
         (lambda h: h.send(b"<html>busy</html>", kind="text/html"), "service_error", "sent 'text/html', which does not"),
         (lambda h: h.send(make_fits(h.query)[:9000], kind="application/fits"), "invalid_image", "cut short"),
-        (lambda h: h.send(b"SIMPLE  = what", kind="application/fits"), "invalid_image", "damaged"),
+        (lambda h: h.send(b"SIMPLE  = what", kind="application/fits"), "invalid_image", "cut short"),
         (lambda h: send_fits(h, side=32), "invalid_image", "32 × 32 px, where 64 × 64"),
         (lambda h: send_fits(h, scale=1.05), "invalid_image", "pixels of 0.3281 × 0.3281 arcsec, where 0.3125"),
         (lambda h: send_fits(h, shift_px=5), "invalid_image", "5.0 px from the middle"),

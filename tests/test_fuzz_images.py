@@ -13,11 +13,11 @@ from metalight.errors import ImageError
 from metalight.images import decode_image
 from metalight.images.fits_cutouts import read_fits_cutout
 from metalight.recipe import CutoutsSettings
-from mutate import mutations, noise
+from mutate import mutate_cards, mutations, noise
 
 counts = pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.soak)])
 
-KINDS = ("pictures", "fluxes")
+KINDS = ("pictures", "fluxes", "headers")
 SIDE = 16
 FLUXES = (CutoutsSettings(), CutoutsSettings(stretch="lupton", field_arcsec=4.0), CutoutsSettings(bands=("r",)))
 
@@ -35,13 +35,25 @@ def make_pictures() -> list[bytes]:
         (image.convert("LA"), {"format": "PNG"}),
         (Image.fromarray(pixels[..., 0].astype(np.uint16)), {"format": "PNG"}),
         (image, {"format": "PNG", "save_all": True, "append_images": [image.rotate(90)]}),
+        (image, {"format": "TIFF"}),
+        (image.convert("P"), {"format": "TIFF"}),
+        (image.convert("LA"), {"format": "TIFF"}),
+        (image, {"format": "TIFF", "save_all": True, "append_images": [image.rotate(90)]}),
+        (image, {"format": "WEBP", "lossless": True}),
+        (image, {"format": "WEBP", "quality": 50, "save_all": True, "append_images": [image.rotate(90)]}),
+        (image, {"format": "BMP"}),
+        (image.convert("P"), {"format": "BMP"}),
+        (image, {"format": "GIF"}),
+        (image, {"format": "GIF", "save_all": True, "append_images": [image.rotate(90)]}),
     ]
     files = []
     for picture, how in options:
         buffer = io.BytesIO()
         picture.save(buffer, **how)  # type: ignore[arg-type]
         files.append(buffer.getvalue())
-    return files
+    # A progressive one with a scan that is repeated often, as long as that is allowed.
+    start, end = files[1].rindex(b"\xff\xda"), files[1].rindex(b"\xff\xd9")
+    return [*files, files[1][:end] + files[1][start:end] * 80 + files[1][end:]]
 
 
 def make_fluxes() -> list[bytes]:
@@ -54,9 +66,19 @@ def make_fluxes() -> list[bytes]:
     packed = [fits.CompImageHDU(plane, header, name=band) for plane, band in zip(flux, "IRG", strict=True)]
     integers = fits.PrimaryHDU((flux[0] * 100).astype(np.int16), header)
     integers.header.update({"BSCALE": 0.01, "BZERO": 1.0, "BLANK": -1, "BAND": "r"})
+    told_apart = [fits.ImageHDU(flux[0], header), fits.ImageHDU(flux[1], header), fits.ImageHDU(flux[2].astype("i4"))]
+    for unit, kind in zip(told_apart, ("IMAGE", "VARIANCE", "MASK"), strict=True):
+        unit.header["EXTTYPE"] = kind
+    tiles = [
+        fits.CompImageHDU((100 * flux[0]).astype(np.int32), header, name="SCI", compression_type=algorithm, **how)
+        for algorithm, how in (("RICE_1", {}), ("GZIP_2", {}), ("GZIP_1", {"tile_shape": (SIDE, SIDE)}), ("PLIO_1", {}))
+    ]
+    tiles[1].header["A_ORDER"] = 2
     files = []
     for content in (
         cube,
+        fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "r"})), *told_apart]),
+        *[fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "r"})), unit]) for unit in tiles],
         fits.HDUList([fits.PrimaryHDU(), *units]),
         fits.HDUList([fits.PrimaryHDU(), *packed]),
         integers,
@@ -89,12 +111,14 @@ def decode(kind: str, data: bytes, seed: int) -> str:
 
 def prepare(kind: str) -> Feed:
     files = make_pictures() if kind == "pictures" else make_fluxes()
-    # Of pictures, CMYK, 16 bits and animations are refused as they are.
+    # Of pictures, CMYK, 16 bits, animations and repeated scans are refused as they are; of fluxes, tiles of PLIO.
     num_decoded = sum("decoded" in {decode(kind, file, seed) for seed in range(len(FLUXES))} for file in files)
-    assert num_decoded >= len(files) - 3
+    assert num_decoded >= len(files) - 7
 
     def feed(seed: int) -> str:
         whole = files[seed % len(files)]
+        if kind == "headers":
+            return decode(kind, mutate_cards(whole, seed), seed)
         packed = kind == "fluxes" and seed % 3 == 1
         data = noise(seed) if seed % 20 == 0 else mutations(whole, seed)
         return decode(kind, gzip.compress(data, 1) if packed else data, seed)

@@ -426,8 +426,8 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content, flaw in [
         (whole[:-2880], "is cut short"),
-        (b"", "is not FITS"),
-        (b"PAR1" + whole, "is not FITS"),
+        (b"", "is an empty file"),
+        (b"PAR1" + whole, "is not a FITS file"),
         (whole[:2880], "holds no binary table"),
         (whole.replace(b"'H_BETA_FLUX'", b"'H_GAMMA_FLU'", 1), "has no column H_BETA_FLUX"),
         (whole.replace(b"NAXIS1  =                   6", b"NAXIS1  =                   7", 1), "is damaged"),

@@ -4,6 +4,7 @@ import io
 import math
 import struct
 import threading
+import tracemalloc
 import warnings
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from metalight.cutouts.checks import find_picture_flaw, is_one_colour
 from metalight.errors import ImageError
 from metalight.images import crop_square, decode_image, find_flaw, is_grey, resize_area
 from metalight.images import decode as decode_module
@@ -73,19 +75,19 @@ def test_pngs_of_16_bits_are_refused(channels: int) -> None:
     if channels == 3:
         head = b"IHDR" + struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
         data = data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
-    with pytest.raises(ImageError, match=r"^has 16 bits a channel; save it with 8"):
+    with pytest.raises(ImageError, match=r"^has more than 8 bits a channel; save it with 8"):
         decode_image(data)
 
 
 def test_an_animation_is_refused() -> None:
     pictures = [Image.fromarray(make_pixels(4, 4, 3, seed=seed)) for seed in range(3)]
-    with pytest.raises(ImageError, match=r"^is an animation of 3 pictures; save the one that shows the galaxy$"):
+    with pytest.raises(ImageError, match="several pictures"):
         decode_image(encode(pictures[0], save_all=True, append_images=pictures[1:]))
 
 
 def test_a_jpeg_of_several_pictures_is_refused() -> None:
     pictures = [Image.fromarray(make_pixels(8, 8, 3, seed=seed)) for seed in range(2)]
-    with pytest.raises(ImageError, match=r"^is a file of 2 pictures; save the one that shows the galaxy$"):
+    with pytest.raises(ImageError, match="several pictures"):
         decode_image(encode(pictures[0], "MPO", save_all=True, append_images=pictures[1:]))
 
 
@@ -145,11 +147,95 @@ def test_the_orientation_of_exif_is_not_applied() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"these are words, not an image", encode(Image.new("RGB", (4, 4)), "GIF"), b"\xff\xd8"]
+    "data", [b"these are words, not an image", encode(Image.new("RGB", (4, 4)), "PPM"), b"\xff\xd8"]
 )
 def test_other_files_are_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match=r"^is not a JPEG or PNG image$"):
+    with pytest.raises(ImageError, match="is not a picture that can be read"):
         decode_image(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("TIFF", {}),
+        ("BMP", {}),
+        ("WEBP", {"lossless": True, "exact": True}),
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_lossless_pictures_of_every_kind_are_decoded_exactly(kind: str, options: dict[str, Any], mode: str) -> None:
+    pixels = make_pixels(9, 7, 4)
+    image = Image.fromarray(pixels).convert(mode) if mode != "RGBA" else Image.fromarray(pixels)
+    expected = decode_image(encode(image))
+    np.testing.assert_array_equal(decode_image(encode(image, kind, **options)), expected)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP"])
+def test_palettes_of_every_kind_are_looked_up(kind: str) -> None:
+    palette, codes = make_pixels(256, 3), make_pixels(8, 8)
+    image = Image.fromarray(codes, "L")
+    image.putpalette(palette.tobytes())
+    np.testing.assert_array_equal(decode_image(encode(image, kind)), palette[codes])
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_several_pictures_in_a_file_of_any_kind_are_refused(kind: str) -> None:
+    pictures = [Image.fromarray(make_pixels(8, 8, 3, seed=seed)) for seed in range(3)]
+    with pytest.raises(ImageError, match="several pictures"):
+        decode_image(encode(pictures[0], kind, save_all=True, append_images=pictures[1:]))
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "reason"),
+    [
+        (Image.fromarray(np.zeros((4, 4), np.uint16)), {}, "more than 8 bits"),
+        (Image.fromarray(np.zeros((4, 4), np.float32)), {}, "more than 8 bits"),
+        (Image.new("RGB", (8, 8)), {"compression": "jpeg"}, "compressed TIFF"),
+        (Image.new("RGB", (8, 8)), {"compression": "tiff_lzw"}, "compressed TIFF"),
+        (Image.new("RGB", (8, 8)), {"tiffinfo": {274: 6}}, "rotated"),
+        (Image.new("CMYK", (8, 8)), {}, "has the colours CMYK"),
+        (Image.new("LAB", (8, 8)), {}, "has the colours LAB"),
+    ],
+)
+def test_tiffs_whose_levels_would_be_guessed_are_refused(image: Any, options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        decode_image(encode(image, "TIFF", **options))
+
+
+def add_scans(data: bytes, num_scans: int) -> bytes:
+    """A progressive JPEG whose last scan is there many times."""
+    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    return data[:end] + data[start:end] * num_scans + data[end:]
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(Image.fromarray(make_pixels(64, 64, 3)), "JPEG", progressive=True)
+    decode_image(data)
+    monkeypatch.setattr("PIL.Image.open", lambda *arguments, **options: pytest.fail("decoded"))
+    monkeypatch.setattr("simplejpeg.decode_jpeg", lambda *arguments, **options: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match="scans"):
+        decode_image(add_scans(data, 500))
+    assert "scans" in find_picture_flaw(add_scans(data, 500), width=64, height=64)
+    assert not is_one_colour(add_scans(data, 500))
+
+
+def add_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG with another chunk behind its header."""
+    chunk = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return data[:33] + chunk + data[33:]
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_texts_in_a_png_that_unpack_to_gigabytes_are_never_unpacked(kind: bytes) -> None:
+    packed = zlib.compress(bytes(100_000_000), 9)
+    content = {b"zTXt": b"k\0\0", b"iTXt": b"k\0\1\0\0\0", b"iCCP": b"k\0\0"}[kind] + packed
+    data = add_chunk(encode(Image.fromarray(make_pixels(8, 8, 3))), kind, content)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="unpacks to many megabytes"):
+        decode_image(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 def test_an_empty_file_is_refused() -> None:
@@ -186,8 +272,8 @@ def test_a_png_with_damaged_bytes_is_refused() -> None:
         decode_image(bytes(data))
 
 
-@given(st.binary(max_size=60), st.integers(0, 400), st.sampled_from(["PNG", "JPEG"]))
-@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 400), st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]))
+@settings(max_examples=300, deadline=None)
 def test_no_bytes_bring_out_any_other_error_or_a_warning(noise: bytes, place: int, kind: str) -> None:
     data = bytearray(encode(Image.fromarray(make_pixels(12, 12, 3)), kind))
     data[place : place + len(noise)] = noise

@@ -108,7 +108,7 @@ def test_images_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path) 
     assert report.refused["object_id"].tolist() == [7, 6, 5, 4, 3]
     assert report.refused["path"].tolist() == ["7.png", "6.png", "5.png", "4.png", "3.jpg"]
     assert reasons(report.refused) == {
-        3: "is not a JPEG or PNG image",
+        3: "is not a picture that can be read (JPEG, PNG, TIFF, WEBP, BMP, GIF)",
         4: "is cut short: it does not decode whole",
         5: "is blank: every pixel has the same value",
         6: "is an empty file",

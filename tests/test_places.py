@@ -226,7 +226,7 @@ def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
     for name, words, message in (
         ("recipe.toml", None, "recipe.toml cannot be read: Permission denied. Mend that first."),
         ("catalog.csv", None, "catalog.csv cannot be read: Permission denied. Mend that, or name another file."),
-        ("images", None, "images cannot be read: Permission denied. Mend that"),
+        ("images", None, "images cannot be read: Permission denied."),
         ("run", None, "run cannot be used: Permission denied. Mend that and give the same command again."),
         ("run/model", predict, "config.json cannot be used: Permission denied. Mend that and give"),
         ("run/model/config.json", predict, "config.json cannot be read as a model's description: Permission denied;"),

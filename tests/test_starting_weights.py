@@ -317,7 +317,7 @@ def test_a_run_with_weights_in_the_hub_s_cache_needs_no_network(sample: Path) ->
         ("truncated", "the file is cut short"),
         ("no images", "holds no image files"),
         ("other source", "The images have the source 'hst', but the model was trained on 'simulated'."),
-        ("FITS", "The images are FITS files, but the model was trained on JPEG or PNG"),
+        ("FITS", "The images are FITS files, but the model was trained on pictures such as JPEG"),
     ],
 )
 def test_a_prediction_is_refused_before_torch(tmp_path: Path, case: str, expected: str) -> None:

@@ -8,15 +8,24 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 """Files whose levels are meant for the eye."""
 
-FITS_SUFFIXES = (".fits", ".fit", ".fits.gz", ".fits.fz")
+FITS_SUFFIXES = tuple(plain + packed for plain in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".fz"))
 """Files of fluxes; plain, gzipped, or with compressed images inside."""
 
 IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *FITS_SUFFIXES)
 """Suffixes of image files, in any case."""
 
+OTHER_SUFFIXES = (
+    *(".apng", ".avif", ".heic", ".heif", ".j2k", ".jp2", ".jpx", ".jxl", ".jxr", ".pbm", ".pgm", ".pnm", ".ppm"),
+    *(".dng", ".exr", ".ico", ".pcx", ".psd", ".qoi", ".tga", ".xcf"),
+    *(".asdf", ".h5", ".hdf5", ".npy", ".npz"),
+    *(plain + packed for plain in (".fits", ".fit", ".fts") for packed in (".bz2", ".xz", ".z", ".zip", ".zst")),
+)
+"""Suffixes of images that are not read, so that nobody wonders where they are."""
+
+_ALL_SUFFIXES = frozenset((*IMAGE_SUFFIXES, *OTHER_SUFFIXES))
 _JOINED = re.compile(r"(.*)\{(.*)\}(.*)", re.DOTALL)
 
 
@@ -31,9 +40,20 @@ def has_fits(paths: Iterable[str]) -> bool:
 
 
 def cut_suffix(name: str) -> str:
-    """A name without the suffix of an image file; `5.fits.gz` loses both of its parts."""
-    longest = max((suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), key=len, default="")
-    return name[: len(name) - len(longest)]
+    """A name without the suffix of an image file, read or not; `5.fits.gz` loses both of its parts."""
+    for num_parts in (2, 1):
+        parts = name.rsplit(".", num_parts)
+        if len(parts) == num_parts + 1 and "".join(f".{part.lower()}" for part in parts[1:]) in _ALL_SUFFIXES:
+            return parts[0]
+    return name
+
+
+def find_other_suffix(name: str) -> str:
+    """The suffix of an image that is not read, in small letters; empty for other names."""
+    folded = name.lower()
+    if not folded.endswith(OTHER_SUFFIXES):
+        return ""
+    return max((suffix for suffix in OTHER_SUFFIXES if folded.endswith(suffix)), key=len)
 
 
 def has_marks(path: str) -> bool:

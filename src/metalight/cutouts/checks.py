@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from metalight.jpeg_file import MOST_SCANS, has_too_many_scans
 from metalight.store import RefusalKind
 from metalight.web import Answer, Verdict
 
@@ -81,6 +82,8 @@ def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:
     """Why a JPEG file is not the picture that was asked for, as a clause; empty if it is."""
     import simplejpeg
 
+    if has_too_many_scans(data):
+        return f"the picture has more than {MOST_SCANS} scans"
     try:
         actual_height, actual_width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if (actual_width, actual_height) != (width, height):
@@ -105,6 +108,8 @@ def is_one_colour(data: bytes) -> bool:
     """Whether a file is a whole JPEG picture of which all pixels are alike."""
     import simplejpeg
 
+    if has_too_many_scans(data):
+        return False
     try:
         pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
     except ValueError:

@@ -6,7 +6,6 @@ BAND1, …, in an order of its own, and says OVERLAP = F where it has no images.
 images could not be tried live: undefined values and zeros are both taken for that.
 """
 
-import io
 import math
 import threading
 import warnings
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from metalight.cutouts.checks import GOOD, ImageVerdict, judge_status
+from metalight.fits_file import FitsError, check_tiles, find_images, load_celestial, open_fits
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -53,6 +53,8 @@ def judge_fits(answer: Answer, asked: AskedCutout, *, bands: str, num_planes: in
             return _judge_file(answer.body, asked, bands, num_planes)
         except MemoryError:
             raise
+        except FitsError as error:
+            return _refuse(f"the FITS file {error}")
         except Exception:  # astropy has no common error for broken files: KeyError, TypeError and more
             return _refuse("the FITS file is damaged: it does not decode")
 
@@ -60,37 +62,37 @@ def judge_fits(answer: Answer, asked: AskedCutout, *, bands: str, num_planes: in
 def _judge_file(data: bytes, asked: AskedCutout, bands: str, num_planes: int) -> ImageVerdict:
     from astropy.io import fits
 
-    with fits.open(io.BytesIO(data), memmap=False, lazy_load_hdus=False) as units:
-        if units[0].header.get("OVERLAP") is False:
-            return _refuse_place("the survey has no images there, says the service")
-        images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2]
-        if len(images) != 1:
-            return _refuse(f"the FITS file holds {len(images)} images, where one was asked for")
-        unit = images[0]
-        planes = tuple(unit.shape[:-2])
-        if math.prod(planes) != num_planes:
-            return _refuse(f"the FITS file has {math.prod(planes)} planes, where {num_planes} were asked for")
-        height, width = unit.shape[-2:]
-        if (width, height) != (asked.width, asked.height):
-            asked_for = f"{asked.width} × {asked.height} were asked for"
-            return _refuse(f"the FITS file is {width} × {height} px, where {asked_for}")
-        num_bytes = math.prod(unit.shape) * abs(int(unit.header["BITPIX"])) // 8
-        if int(unit.fileinfo()["datLoc"]) + num_bytes > len(data):
-            return _refuse("the FITS file is cut short: it does not decode whole")
-        named = unit.header.get("BANDS", "")
-        if bands and isinstance(named, str) and named and sorted(named) != sorted(bands):
-            return _refuse(f"the FITS file has the bands '{named[:50]}', where '{bands}' were asked for")
-        flaw = _find_place_flaw(unit.header, asked)
-        return _refuse(flaw) if flaw else _judge_values(np.asarray(unit.data).reshape(num_planes, height, width))
+    units = open_fits(data)
+    if units[0].header.get("OVERLAP") is False:
+        return _refuse_place("the survey has no images there, says the service")
+    images = find_images(units)
+    if len(images) != 1:
+        return _refuse(f"the FITS file holds {len(images)} images, where one was asked for")
+    unit = units[images[0]]
+    planes = tuple(unit.shape[:-2])
+    if math.prod(planes) != num_planes:
+        return _refuse(f"the FITS file has {math.prod(planes)} planes, where {num_planes} were asked for")
+    height, width = unit.shape[-2:]
+    if (width, height) != (asked.width, asked.height):
+        asked_for = f"{asked.width} × {asked.height} were asked for"
+        return _refuse(f"the FITS file is {width} × {height} px, where {asked_for}")
+    named = unit.header.get("BANDS", "")
+    if bands and isinstance(named, str) and named and sorted(named) != sorted(bands):
+        return _refuse(f"the FITS file has the bands '{named[:50]}', where '{bands}' were asked for")
+    flaw = _find_place_flaw(unit.header, asked)
+    if flaw:
+        return _refuse(flaw)
+    if isinstance(unit, fits.CompImageHDU):
+        check_tiles(data, images[0])
+    return _judge_values(np.asarray(unit.data).reshape(num_planes, height, width))
 
 
 def _find_place_flaw(header: Any, asked: AskedCutout) -> str:
     """Why an image of this size is not of the place and scale asked for, as a clause; empty if it is."""
-    from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_scales
 
-    wcs = WCS(header, naxis=2)
-    if not wcs.has_celestial:
+    wcs = load_celestial(header)
+    if wcs is None:
         return "the FITS file does not tell where on the sky it is (no WCS)"
     scales = 3600 * np.asarray(proj_plane_pixel_scales(wcs), dtype=np.float64)
     wanted = asked.pixel_scale_arcsec

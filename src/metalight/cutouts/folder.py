@@ -1,15 +1,17 @@
-"""Which image file belongs to which galaxy, from a folder of JPEG and PNG files, or of FITS files.
+"""Which image file belongs to which galaxy, from a folder of pictures, or of FITS files.
 
 A file belongs to a galaxy if its name without the suffix is the galaxy's identifier, or if a column of the catalogue
-names it; `galaxy_files` says how, also for FITS files of single bands. Sub-folders are searched too; linked
-sub-folders are not, and links that lead out of the folder are refused. Wherever it is in doubt whose image a file is,
-every galaxy concerned is refused: one galaxy's image is never used with another's label.
+names it; `galaxy_files` says how, also for FITS files of single bands. Sub-folders are searched too, and links are
+followed. A name in the catalogue may lead anywhere: it is a path relative to the folder, or an absolute one. Wherever
+it is in doubt whose image a file is, every galaxy concerned is refused: one galaxy's image is never used with another's
+label.
 """
 
 import hashlib
 import json
+import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.cutouts.galaxy_files import (
-    NO_IMAGE_FILE,
-    Candidate,
-    choose_bands,
-    choose_files,
-    group_by_galaxy,
-    group_by_name,
+from metalight.cutouts.galaxy_files import Candidate, choose_bands, choose_files, group_by_galaxy, group_by_name
+from metalight.cutouts.scan import (
+    IS_NOT_THERE,
+    FolderListing,
+    ImageFile,
+    as_text,
+    describe_named,
+    has_image_name,
+    list_folder,
 )
-from metalight.cutouts.scan import ImageFile, as_text, find_path_flaw, scan_files
 from metalight.errors import ImageError, explain_system, shorten
 from metalight.identifiers import find_identifier_flaw, is_own_key, key_of, name_of
 from metalight.image_files import IMAGE_SUFFIXES, join_paths
@@ -40,7 +43,7 @@ class FoundCutouts:
     """The image files of galaxies, and the galaxies or files that are left out."""
 
     found: pd.DataFrame
-    """Columns object_id, path (relative to the folder, with `/`), num_bytes, modified_ns; one row a galaxy.
+    """Columns object_id, path (with `/`; relative to the folder, or absolute), num_bytes, modified_ns; a row a galaxy.
 
     Of a galaxy with a file for each band, `path` is theirs as of `image_files.join_paths`, `num_bytes` their sum, and
     `modified_ns` a number that changes whenever one of them does.
@@ -66,8 +69,8 @@ def find_cutouts(
     Args:
         folder: Folder of image files, searched with its sub-folders.
         object_ids: Keys of the galaxies, each once.
-        file_names: One path relative to `folder` for each galaxy; without it, files are found by identifier. Where
-            each band is a file of its own, `{band}` stands for the band.
+        file_names: One path for each galaxy, relative to `folder` or absolute; without it, files are found by
+            identifier. Where each band is a file of its own, `{band}` stands for the band.
         bands: The bands wanted of FITS files.
 
     Raises:
@@ -75,19 +78,21 @@ def find_cutouts(
         ValueError: An identifier is there twice, is not an integer, or the two arguments differ in length.
     """
     ids = _check_ids(object_ids, file_names)
-    files = scan_files(folder)
+    listing = list_folder(folder)
     if file_names is None:
-        groups = group_by_galaxy(files, bands, ids)
+        _check_any(folder, listing)
+        groups = group_by_galaxy(listing.files, bands, ids)
         candidates = [choose_files(groups.get(object_id), bands) for object_id in ids]
     else:
-        candidates = _match_names(ids, file_names, files, bands)
-    sorted_out = _SortedOut(folder)
+        candidates = _match_names(ids, file_names, folder, bands)
+    sorted_out = _SortedOut(listing)
     for object_id, candidate in zip(ids, candidates, strict=True):
         sorted_out.add(object_id, candidate)
     if ids and not sorted_out.found:
-        raise ImageError(_explain_none_found(folder, ids, files, sorted_out.refused, bands))
-    used = {file.path for candidate in candidates for file in candidate.files}
-    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), len(files) - len(used))
+        raise ImageError(_explain_none_found(folder, ids, listing.files, sorted_out.refused, bands))
+    used = {os.path.normpath(file.location) for candidate in candidates for file in candidate.files}
+    unused = sum(os.path.normpath(file.location) not in used for file in listing.files)
+    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("int64"), unused)
 
 
 def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> FoundCutouts:
@@ -102,24 +107,32 @@ def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> Foun
     Raises:
         ImageError: The folder cannot be read, has no image files, or none that can be used.
     """
-    files = scan_files(folder)
-    groups = group_by_name(files, bands)
-    sorted_out = _SortedOut(folder)
+    listing = list_folder(folder)
+    _check_any(folder, listing)
+    groups = group_by_name(listing.files, bands)
+    sorted_out = _SortedOut(listing)
     flaws = {name: _find_name_flaw(name) for name in groups}
     for name, flaw in flaws.items():
         if flaw:
-            sorted_out.refused += [(None, file.path, flaw) for file in groups[name].list_all()]
+            files = [*groups[name].list_images(), *groups[name].other]
+            sorted_out.refused += [(None, file.path, file.flaw or flaw) for file in files]
+    sorted_out.refused += [(None, path, "is a link to nothing") for path in listing.dead_links]
     for name in sorted((name for name, flaw in flaws.items() if not flaw), key=_order):
         candidate = choose_files(groups[name], bands)
         if not candidate.reason:
             sorted_out.add(key_of(name), candidate)
         # Without a catalogue the rows are files: of two files for one galaxy, both are listed.
-        for file in candidate.files if candidate.reason else ():
-            sorted_out.add(key_of(name), Candidate((file,), candidate.reason))
+        for file in candidate.files if candidate.reason else groups[name].other:
+            sorted_out.add(key_of(name), Candidate((file,), file.flaw or candidate.reason))
     if not sorted_out.found:
         raise ImageError(_explain_none_listed(folder, sorted_out.refused, bands))
-    used = sum(len(group.list_all()) for group in groups.values())
-    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), len(files) - used)
+    used = {file.path for group in groups.values() for file in (*group.list_images(), *group.other)}
+    return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), len(listing.files) - len(used))
+
+
+def _check_any(folder: Path, listing: FolderListing) -> None:
+    if not listing.files:
+        raise ImageError(f"{folder} holds no image files; their names must end with {', '.join(IMAGE_SUFFIXES)}.")
 
 
 def _find_name_flaw(name: str) -> str:
@@ -140,20 +153,23 @@ def _order(name: str) -> tuple[bool, int, str]:
 class _SortedOut:
     """Rows found and rows refused, while they are being told apart."""
 
-    def __init__(self, folder: Path) -> None:
-        self._root = folder.resolve()
+    def __init__(self, listing: FolderListing) -> None:
+        self._dead_links = listing.dead_links
         self.found: list[tuple[int, str, int, int]] = []
         self.refused: list[tuple[int | None, str, str]] = []
 
     def add(self, object_id: int, candidate: Candidate) -> None:
-        path = candidate.files[0].path if candidate.files else candidate.named
-        if candidate.reason:
-            self.refused.append((object_id, path, candidate.reason))
-            return
-        flaw = next((flaw for flaw in (find_path_flaw(file, self._root) for file in candidate.files) if flaw), "")
+        flawed = next((file for file in candidate.files if file.flaw), None)
+        flaw = candidate.reason or (flawed.flaw if flawed else "")
+        first = candidate.files[0] if candidate.files else None
+        shown = first if candidate.reason else flawed or first
+        path = shown.path if shown else candidate.named
+        if flaw == IS_NOT_THERE and self._dead_links:
+            flaw += f"; {self._dead_links[0]} is a link to nothing"
+        stats: list[os.stat_result] = []
         if not flaw:
             try:
-                stats = [file.entry.stat() for file in candidate.files]
+                stats = [os.stat(file.location) for file in candidate.files]  # noqa: PTH116 (of millions of files)
             except OSError as error:
                 flaw = f"cannot be read: {explain_system(error)}"
         if flaw:
@@ -194,18 +210,15 @@ def _combine(modified_ns: list[int]) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _match_names(
-    ids: list[int], names: Sequence[str | None], files: list[ImageFile], bands: Sequence[str]
-) -> list[Candidate]:
-    # Names are looked up in the listing, never opened: nothing outside the folder can be reached by a name.
-    by_path = {file.path: file for file in files if file.is_utf8}
-    candidates = [_find_name(name, by_path.get, bands) for name in names]
-    users: dict[str, list[int]] = defaultdict(list)
+def _match_names(ids: list[int], names: Sequence[str | None], folder: Path, bands: Sequence[str]) -> list[Candidate]:
+    candidates = [_find_name(name, folder, bands) for name in names]
+    keys = [[file.identify() for file in candidate.files] for candidate in candidates]
+    users: dict[tuple[int, int] | str, list[int]] = defaultdict(list)
     for row in sorted(range(len(ids)), key=ids.__getitem__):
-        for file in candidates[row].files:
-            users[file.path].append(ids[row])
+        for key in keys[row]:
+            users[key].append(ids[row])
     for row, candidate in enumerate(candidates):
-        shared = next((users[file.path] for file in candidate.files if len(users[file.path]) > 1), None)
+        shared = next((users[key] for key in keys[row] if len(users[key]) > 1), None)
         if shared:
             other = shared[1] if shared[0] == ids[row] else shared[0]
             more = f", and for {len(shared) - 2} more" if len(shared) > 2 else ""
@@ -213,20 +226,18 @@ def _match_names(
     return candidates
 
 
-def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands: Sequence[str]) -> Candidate:
+def _find_name(name: str | None, folder: Path, bands: Sequence[str]) -> Candidate:
     if not isinstance(name, str) or not name.strip():
         return Candidate(reason="the catalogue names no file")
-    path = PurePosixPath(name)
-    named = as_text(name)
-    if path.is_absolute() or ".." in path.parts:
-        return Candidate(reason="the file's name must be a path inside the folder, without '..'", named=named)
-    if not name.lower().endswith(IMAGE_SUFFIXES):
-        return Candidate(reason=f"the file's name does not end with {', '.join(IMAGE_SUFFIXES)}", named=named)
-    if _ANY_BAND in name:
-        found = {band: find(str(path).replace(_ANY_BAND, band)) for band in bands}
-        return choose_bands({band: [file] for band, file in found.items() if file is not None}, bands)
-    file = find(str(path))
-    return Candidate((file,)) if file else Candidate(reason=NO_IMAGE_FILE, named=named)
+    if not has_image_name(name):
+        reason = f"the file's name does not end with {', '.join(IMAGE_SUFFIXES)}"
+        return Candidate(reason=reason, named=as_text(name))
+    path = str(PurePosixPath(name))
+    if _ANY_BAND in path:
+        files = {band: describe_named(folder, path.replace(_ANY_BAND, band)) for band in bands}
+        return choose_bands({band: [file] for band, file in files.items() if file.flaw != IS_NOT_THERE}, bands)
+    file = describe_named(folder, path)
+    return Candidate(reason=IS_NOT_THERE, named=file.path) if file.flaw == IS_NOT_THERE else Candidate((file,))
 
 
 def _explain_none_listed(folder: Path, refused: list[tuple[int | None, str, str]], bands: Sequence[str]) -> str:
@@ -244,7 +255,7 @@ def _explain_none_found(
     refused: list[tuple[int | None, str, str]],
     bands: Sequence[str],
 ) -> str:
-    other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
+    other = next((row for row in refused if not row[2].startswith(IS_NOT_THERE)), None)
     if other:
         object_id, path, reason = other
         galaxy = "" if object_id is None else f"galaxy {name_of(object_id)}, "
@@ -252,11 +263,11 @@ def _explain_none_found(
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
             f"{galaxy}{path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
-    of_bands = f", and the bands ({', '.join(bands)})" if files[0].is_fits else ""
+    of_bands = f", and the bands ({', '.join(bands)})" if files and files[0].is_fits else ""
+    like = f"files there are named like '{files[0].path}'" if files else "there are no images there"
     looks = name_of(ids[0])
     of_bands += "; an identifier with '/' is a path below the folder" if "/" in looks else ""
     return (
-        f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{shorten(looks)}'; check the columns of identifiers and of file "
-        f"names{of_bands}."
+        f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: {like}, ids look like "
+        f"'{shorten(looks)}'; check the columns of identifiers and of file names{of_bands}."
     )

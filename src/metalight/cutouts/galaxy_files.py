@@ -1,6 +1,6 @@
 """Which files together are the image of a galaxy.
 
-An image is one file, JPEG, PNG or FITS, named `ID.suffix`; or one FITS file for each band, named `ID_BAND`, `ID-BAND`
+An image is one file, a picture or FITS, named `ID.suffix`; or one FITS file for each band, named `ID_BAND`, `ID-BAND`
 or `ID.BAND`, or `BAND` in a folder `ID`. An identifier may have dots, blanks and any other sign of a file's name; one
 with a slash is a path below the folder, `field/7.jpg`. Names of bands are taken as they are spelled. Files of bands
 that are not asked for play no part. Wherever several files could be meant, or several galaxies, none is used.
@@ -14,12 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from metalight.cutouts.scan import ImageFile
+from metalight.cutouts.scan import IS_NOT_THERE, ImageFile
 from metalight.identifiers import name_of
 from metalight.image_files import cut_suffix, has_marks
-
-NO_IMAGE_FILE = "no image file"
-"""Why a galaxy without a file is refused."""
 
 _BEFORE_BAND = ("_", "-", ".")
 
@@ -40,15 +37,20 @@ class GalaxyFiles:
 
     whole: list[ImageFile] = field(default_factory=list)
     by_band: dict[str, list[ImageFile]] = field(default_factory=lambda: defaultdict(list))
+    other: list[ImageFile] = field(default_factory=list)
+    """What is not an image that is read: of no account where there is one."""
     doubt: str = ""
     """Why a file may be another galaxy's; empty if none may."""
 
     def add(self, file: ImageFile, band: str) -> None:
         """Take a file of a band, or of the whole image where `band` is empty."""
-        (self.by_band[band] if band else self.whole).append(file)
+        if not file.is_image:
+            self.other.append(file)
+        else:
+            (self.by_band[band] if band else self.whole).append(file)
 
-    def list_all(self) -> list[ImageFile]:
-        """Every file, those of whole images first."""
+    def list_images(self) -> list[ImageFile]:
+        """Every image file, those of whole images first."""
         return self.whole + [file for files in self.by_band.values() for file in files]
 
 
@@ -125,16 +127,29 @@ def group_by_name(files: Iterable[ImageFile], bands: Sequence[str]) -> dict[str,
 
 def choose_files(group: GalaxyFiles | None, bands: Sequence[str]) -> Candidate:
     """The one file of a galaxy, or its file of each band; a reason against all of them if that is in doubt."""
-    files = group.list_all() if group else []
-    if group is None or not files:
-        return Candidate(reason=NO_IMAGE_FILE)
+    if group is None:
+        return Candidate(reason=IS_NOT_THERE)
     if group.doubt:
-        return Candidate(tuple(files), group.doubt)
-    if len(group.whole) > 1 or (group.whole and group.by_band):
+        return Candidate(tuple(group.list_images()), group.doubt)
+    whole, by_band = _drop_same(group.whole), {band: _drop_same(files) for band, files in group.by_band.items()}
+    files = whole + [file for of_band in by_band.values() for file in of_band]
+    if not files:
+        return Candidate(tuple(group.other), group.other[0].flaw if group.other else IS_NOT_THERE)
+    if len(whole) > 1 or (whole and by_band):
         named = " and ".join(file.path for file in files[:3])
         reason = f"has {len(files)} image files, and which is right cannot be known: {named}"
         return Candidate(tuple(files), reason)
-    return Candidate(tuple(files)) if group.whole else choose_bands(group.by_band, bands)
+    return Candidate(tuple(files)) if whole else choose_bands(by_band, bands)
+
+
+def _drop_same(files: list[ImageFile]) -> list[ImageFile]:
+    """The files without those that are one of the others by another path, as links are."""
+    if len(files) < 2:
+        return files
+    kept: dict[object, ImageFile] = {}
+    for file in files:
+        kept.setdefault(file.identify(), file)
+    return list(kept.values())
 
 
 def choose_bands(by_band: dict[str, list[ImageFile]], bands: Sequence[str]) -> Candidate:

@@ -154,7 +154,7 @@ def choose_planes(planes: list[Plane], bands: Sequence[str], file_bands: Sequenc
 
 
 def choose_plane(planes: list[Plane], band: str, bands: Sequence[str]) -> Plane:
-    """The plane of one band from a file named for it; beside an uncertainty or a mask, the one called SCI counts.
+    """The plane of one band from a file named for it.
 
     Raises:
         ImageError: The file says that it is of another band, or has several images and does not say which it is.
@@ -165,10 +165,9 @@ def choose_plane(planes: list[Plane], band: str, bands: Sequence[str]) -> Plane:
     other = next((label for label in labels if label and label != band), "")
     if other:
         raise ImageError(f"names its band {other}, though a file is named for the band {band}")
-    science = [plane for plane in planes if "SCI" in plane.labels] if len(planes) > 1 else planes
-    if len(science) != 1:
+    if len(planes) != 1:
         raise ImageError(f"has {len(planes)} planes, and which is the band {band} is not stated")
-    return science[0]
+    return planes[0]
 
 
 def _match_band(plane: Plane, bands: Sequence[str]) -> str:

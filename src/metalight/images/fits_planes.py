@@ -1,23 +1,22 @@
 """The planes of a FITS file: every two-dimensional image in it, those of cubes one by one.
 
-Sizes that a header states are held against the file before any value is read, so that no file can take more memory
-than it has bytes. Values are read as they are meant: BSCALE, BZERO and BLANK applied, either order of bytes, compressed
-images unpacked. Tables and spectra beside the images are passed over.
+`fits_file` checks the sizes that a header states against the file. Values are read as they are meant: BSCALE, BZERO and
+BLANK applied, either order of bytes, compressed images unpacked. Tables, spectra, masks and weights beside the images
+are passed over.
 """
 
-import io
 import math
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from metalight.errors import ImageError
+from metalight.fits_file import FitsError, check_tiles, find_images, open_fits, unpack_gzip
 
 Plane32 = npt.NDArray[np.float32]
 
@@ -32,7 +31,6 @@ MAX_PLANES = 64
 
 _IS_TOO_LARGE = f"is too large: more than {MAX_FITS_BYTES // 1_000_000} MB"
 _IS_DAMAGED = "is damaged: it does not decode"
-_IS_CUT_SHORT = "is cut short: it does not decode whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +58,18 @@ def open_planes(data: bytes) -> list[Plane]:
     """
     from astropy.io import fits
 
-    if not data:
-        raise ImageError("is an empty file")
-    data = _unpack(data) if data.startswith(b"\x1f\x8b") else data
-    if not data.startswith(b"SIMPLE  ="):
-        raise ImageError("is not a FITS file")
+    try:
+        data = unpack_gzip(data, MAX_FITS_BYTES) if data.startswith(b"\x1f\x8b") else data
+        units = open_fits(data, scale_images=False)
+    except FitsError as error:
+        raise ImageError(str(error)) from error
     planes: list[Plane] = []
-    units = fits.open(io.BytesIO(data), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False)
-    for index, unit in enumerate(units):
-        if isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU) and unit.is_image:
-            planes += _list_planes(unit, index, data, isinstance(unit, fits.CompImageHDU))
+    for index in (images := find_images(units)):
+        unit = units[index]
+        is_compressed = isinstance(unit, fits.CompImageHDU)
+        # A header without an image of its own, in front of the only image, tells of that one.
+        of_file = units[0].header if len(images) == 1 and index > 0 else None
+        planes += _list_planes(unit, of_file, cache(partial(_check_tiles, data, index)) if is_compressed else None)
     if not planes:
         raise ImageError("holds no image")
     if len(planes) > MAX_PLANES:
@@ -77,18 +77,17 @@ def open_planes(data: bytes) -> list[Plane]:
     return planes
 
 
-def _list_planes(unit: Any, index: int, data: bytes, is_compressed: bool) -> list[Plane]:
+def _list_planes(unit: Any, of_file: Any, check_tiles_once: Callable[[], None] | None) -> list[Plane]:
     shape = tuple(int(length) for length in unit.shape)
-    if len(shape) < 2 or 0 in shape:
-        return []
     axes = _choose_axes(shape)
     num_planes = shape[axes[0]] if len(axes) == 3 else 1
     height, width = shape[axes[-2]], shape[axes[-1]]
-    _check_size(unit, shape, height * width, num_planes, data, is_compressed)
-    if is_compressed:
-        _check_tiles(unit, index, data)
+    _check_size(unit, shape, height * width, num_planes)
 
     def read(place: int) -> Plane32:
+        # Only of an image that is used: one beside it, such as a mask, may be as it likes.
+        if check_tiles_once:
+            check_tiles_once()
         key: list[int | slice] = [0] * len(shape)
         key[axes[-2]] = key[axes[-1]] = slice(None)
         if len(axes) == 3:
@@ -97,6 +96,8 @@ def _list_planes(unit: Any, index: int, data: bytes, is_compressed: bool) -> lis
         return _scale(raw, unit.header)
 
     labels = _read_labels(unit.header, num_planes)
+    if of_file is not None and num_planes == 1:
+        labels[0] += tuple(text for name in ("BAND", "FILTER") if (text := _read_text(of_file, name)))
     return [Plane(labels[place], (height, width), unit.header, partial(read, place)) for place in range(num_planes)]
 
 
@@ -111,38 +112,21 @@ def _choose_axes(shape: tuple[int, ...]) -> list[int]:
     return axes
 
 
-def _check_size(
-    unit: Any, shape: tuple[int, ...], num_pixels: int, num_planes: int, data: bytes, is_compressed: bool
-) -> None:
+def _check_size(unit: Any, shape: tuple[int, ...], num_pixels: int, num_planes: int) -> None:
     if num_pixels > MAX_PLANE_PIXELS:
         side = math.isqrt(MAX_PLANE_PIXELS)
         raise ImageError(f"is too large: more than {side} × {side} pixels a band")
     if num_planes > MAX_PLANES:
         raise ImageError(f"has {num_planes} planes, which are too many for bands")
-    num_bytes = math.prod(shape) * abs(int(unit.header["BITPIX"])) // 8
-    if num_bytes > MAX_FITS_BYTES:
+    if math.prod(shape) * abs(int(unit.header["BITPIX"])) // 8 > MAX_FITS_BYTES:
         raise ImageError(_IS_TOO_LARGE)
-    if not is_compressed and int(unit.fileinfo()["datLoc"]) + num_bytes > len(data):
-        raise ImageError(_IS_CUT_SHORT)
 
 
-def _check_tiles(unit: Any, index: int, data: bytes) -> None:
-    """Refuse tiles that claim more pixels than the image, or that gzip would blow up beyond it."""
-    from astropy.io import fits
-
-    num_pixels = math.prod(unit.shape)
-    if min(unit.tile_shape) < 1 or math.prod(unit.tile_shape) > num_pixels:
-        raise ImageError(_IS_DAMAGED)
-    with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True, lazy_load_hdus=False) as units:
-        table = units[index].data
-        names = ["GZIP_COMPRESSED_DATA"]
-        if str(unit.compression_type).startswith("GZIP"):
-            names.append("COMPRESSED_DATA")
-        for name in set(names) & set(table.names):
-            for tile in table[name]:
-                content = np.asarray(tile).astype(np.uint8).tobytes()
-                if content.startswith(b"\x1f\x8b"):
-                    _unpack(content, 8 * num_pixels)
+def _check_tiles(data: bytes, index: int) -> None:
+    try:
+        check_tiles(data, index)
+    except FitsError as error:
+        raise ImageError(str(error)) from error
 
 
 def _scale(raw: npt.NDArray[Any], header: Any) -> Plane32:
@@ -176,22 +160,3 @@ def _read_labels(header: Any, num_planes: int) -> list[tuple[str, ...]]:
 def _read_text(header: Any, name: str) -> str:
     value = header.get(name, "")
     return value.strip() if isinstance(value, str) else ""
-
-
-def _unpack(data: bytes, max_bytes: int = MAX_FITS_BYTES) -> bytes:
-    """What gzip packed, which may be several parts one after the other; no more than allowed is ever unpacked."""
-    parts: list[bytes] = []
-    room = max_bytes
-    try:
-        while data.startswith(b"\x1f\x8b"):
-            unpacker = zlib.decompressobj(wbits=31)
-            parts.append(unpacker.decompress(data, room + 1))
-            room -= len(parts[-1])
-            if room < 0:
-                raise ImageError(_IS_TOO_LARGE)
-            if not unpacker.eof:
-                raise ImageError(_IS_CUT_SHORT)
-            data = unpacker.unused_data
-    except zlib.error as error:
-        raise ImageError(_IS_DAMAGED) from error
-    return b"".join(parts)

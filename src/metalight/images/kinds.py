@@ -19,7 +19,7 @@ from metalight.images.quality import find_flaw, is_grey
 from metalight.images.resample import crop_square, resize_area
 from metalight.recipe import WORDS_ON_FETCHING, CutoutsSettings
 
-DECODING_VERSION = 2
+DECODING_VERSION = 3
 """Raised whenever the rules of decoding, checking or resizing change, so that nothing that older ones gave is used."""
 
 
@@ -34,7 +34,7 @@ class ImageKind:
     """Height and width of what they become, in pixels."""
 
     is_fits: bool
-    """Whether the files are FITS, or else JPEG and PNG."""
+    """Whether the files are FITS, or else pictures."""
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
@@ -90,7 +90,7 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
     if 0 < num_fits < len(found):
         raise ImageError(
             f"The images in {folder} are of two kinds: {num_fits} galaxies have FITS files, "
-            f"{len(found) - num_fits} JPEG or PNG. Keep one kind there."
+            f"{len(found) - num_fits} pictures. Keep one kind there."
         )
     if num_fits:
         return ImageKind(settings, side, is_fits=True)
@@ -110,7 +110,7 @@ def find_kind(folder: Path, found: pd.DataFrame, side: int, settings: CutoutsSet
     elif len(settings.bands) not in (1, 3):
         flaw = f"bands names {len(settings.bands)}, and such images have 3 in colour or 1 in grey"
     if flaw:
-        raise ImageError(f"The images in {folder} are JPEG or PNG, but [cutouts] {flaw}.")
+        raise ImageError(f"The images in {folder} are pictures, not FITS, but [cutouts] {flaw}.")
     return ImageKind(settings, side, is_fits=False)
 
 

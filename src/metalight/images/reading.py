@@ -24,7 +24,7 @@ from metalight.images.fits_planes import MAX_FITS_BYTES
 from metalight.images.kinds import ImageKind, decode_files
 from metalight.store import FileReader
 
-MAX_FILE_BYTES = 1_000_000_000
+MAX_FILE_BYTES = 400_000_000
 """Larger files are refused unread."""
 
 _FILES_A_BATCH = 16

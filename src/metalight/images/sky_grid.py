@@ -1,12 +1,12 @@
 """Where the pixels of FITS images lie on the sky, and one band brought onto the pixels of another."""
 
-import re
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from metalight.errors import ImageError
+from metalight.fits_file import load_celestial
 from metalight.images.fits_planes import Plane, Plane32
 
 _SAME_PLACE_PX = 0.05
@@ -15,11 +15,6 @@ _SAME_PLACE_PX = 0.05
 _LARGEST_RATIO = 1.01
 """Of the two sides of a pixel, where they must be equal."""
 
-# What tells places on the sky from the first two axes. Distortions within a cutout are left out: they are far below a
-# pixel, and the same for bands of one camera.
-_CARDS = re.compile(
-    r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(CD|PC)[12]_[12]|PV[12]_[0-4]|LONPOLE|LATPOLE|EQUINOX|RADESYS"
-)
 _ROWS_A_BLOCK = 256
 
 
@@ -29,7 +24,7 @@ class SkyGrid:
     def __init__(self, plane: Plane) -> None:
         self.shape = plane.shape
         self._header = plane.header
-        self._wcs: Any = _load_wcs(plane.header)
+        self._wcs: Any = load_celestial(plane.header)
 
     @property
     def pixel_scale_arcsec(self) -> float:
@@ -112,21 +107,3 @@ def _take_bilinear(values: Plane32, y: npt.NDArray[np.float64], x: npt.NDArray[n
     upper = values[top, left] * (1 - along) + values[top, right] * along
     lower = values[bottom, left] * (1 - along) + values[bottom, right] * along
     return np.where(is_inside, upper * (1 - down) + lower * down, np.nan)
-
-
-def _load_wcs(header: Any) -> Any:
-    """The celestial coordinates of the first two axes, or none if the header does not have them."""
-    from astropy.io import fits
-    from astropy.wcs import WCS
-
-    chosen = fits.Header()
-    for name in header:
-        if _CARDS.fullmatch(name):
-            value = header[name]
-            is_type = name.startswith("CTYPE") and isinstance(value, str)
-            chosen[name] = value.removesuffix("-SIP") if is_type else value
-    try:
-        wcs = WCS(chosen, naxis=2)
-        return wcs if wcs.has_celestial else None
-    except Exception:  # broken headers raise errors of many types; an image without places on the sky is still one
-        return None

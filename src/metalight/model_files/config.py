@@ -50,7 +50,7 @@ class ImageDescription(_Record):
     """The bands, 1 to 8, in the order of the pixels' channels: of colour pictures, red, green and blue."""
 
     is_fits: bool = False
-    """Whether they are made from FITS files, or else from JPEG and PNG."""
+    """Whether they are made from FITS files, or else from pictures."""
 
     picture_bands: tuple[str, ...] = ()
     """Of colour pictures: what red, green and blue are, where the channels are not these, in order."""

@@ -5,7 +5,7 @@ from metalight.model_files.config import ImageDescription
 
 
 def check_files_match(trained_on: ImageDescription, *, are_fits: bool) -> None:
-    """Refuse FITS files for a model of JPEG or PNG, and the other way round.
+    """Refuse FITS files for a model of pictures, and the other way round.
 
     Args:
         trained_on: The images that the model takes.
@@ -16,13 +16,14 @@ def check_files_match(trained_on: ImageDescription, *, are_fits: bool) -> None:
     """
     if are_fits and not trained_on.is_fits:
         raise PredictionError(
-            "The images are FITS files, but the model was trained on JPEG or PNG, and how fluxes became levels there "
-            "is not known. Take such images, or train on FITS files; [cutouts] stretch says what their fluxes become."
+            "The images are FITS files, but the model was trained on pictures such as JPEG, and how fluxes became "
+            "levels there is not known. Take such images, or train on FITS files; [cutouts] stretch says what their "
+            "fluxes become."
         )
     if trained_on.is_fits and not are_fits:
         raise PredictionError(
-            f"The images are JPEG or PNG, but the model was trained on FITS files of {', '.join(trained_on.channels)}; "
-            "take those."
+            "The images are pictures such as JPEG, but the model was trained on FITS files of "
+            f"{', '.join(trained_on.channels)}; take those."
         )
 
 

@@ -216,6 +216,20 @@ def _can_ask_again(run: RunFolder, recipe: Recipe) -> bool:
     return bool("kind" in refused and refused["kind"].isin(REFUSED_BY_SERVICES).any())
 
 
+def _have_named_files_changed(run: RunFolder, recipe: Recipe) -> bool:
+    """Whether files that the catalogue names, which may lie outside the folder, are not as they were."""
+    if recipe.cutouts.is_fetched or not recipe.catalog.file_name:
+        return False
+    galaxies, settings = load_table(run.catalog, missing_values=()), recipe.cutouts
+    object_ids = galaxies.frame["object_id"].to_numpy()
+    try:
+        found = find_cutouts(Path(settings.folder), object_ids, list_file_names(galaxies), bands=settings.bands).found
+    except ImageError:  # none is left: the stage says so
+        return True
+    known = load_table(run.cutouts, missing_values=()).frame
+    return any(known[name].tolist() != found[name].tolist() for name in ("path", "num_bytes", "modified_ns"))
+
+
 CUTOUTS_STAGE = Stage(
     "cutouts",
     after=("catalog",),
@@ -224,5 +238,5 @@ CUTOUTS_STAGE = Stage(
     inputs=_cutouts_inputs,
     outputs=lambda run: [run.cutouts, run.refused("cutouts")],
     beside=lambda run: [run.sizes],
-    has_more=_can_ask_again,
+    has_more=lambda run, recipe: _can_ask_again(run, recipe) or _have_named_files_changed(run, recipe),
 )

@@ -57,7 +57,7 @@ class Stage:
     """Files that it may write beside these, for people or to spare itself work: a stage is done without them too."""
 
     has_more: Callable[[RunFolder, Recipe], bool] = field(default=lambda run, recipe: False)
-    """Whether something from outside the run, which could not be read when it was done, can be read now."""
+    """Whether something from outside the run is not as it was, or can be read now, that `inputs` cannot tell."""
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Folders of what it has done so far, from which it goes on after an interruption."""

@@ -143,7 +143,7 @@ class CutoutsSettings(Settings):
     archive of JPEG files named by the identifier."""
 
     folder: str = ""
-    """Folder of JPEG or PNG images, or of FITS files."""
+    """Folder of pictures (JPEG, PNG, TIFF, WebP, BMP or GIF), or of FITS files; links in it are followed."""
 
     side: Annotated[int, Field(ge=1, le=3000)] = 128
     """Side of the images that a service is asked for, in pixels. The paper, section 2: 128."""
@@ -196,11 +196,11 @@ class CutoutsSettings(Settings):
     with its layer, such as `legacy-ls-dr10`, of `hips` with its survey, of `fits` with either."""
 
     bands: tuple[str, ...] = ("i", "r", "g")
-    """The channels in order: of colour JPEG and PNG, what red, green and blue are, of grey ones their one band; of
+    """The channels in order: of colour pictures, what red, green and blue are, of grey ones their one band; of
     FITS, the bands to take, 1 to 8."""
 
     picture_bands: tuple[str, ...] = ()
-    """What red, green and blue of colour JPEG and PNG are, where `bands` takes only some of them, or in another order;
+    """What red, green and blue of colour pictures are, where `bands` takes only some of them, or in another order;
     empty: `bands`, in order."""
 
     file_bands: tuple[str, ...] = ()

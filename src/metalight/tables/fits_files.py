@@ -4,7 +4,6 @@ The unit of a column is in TUNITn and its description in TCOMMn. Both are ASCII,
 FITS standard does not name, such as `dex`; so they are kept a second time in MLINFOn, as JSON with the column's name.
 """
 
-import io
 import itertools
 import warnings
 from pathlib import Path
@@ -17,6 +16,7 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
 from metalight.errors import TableError, quote_flaw
+from metalight.fits_file import FitsError, open_fits
 from metalight.tables.columns import check_names, refuse_columns
 from metalight.tables.described import dump_info, parse_info
 from metalight.tables.missing import build_integers, build_text
@@ -41,26 +41,18 @@ def load_fits(file: BinaryIO, path: Path) -> Table:
         TableError: The file is damaged or has no binary table, or a column holds several values a row, or has the
             name of another.
     """
-    if not file.read(9).startswith(b"SIMPLE  ="):
-        # astropy would unpack what is compressed, without a bound.
-        raise TableError(f"{path} cannot be read as FITS: it does not start as FITS does. Make the file again.")
-    file.seek(0)
-    with warnings.catch_warnings(record=True) as caught:
-        # Many a header breaks the standard harmlessly; only a file that has been cut short is of interest.
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        # Many headers break the standard harmlessly; `open_fits` checks what matters.
+        warnings.simplefilter("ignore")
         try:
-            with fits.open(file, memmap=False) as units:
-                stored = next((unit for unit in units if isinstance(unit, fits.BinTableHDU)), None)
-                if stored is not None and stored.fileinfo()["datLoc"] + stored.size > _measure(file):
-                    raise TableError(f"{path} is cut short; copy or download it again.")
-                table = _read_table(stored, path) if stored is not None else None
+            stored = next((unit for unit in open_fits(file) if isinstance(unit, fits.BinTableHDU)), None)
+            if stored is None:
+                raise TableError(f"{path} holds no binary table; metalight reads the first one of a FITS file.")
+            return _read_table(stored, path)
+        except FitsError as error:
+            raise TableError(f"{path} {error}; copy or download it again.") from error
         except _ERRORS_OF_DAMAGE as error:
             raise TableError(f"{path} cannot be read as FITS: {quote_flaw(error)}. Make the file again.") from error
-    if any("truncated" in str(warning.message) for warning in caught):
-        raise TableError(f"{path} is cut short; copy or download it again.")
-    if table is None:
-        raise TableError(f"{path} holds no binary table; metalight reads the first one of a FITS file.")
-    return table
 
 
 def save_fits(table: Table, file: BinaryIO) -> None:
@@ -91,14 +83,6 @@ def _build_unit(table: Table) -> fits.BinTableHDU:
         if _is_header_text(info.description):
             unit.header[f"TCOMM{place}"] = info.description
     return unit
-
-
-def _measure(file: BinaryIO) -> int:
-    """Size of an open file in bytes, its place left as it is."""
-    place = file.tell()
-    size = file.seek(0, io.SEEK_END)
-    file.seek(place)
-    return size
 
 
 def _read_table(stored: fits.BinTableHDU, path: Path) -> Table:

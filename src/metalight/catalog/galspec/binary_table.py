@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metalight.errors import CatalogError, explain_system, quote_flaw
+from metalight.fits_file import FitsError, open_fits
 
 _ERRORS_OF_DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
@@ -115,30 +116,23 @@ def open_binary_table(path: Path) -> Iterator[BinaryTable]:
 def _read_header(path: Path, file: Any) -> BinaryTable:
     from astropy.io import fits
 
-    if not file.read(9).startswith(b"SIMPLE  ="):
-        raise CatalogError(f"{path} is not FITS: it does not start as FITS does. Download it again.")
     with warnings.catch_warnings():
-        # Many a header breaks the standard harmlessly; what matters is checked below.
+        # Many headers break the standard harmlessly; `open_fits` checks what matters.
         warnings.simplefilter("ignore")
         try:
-            with fits.open(path, memmap=True) as units:
-                unit = next((unit for unit in units if isinstance(unit, fits.BinTableHDU)), None)
-                if unit is None:
-                    raise CatalogError(f"{path} holds no binary table; download it again.")
-                start = int(unit.fileinfo()["datLoc"])
-                num_rows, width = int(unit.header["NAXIS2"]), int(unit.header["NAXIS1"])
-                row_dtype = unit.columns.dtype.newbyteorder(">")
-                formats = {
-                    str(column.name): str(column.format.format)
-                    for column in unit.columns
-                    if _is_plain(column, row_dtype)
-                }
+            unit = next((unit for unit in open_fits(file) if isinstance(unit, fits.BinTableHDU)), None)
+            if unit is None:
+                raise CatalogError(f"{path} holds no binary table; download it again.")
+            start = int(unit.fileinfo()["datLoc"])
+            num_rows = int(unit.header["NAXIS2"])
+            row_dtype = unit.columns.dtype.newbyteorder(">")
+            formats = {
+                str(column.name): str(column.format.format) for column in unit.columns if _is_plain(column, row_dtype)
+            }
+        except FitsError as error:
+            raise CatalogError(f"{path} {error}; download it again.") from error
         except (*_ERRORS_OF_DAMAGE, fits.VerifyError) as error:
             raise CatalogError(f"{path} cannot be read as FITS: {quote_flaw(error)}. Download it again.") from error
-    if row_dtype.itemsize != width or num_rows < 0:
-        raise CatalogError(f"{path} is damaged: its columns do not fill its rows of {width} bytes. Download it again.")
-    if start + num_rows * width > path.stat().st_size:
-        raise CatalogError(f"{path} is cut short; copy or download it again.")
     return BinaryTable(path, num_rows, row_dtype, formats, file, start)
 
 
