@@ -146,7 +146,7 @@ def make_greedy() -> dict[str, tuple[str, bool]]:
         "open quotes.ecsv": (ecsv + (described % "int64").replace("\na", '\n"') + "\n" * 10_000_000, False),
         "merged names.ecsv": (ecsv + merges + described % "int64" + "1\n", True),
         "nested.ecsv": (ecsv + "# x: " + "[" * 900_000 + "\n" + described % "int64" + "1\n", False),
-        "width of type.ecsv": (ecsv + described % "U100000000" + "1\n", False),
+        "width of type.ecsv": (ecsv + described % "U100000000" + "1\n", True),
         "wide text.ecsv": (ecsv + described % "string" + "x" * 20_000 + "\n" + "y\n" * 20_000, True),
     }
 

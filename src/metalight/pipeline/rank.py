@@ -149,7 +149,7 @@ def _find_places(
 ) -> dict[str, FloatArray]:
     """Right ascension and declination of the galaxies, in degrees, NaN where missing; nothing if nobody knows them."""
     if catalog is not None:
-        table, path = load_table(catalog.path), catalog.path
+        table, path = load_table(catalog.path, wanted=(catalog.object_id, *_PLACES)), catalog.path
         ids = require_object_ids(
             table, find_column(table, catalog.object_id, path=path, role="--catalog-id"), path=path
         )

@@ -1,13 +1,13 @@
 """What a table is: rows and columns, and the unit and description of each column."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
 SENTINELS = (-9999.0, -999.0, -99.0)
 """Numbers that stand for "not measured" in the catalogues of SDSS and others."""
+
+_COLUMNS_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,20 @@ class Table:
     info: dict[str, ColumnInfo] = field(default_factory=dict)
     """Units and descriptions by column name; columns that have neither may be left out."""
 
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Columns of the file that are not in `frame`, by name, and why not: `holds 5 values a row`. A setting that names
+    one of them is refused by `find_column`; otherwise they do not matter."""
 
-def build_table(columns: "Mapping[str, pd.Series[Any]]", info: Mapping[str, ColumnInfo]) -> Table:
-    """A table of these columns, in this order; of those that have neither unit nor description nothing is said."""
-    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+    notes: tuple[str, ...] = ()
+    """How the file was read, where its reader had a choice: `read the table 'LDAC_OBJECTS'`."""
+
+
+def describe_reading(table: Table) -> str:
+    """One line on how the file of a table was read and which of its columns are left out; empty if all is plain."""
+    notes = list(table.notes)
+    if table.left_out:
+        shown = [f"'{name}' ({why})" for name, why in list(table.left_out.items())[:_COLUMNS_SHOWN]]
+        num = len(table.left_out)
+        listed = ", ".join(shown) + (", …" if num > len(shown) else "")
+        notes.append(f"left out {f'{num} columns' if num > 1 else 'the column'} {listed}")
+    return "; ".join(notes)
