@@ -206,7 +206,7 @@ def _refuse_other_formats(start: bytes, path: Path) -> None:
 
 def _read_statement(line: bytes) -> str:
     """The delimiter of a line `sep=;`, as Excel writes and reads it before the names; empty if it is another line."""
-    stated = re.fullmatch(rb'"?sep=([,;|\t])"?\s*', line.removeprefix(codecs.BOM_UTF8))
+    stated = re.fullmatch(rb"sep=([,;|\t])\s*", line.removeprefix(codecs.BOM_UTF8))
     return "" if stated is None else stated[1].decode()
 
 
@@ -229,7 +229,7 @@ def _choose_delimiter(lines: Sequence[str]) -> str:
     num_between_blanks = [_count_fields(line, BLANKS) for line in lines]
     if len(lines) > 1 and num_between_blanks[0] > 1 and len(set(num_between_blanks)) == 1:
         return BLANKS
-    return max(_DELIMITERS, key=lines[0].count)
+    return max(_DELIMITERS, key=re.sub(r'"[^"]*"', "", lines[0]).count)
 
 
 def _count_fields(line: str, delimiter: str) -> int:

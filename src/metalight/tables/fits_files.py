@@ -86,13 +86,10 @@ def save_fits(table: Table, file: BinaryIO) -> None:
     with warnings.catch_warnings():
         # Names of other signs than letters and digits are only advised against, and read back as they are.
         warnings.simplefilter("ignore", VerifyWarning)
-        unit = _build_unit(table)
-        try:
-            unit.writeto(file)
-        except (OSError, TypeError) as error:
-            # astropy hides what the system says behind an error of its own, or fails to look for a full disk.
-            hidden = error.__context__
-            raise (hidden if isinstance(hidden, OSError) else error) from None
+        # In memory first: where a disk is full, astropy hides what the system says, or ends in an error of its own.
+        content = io.BytesIO()
+        _build_unit(table).writeto(content)
+    file.write(content.getbuffer())
 
 
 def _build_unit(table: Table) -> fits.BinTableHDU:
@@ -139,6 +136,9 @@ def _list_names(unit: Any) -> list[str]:
 def _read_table(stored: Any, path: Path, notes: Sequence[str]) -> Table:
     names = [str(name) for name in stored.columns.names]
     usable = UsableColumns(names, path)
+    for place, name in enumerate(names):
+        if name in usable.left_out:
+            stored.columns[place].name = f"{name}, column {place + 1}"  # numpy has no records with one name twice
     raw = stored.data.view(np.ndarray)
     is_text = isinstance(stored, fits.TableHDU)
     for place, name in enumerate(names):
@@ -166,9 +166,11 @@ def _read_field_of_text(stored: fits.TableHDU, raw: npt.NDArray[Any], place: int
     texts = _read_text([value[:width] for value in _take_field(raw, place).tolist()])
     if column.format.format == "A":
         return texts
-    fields = [None if text in (None, column.null) else str(text).strip() for text in texts.tolist()]
+    null = "" if column.null is None else str(column.null).strip()
+    fields = [str(text).strip() if isinstance(text, str) else "" for text in texts.tolist()]
     is_integer = column.format.format == "I"
-    digits = [None if field is None else field.lstrip("+").upper().replace("D", "E") for field in fields]
+    # Fortran writes 1.5D+10.
+    digits = [None if field == null else field.lstrip("+").upper().replace("D", "E") for field in fields]
     numbers = blank_out_missing(pa.array(digits, pa.string())).cast(pa.int64() if is_integer else pa.float64())
     scale, zero = (1 if column.bscale in ("", None) else column.bscale), (column.bzero or 0)
     found = build_column(pa.chunked_array([numbers]))
