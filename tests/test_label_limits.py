@@ -43,7 +43,8 @@ def build(targets: list[str], properties: dict[str, str] | None = None, **column
 def test_impossible_values_of_a_known_quantity_are_refused_by_name(
     name: str, possible: float, impossible: list[float]
 ) -> None:
-    catalog = build([name], **{name: [possible, *impossible, possible]})
+    columns: dict[str, Any] = {name: [possible, *impossible, possible]}
+    catalog = build([name], **columns)
     assert catalog.table.frame["object_id"].tolist() == [0, len(impossible) + 1]
     assert catalog.refused["object_id"].tolist() == list(range(1, len(impossible) + 1))
     assert all(name in reason and "limits" in reason for reason in catalog.refused["reason"])

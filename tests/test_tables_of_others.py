@@ -139,7 +139,13 @@ def test_a_value_is_missing_where_the_mask_beside_it_says_so(tmp_path: Path, suf
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_mask_counts_in_every_format_and_alone_it_is_a_column(tmp_path: Path, suffix: str) -> None:
-    columns = {"oh": [8.5, 8.6], "oh.mask": [True, False], "x.mask": [True, False], "id": IDS[:2], "id.mask": [0, 1]}
+    columns: dict[str, Any] = {
+        "oh": [8.5, 8.6],
+        "oh.mask": [True, False],
+        "x.mask": [True, False],
+        "id": IDS[:2],
+        "id.mask": [0, 1],
+    }
     save_table(make_table(**columns), tmp_path / f"a{suffix}")
     loaded = load_table(tmp_path / f"a{suffix}")
     assert list(loaded.frame.columns) == ["oh", "x.mask", "id", "id.mask"]
@@ -148,7 +154,8 @@ def test_a_mask_counts_in_every_format_and_alone_it_is_a_column(tmp_path: Path, 
 
 
 def test_parts_of_which_only_one_has_a_mask_are_one_table(tmp_path: Path) -> None:
-    save_table(make_table(**{"oh": [8.5, 8.6], "oh.mask": [True, False]}), tmp_path / "1.parquet")
+    columns: dict[str, Any] = {"oh": [8.5, 8.6], "oh.mask": [True, False]}
+    save_table(make_table(**columns), tmp_path / "1.parquet")
     save_table(make_table(oh=[8.7]), tmp_path / "2.parquet")
     for loaded in (load_table(tmp_path), load_rows(tmp_path, lambda piece: np.ones(len(piece.frame), bool))):
         assert values(loaded, "oh") == [None, 8.6, 8.7]
@@ -275,8 +282,8 @@ def test_a_csv_of_any_dialect_is_the_same_table_and_its_dialect_is_noted(
     path = tmp_path / f"a{suffix}"
     path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
     loaded = load_table(path)
-    assert [values(loaded, name) for name in loaded.frame] == EXPECTED
     assert list(loaded.frame.columns) == ["id", "oh", "name"]
+    assert [values(loaded, name) for name in ("id", "oh", "name")] == EXPECTED
     assert loaded.frame["id"].dtype == np.int64
     assert note in describe_reading(loaded)
     assert note or not describe_reading(loaded)
@@ -304,7 +311,8 @@ def test_a_row_that_starts_with_a_number_sign_is_a_row(tmp_path: Path) -> None:
 def test_names_and_texts_with_signs_of_other_dialects_stay_what_they_are(tmp_path: Path) -> None:
     for name in ("a;b", "a\tb", "a|b", "two words", "# c", "sep=;"):
         for others in ({}, {"c": [1, 2]}):
-            table = make_table(**{name: ["x;y", "z w"], **others})
+            columns: dict[str, Any] = {name: ["x;y", "z w"], **others}
+            table = make_table(**columns)
             save_table(table, tmp_path / "a.csv")
             pd.testing.assert_frame_equal(load_table(tmp_path / "a.csv").frame, table.frame)
 
@@ -351,7 +359,7 @@ def test_words_on_an_index_that_do_not_fit_the_rows_are_passed_over(tmp_path: Pa
     assert list(load_table(tmp_path / "b.parquet").frame.columns) == ["oh"]
 
 
-def write_tree(root: Path, **parts: dict[str, list[Any]]) -> None:
+def write_tree(root: Path, parts: dict[str, dict[str, Any]]) -> None:
     for name, columns in parts.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -362,7 +370,7 @@ def test_a_hats_catalogue_is_read_from_each_of_its_folders_without_its_thumbnail
     main = "main/dataset/Norder=1/Dir=0"
     write_tree(
         tmp_path,
-        **{
+        {
             f"{main}/Npix=44.parquet": {"id": IDS[:2], "oh": [8.5, 8.6]},
             f"{main}/Npix=45/part0.parquet": {"id": IDS[2:], "oh": [8.7]},
             "main/dataset/data_thumbnail.parquet": {"id": IDS[:1], "oh": [8.5]},
@@ -384,7 +392,7 @@ def test_folders_of_hive_give_columns_that_the_files_lack(tmp_path: Path) -> Non
     rows = {"id": [5], "field": ["own"]}
     write_tree(
         tmp_path,
-        **{
+        {
             "split=train/code=007/field=x/a.parquet": {"id": [5], "field": ["own"]},
             "split=a%20b/code=010/field=x/b.parquet": {"id": [6], "field": ["own"]},
             "split=__HIVE_DEFAULT_PARTITION__/code=011/field=x/c.parquet": rows | {"id": [7]},
