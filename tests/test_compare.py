@@ -339,8 +339,8 @@ def test_what_is_neither_a_run_nor_a_table_is_refused(finished: Path, tables: Pa
     good = finished / "run"
     assert f"There is no file or folder {tables / 'none'}" in refuse("compare", good, tables / "none")
     assert "is a folder, but not of a run: it has no recipe.toml" in refuse("compare", finished / "images", good)
-    (tables / "notes.txt").write_text("text")
-    assert "'.txt', which metalight does not know" in refuse("compare", good, tables / "notes.txt")
+    (tables / "notes.log").write_text("text")
+    assert "'.log', which metalight does not know" in refuse("compare", good, tables / "notes.log")
     (tables / "bad.parquet").write_text("text")
     assert "cannot be read as Parquet" in refuse("compare", good, tables / "bad.parquet")
 

@@ -13,24 +13,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
+from astropy.table import MaskedColumn
+from astropy.table import Table as OthersTable
 
 from bounded import Feed, count_outcomes
 from make_tables import BIG, make_table
 from metalight.errors import TableError
-from metalight.tables import ColumnInfo, Table, load_table, save_table
+from metalight.tables import ColumnInfo, Table, describe_reading, load_table, save_table
 from mutate import mutations, noise
 
 FEW = 100
 MANY = 11_500
 """Damaged files of each suffix: in every test run, and where there is time."""
 
-KINDS = (".csv", ".ecsv", ".vot", ".fits", ".parquet", ".csv.gz", ".ecsv.gz", ".vot.gz", ".fits.gz")
+KINDS = (".csv", ".ecsv", ".vot", ".fits", ".parquet", ".csv.gz", ".ecsv.gz", ".vot.gz", ".fits.gz", ".dat")
 BINARY_ROWS = (
     '<VOTABLE><RESOURCE><TABLE><FIELD name="id" datatype="long"/><FIELD name="t" datatype="char" arraysize="*"/>'
     '<FIELD name="x" datatype="double"><VALUES null="0"/></FIELD><DATA><{0}>'
     '<STREAM encoding="base64">{1}</STREAM></{0}>'
     "</DATA></TABLE></RESOURCE></VOTABLE>"
 )
+WANTED = ("id", "oh")
 counts = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
 
 
@@ -50,8 +54,10 @@ def make_originals(folder: Path, suffix: str) -> list[bytes]:
         ),
         make_table(x=[1.5]),
     ]
-    originals = []
-    for table in tables:
+    originals = make_originals_of_others(folder, suffix.removesuffix(".gz"))
+    if suffix.endswith(".gz"):
+        originals = [gzip.compress(original) for original in originals]
+    for table in tables if suffix != ".dat" else []:
         path = folder / f"original{suffix}"
         save_table(table, path)
         originals.append(path.read_bytes())
@@ -61,6 +67,9 @@ def make_originals(folder: Path, suffix: str) -> list[bytes]:
         import struct
 
         row = struct.pack(">qI2sd", BIG, 2, b"ab", 0.5)
+        listed = BINARY_ROWS.replace('name="x" datatype="double"', 'name="x" datatype="bit" arraysize="*"')
+        content = base64.b64encode(struct.pack(">qI2sI2x", BIG, 2, b"ab", 9)).decode()
+        originals.append(listed.format("BINARY", content).encode())
         originals += [
             BINARY_ROWS.format(form, base64.b64encode(rows).decode()).encode()
             for form, rows in (("BINARY", row * 2), ("BINARY2", (b"\0" + row) + (b"\x40" + row)))
@@ -68,11 +77,46 @@ def make_originals(folder: Path, suffix: str) -> list[bytes]:
     return originals
 
 
+def make_originals_of_others(folder: Path, suffix: str) -> list[bytes]:
+    """Files as others write them: dialects, several tables, masks, and columns that are left out."""
+    csv = f"id,oh,name\n{BIG},8.5,a\n{BIG + 1},8.25,b c\n"
+    if suffix == ".csv":
+        return [
+            csv.encode("utf-16"),
+            csv.replace("\n", "\r").encode(),
+            f"sep=;\n{csv}".replace(",", ";").replace("8.", "8,").encode(),
+            f"# by hand\n# {csv}# end\n".replace(",", "\t").encode(),
+        ]
+    if suffix == ".dat":
+        return [f"# {csv}".replace("b c", "b").replace(",", "  ").encode(), csv.replace(",", "|").encode()]
+    path = folder / f"others{suffix}"
+    pair = np.ones((2, 2))
+    if suffix == ".parquet":
+        columns = {"oh": [8.5, 8.6], "oh.mask": [True, False], "list": [[1.0], []], "record": [{"a": 1}] * 2}
+        pd.DataFrame(columns, index=pd.RangeIndex(BIG, BIG + 2, name="id")).to_parquet(path)
+    elif suffix == ".fits":
+        kinds = {"id": ("I20", [BIG, 5]), "oh": ("E9.3", [1, 2])}
+        texts = [fits.Column(name, kind, ascii=True, array=array) for name, (kind, array) in kinds.items()]
+        plain = [fits.Column("id", "K", array=[BIG, 5]), fits.Column("pair", "2E", array=pair)]
+        tables = [fits.BinTableHDU.from_columns(plain), fits.TableHDU.from_columns(texts)]
+        fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
+    elif suffix == ".ecsv":
+        masked = MaskedColumn([8.5, 8.6], mask=[True, False])
+        OthersTable({"id": [BIG, 5], "pair": pair, "oh": masked}).write(path, serialize_method="data_mask")
+    else:
+        OthersTable({"id": [BIG, 5], "pair": pair}).write(path, format="votable", tabledata_format="binary2")
+        two = b"<TABLE><FIELD name='ID' datatype='long'/><FIELD name='oh' datatype='float'/></TABLE></RESOURCE>"
+        path.write_bytes(path.read_bytes().replace(b"</RESOURCE>", two))
+    content = path.read_bytes()
+    path.unlink()
+    return [content]
+
+
 def feed_table(content: bytes, path: Path) -> str:
     """Whether a file with this content is read or refused; anything but a table or one sentence fails the test."""
     path.write_bytes(content)
     try:
-        table = load_table(path)
+        table = load_table(path, wanted=WANTED)
     except TableError as error:
         sentence = str(error)
         assert str(path) in sentence
@@ -81,6 +125,8 @@ def feed_table(content: bytes, path: Path) -> str:
         return "refused"
     assert isinstance(table, Table)
     assert set(table.info) <= set(table.frame.columns)
+    assert not set(table.left_out) & set(table.frame.columns)
+    assert "\n" not in describe_reading(table)
     return "read"
 
 
@@ -106,7 +152,7 @@ def prepare(folder: Path, suffix: str) -> Feed:
 def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path: Path, suffix: str, count: int) -> None:
     outcomes = count_outcomes(prepare, tmp_path, suffix, seeds=range(count))
     assert set(outcomes) <= {"read", "refused"}
-    assert outcomes["refused"] > count / 4
+    assert outcomes["refused"] > count / 8
 
 
 def make_votable(fields: str, rows: str, attributes: str = "") -> str:
@@ -146,7 +192,7 @@ def make_greedy() -> dict[str, tuple[str, bool]]:
         "open quotes.ecsv": (ecsv + (described % "int64").replace("\na", '\n"') + "\n" * 10_000_000, False),
         "merged names.ecsv": (ecsv + merges + described % "int64" + "1\n", True),
         "nested.ecsv": (ecsv + "# x: " + "[" * 900_000 + "\n" + described % "int64" + "1\n", False),
-        "width of type.ecsv": (ecsv + described % "U100000000" + "1\n", False),
+        "width of type.ecsv": (ecsv + described % "U100000000" + "1\n", True),
         "wide text.ecsv": (ecsv + described % "string" + "x" * 20_000 + "\n" + "y\n" * 20_000, True),
     }
 

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from make_tables import LARGEST, SUFFIXES, every_suffix, make_table, relaxed, round_trip, write_fits, write_text
+from make_tables import LARGEST, SUFFIXES, every_suffix, make_table, relaxed, round_trip, write_text
 from metalight.errors import TableError
 from metalight.tables import (
     Table,
@@ -34,7 +32,7 @@ def test_a_file_that_is_not_there_or_is_no_table_is_refused(tmp_path: Path) -> N
     with pytest.raises(TableError, match="is a folder"):
         load_table(tmp_path / "folder.csv")
     with pytest.raises(
-        TableError, match=r"suffix '\.xlsx'.* end with \.csv, \.ecsv, \.parquet, \.pq, .*; \.gz may follow\.$"
+        TableError, match=r"suffix '\.xlsx'.* end with \.csv, .*\.ecsv, \.parquet, \.pq, .*; \.gz may follow\.$"
     ):
         load_table(tmp_path / "a.xlsx")
     with pytest.raises(TableError, match="no suffix"):
@@ -83,7 +81,7 @@ def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:
 
 def test_a_fits_file_without_a_table_is_refused(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "a.fits")
-    with pytest.raises(TableError, match="no binary table"):
+    with pytest.raises(TableError, match="no table"):
         load_table(tmp_path / "a.fits")
 
 
@@ -93,9 +91,8 @@ def test_a_fits_file_without_a_table_is_refused(tmp_path: Path) -> None:
         ("a,b\n1,2\n3\n", "cannot be read as CSV"),
         ("a,b\n1,2,3\n", "cannot be read as CSV"),
         ('a,"b\n1,2\n', "cannot be read as CSV"),
-        ("a,b,a\n1,2,3\n", "several columns named 'a'"),
-        ("a, a\n1,2\n", "several columns named 'a'"),
-        ("# a,b\n1,2.5\n3,4\n", "lacks a line of column names.*'1,2.5'"),
+        ("1,2.5\n3,4\n", "lacks a line of column names.*'1,2.5'"),
+        ("# a note\n1,2.5\n3,4\n", "lacks a line of column names.*'1,2.5'"),
         ("# only a comment\n", "is empty"),
     ],
 )
@@ -109,26 +106,6 @@ def test_a_csv_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(TableError, match="cannot be read as CSV"):
             load_table(tmp_path / "a.csv")
-
-
-def test_several_columns_of_one_name_are_refused_in_parquet(tmp_path: Path) -> None:
-    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), tmp_path / "a.parquet")
-    with pytest.raises(TableError, match="several columns named 'a'"):
-        load_table(tmp_path / "a.parquet")
-
-
-def test_columns_of_several_values_a_row_are_refused_by_name(tmp_path: Path) -> None:
-    path = write_fits(
-        tmp_path / "a.fits",
-        fits.Column("ID", "K", array=np.arange(2)),
-        fits.Column("MAG", "5E", array=np.zeros((2, 5))),
-        fits.Column("LIST", "PE()", array=np.array([np.zeros(2), np.zeros(3)], dtype=object)),
-    )
-    with pytest.raises(TableError, match="one plain value a row: 'MAG', 'LIST'"):
-        load_table(path)
-    pq.write_table(pa.table({"id": [1], "mag": [[1.0, 2.0]]}), tmp_path / "a.parquet")
-    with pytest.raises(TableError, match="one plain value a row: 'mag'"):
-        load_table(tmp_path / "a.parquet")
 
 
 def test_what_fits_cannot_hold_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A table as the catalogue: columns mapped by name, galaxies that fail a cut or lack a target refused and counted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from metalight.catalog.cuts import Cut, build_cut, name_target_cut
 from metalight.catalog.known_columns import describe_column
+from metalight.catalog.limits import Limits, describe_outliers, find_limits
 from metalight.catalog.repeats import ANOTHER_SPECTRUM, find_repeats
 from metalight.catalog.sdss_cuts import find_named_cuts
 from metalight.catalog.selection import Count
@@ -20,6 +21,7 @@ from metalight.tables import (
     ColumnInfo,
     Table,
     build_text,
+    describe_reading,
     find_column,
     require_numbers,
     require_object_ids,
@@ -41,6 +43,12 @@ class Catalog:
     counts: pd.DataFrame
     """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
 
+    notes: tuple[str, ...] = ()
+    """What a person should know of its labels: values that are impossible, or far from all others."""
+
+    reading: str = ""
+    """How the user's table was read, and which of its columns were left out; empty if all is plain."""
+
 
 def list_file_names(table: Table) -> list[str | None]:
     """The image file of each galaxy of a catalogue that was loaded with `file_name`; None where it names none."""
@@ -59,6 +67,7 @@ def build_catalog(
     cuts: Sequence[str] = (),
     counted: Sequence[Count] = (),
     has_repeats: bool = False,
+    properties: Mapping[str, str] | None = None,
     roles: tuple[str, str] = ("[catalog] object_id", "[catalog] file_name"),
 ) -> Catalog:
     """The galaxies of a table, selected from a database or a user's own.
@@ -78,6 +87,7 @@ def build_catalog(
         counted: What was counted before; a cut that is among it is counted again only if galaxies fail it here.
         has_repeats: Whether a galaxy that is there again, by its identifier or its place on the sky, is refused; else
             the whole table is, if an identifier is there twice.
+        properties: The user's column of a property, by the property's name: its values have limits.
         roles: What names the columns of identifiers and of file names, for messages.
 
     Raises:
@@ -105,13 +115,15 @@ def build_catalog(
         table = _map_columns(given, ids, path, renamed, dict(zip(targets, learnt, strict=True)))
         met = [find_repeats(given, ids, path=path)] if has_repeats else []
         met += find_named_cuts(given, cuts, path=path)
-        met += [_find_target_cut(table, targets)] if targets else []
+        limits = {target: find_limits(target, properties or {}) for target in targets}
+        table, notes = _drop_impossible(table, limits) if len(targets) > 1 else (table, [])
+        met += [_find_target_cut(table, limits)] if targets else []
         met += find_sky_cuts(given, places, path=path)
     except CatalogError:
         raise
     except TableError as error:
         raise CatalogError(str(error)) from error
-    return _apply_cuts(table, met, path, counted)
+    return _apply_cuts(table, met, path, counted, targets, notes)
 
 
 def _check_roles(roles: list[tuple[str, str]]) -> None:
@@ -155,7 +167,8 @@ def _map_columns(
         columns[name] = values
     sources = {**renamed, **learnt}
     info = {name: describe_column(name, user_table.info.get(sources.get(name, name), ColumnInfo())) for name in columns}
-    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+    known = {name: of for name, of in info.items() if of != ColumnInfo()}
+    return replace(user_table, frame=pd.DataFrame(columns), info=known)
 
 
 def _require_labels(table: Table, column: str, path: Path | str, *, may_lack: bool) -> npt.NDArray[np.float64]:
@@ -179,19 +192,41 @@ def _require_text(table: Table, column: str, path: Path | str) -> "pd.Series[Any
     return build_text(texts)
 
 
-def _find_target_cut(table: Table, targets: Sequence[str]) -> Cut:
+def _drop_impossible(table: Table, limits: Mapping[str, Limits | None]) -> tuple[Table, list[str]]:
+    """The table with values that cannot be made missing, where a galaxy may lack one of several; and notes on them."""
+    frame, notes = table.frame.copy(), []
+    for target, of_target in limits.items():
+        is_impossible = np.zeros(0, bool) if of_target is None else of_target.find_impossible(frame[target].to_numpy())
+        if of_target is not None and is_impossible.any():
+            frame.loc[is_impossible, target] = np.nan
+            notes.append(f"{is_impossible.sum():,} values count as missing, as {of_target.describe(target)}")
+    return replace(table, frame=frame), notes
+
+
+def _find_target_cut(table: Table, limits: Mapping[str, Limits | None]) -> Cut:
     """Galaxies must have something to learn: the target, or one of several; the others are masked in training."""
-    values = table.frame[list(targets)].to_numpy()
+    targets = list(limits)
+    values = table.frame[targets].to_numpy()
     if len(targets) == 1:
         (target,) = targets
         flaws = {f"has no {target}": np.isnan(values[:, 0]), f"{target} is infinite": np.isinf(values[:, 0])}
+        of_target = limits[target]
+        if of_target is not None:
+            flaws[of_target.describe(target)] = of_target.find_impossible(values[:, 0])
     else:
         listed = f"{', '.join(targets[:-1])} nor {targets[-1]}"
         flaws = {f"has neither {listed}": np.isnan(values).all(axis=1)}
     return build_cut(*name_target_cut(targets), "targets", flaws)
 
 
-def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Sequence[Count]) -> Catalog:
+def _apply_cuts(
+    table: Table,
+    cuts: Sequence[Cut],
+    path: Path | str,
+    counted: Sequence[Count],
+    targets: Sequence[str],
+    notes: Sequence[str],
+) -> Catalog:
     frame = table.frame
     reasons = np.full(len(frame), "", dtype=object)
     counts = list(counted) or [Count("all rows", "rows of the catalogue", "[catalog] path", len(frame))]
@@ -212,10 +247,14 @@ def _apply_cuts(table: Table, cuts: Sequence[Cut], path: Path | str, counted: Se
         )
     is_refused = ~is_left & (reasons != ANOTHER_SPECTRUM)
     refused = pd.DataFrame({"object_id": frame["object_id"], "reason": reasons})[is_refused].reset_index(drop=True)
+    left = frame[is_left].reset_index(drop=True)
+    outliers = describe_outliers({target: left[target].to_numpy() for target in targets})
     return Catalog(
-        Table(frame[is_left].reset_index(drop=True), table.info),
+        replace(table, frame=left),
         refused.astype({"reason": "str"}),
         _build_counts(counts),
+        notes=(*notes, *outliers),
+        reading=describe_reading(table),
     )
 
 

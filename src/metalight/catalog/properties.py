@@ -87,11 +87,13 @@ def _compute_fibre_fraction(fibre_magnitude: FloatArray, petro_magnitude: FloatA
 
 
 _MAGNITUDES = (0.0, 35.0)
-_LOGARITHMS = (-20.0, 20.0)
+_RATES = (-12.0, 6.0)
+_SPECIFIC_RATES = (-25.0, 0.0)
 _MASSES = (4.0, 14.0)
+_COLOURS = (-10.0, 15.0)
 
 _PROPERTIES = (
-    Property("redshift", "", "Redshift", ("redshift", "z"), limits=(0, 10)),
+    Property("redshift", "", "Redshift", ("redshift", "z"), limits=(-0.01, 20)),  # the nearest approach us
     *(
         Property(f"magnitude_{band}", "mag", f"Model magnitude in {band}", (f"modelMag_{band}",), limits=_MAGNITUDES)
         for band in BANDS
@@ -100,7 +102,8 @@ _PROPERTIES = (
     Property("fibre_magnitude_r", "mag", "Magnitude in r within the fibre", ("fiberMag_r",), limits=_MAGNITUDES),
     *(
         Property(
-            f"{blue}_{red}", "mag", f"${blue} - {red}$", (), (f"magnitude_{blue}", f"magnitude_{red}"), np.subtract
+            *(f"{blue}_{red}", "mag", f"${blue} - {red}$", (), (f"magnitude_{blue}", f"magnitude_{red}"), np.subtract),
+            limits=_COLOURS,
         )
         for blue, red in (("u", "g"), ("g", "r"), ("r", "i"), ("i", "z"))
     ),
@@ -134,11 +137,19 @@ _PROPERTIES = (
     Property("log_mass", "dex", r"$\log_{10}(M_\star/M_\odot)$", ("log_mass", "lgm_tot_p50"), limits=_MASSES),
     Property("log_mass_p16", "dex", "16th percentile of the mass", ("log_mass_p16", "lgm_tot_p16"), limits=_MASSES),
     Property("log_mass_p84", "dex", "84th percentile of the mass", ("log_mass_p84", "lgm_tot_p84"), limits=_MASSES),
-    Property("log_sfr", "dex", r"$\log_{10}$ SFR, all", ("log_sfr", "sfr_tot_p50"), limits=_LOGARITHMS),
-    Property("log_sfr_p16", "dex", "16th percentile", ("log_sfr_p16", "sfr_tot_p16"), limits=_LOGARITHMS),
-    Property("log_sfr_p84", "dex", "84th percentile", ("log_sfr_p84", "sfr_tot_p84"), limits=_LOGARITHMS),
-    Property("log_sfr_fibre", "dex", r"$\log_{10}$ SFR, fibre", ("log_sfr_fibre", "sfr_fib_p50"), limits=_LOGARITHMS),
-    Property("log_ssfr", "dex", r"$\log_{10}$ SFR$/M_\star$", ("log_ssfr",), ("log_sfr", "log_mass"), np.subtract),
+    Property("log_sfr", "dex", r"$\log_{10}$ SFR, all", ("log_sfr", "sfr_tot_p50"), limits=_RATES),
+    Property("log_sfr_p16", "dex", "16th percentile", ("log_sfr_p16", "sfr_tot_p16"), limits=_RATES),
+    Property("log_sfr_p84", "dex", "84th percentile", ("log_sfr_p84", "sfr_tot_p84"), limits=_RATES),
+    Property("log_sfr_fibre", "dex", r"$\log_{10}$ SFR, fibre", ("log_sfr_fibre", "sfr_fib_p50"), limits=_RATES),
+    Property(
+        "log_ssfr",
+        "dex",
+        r"$\log_{10}$ SFR$/M_\star$",
+        ("log_ssfr",),
+        ("log_sfr", "log_mass"),
+        np.subtract,
+        limits=_SPECIFIC_RATES,
+    ),
     Property(
         "log_surface_density",
         "dex",
@@ -146,6 +157,7 @@ _PROPERTIES = (
         ("log_surface_density",),
         ("log_mass", "petro_r50_arcsec", "redshift"),
         _compute_surface_density,
+        limits=(0, 16),
     ),
     Property("metallicity", "dex", "12 + log10(O/H)", ("metallicity", "oh_p50"), limits=(5, 11)),
     Property("metallicity_p16", "dex", "16th percentile", ("metallicity_p16", "oh_p16"), limits=(5, 11)),

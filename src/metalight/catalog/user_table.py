@@ -1,13 +1,15 @@
 """The user's own table as the catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from metalight.catalog.galaxies import Catalog, build_catalog
 from metalight.catalog.selection import Count
 from metalight.catalog.sky_columns import SkyColumns
 from metalight.errors import CatalogError, TableError
-from metalight.tables import SENTINELS, Table, load_table
+from metalight.tables import SENTINELS, load_table, take_rows
 
 
 def load_catalog(
@@ -21,6 +23,7 @@ def load_catalog(
     cuts: Sequence[str] = (),
     limit: int = 0,
     missing_values: Sequence[float] = SENTINELS,
+    properties: Mapping[str, str] | None = None,
     roles: tuple[str, str] = ("[catalog] object_id", "[catalog] file_name"),
 ) -> Catalog:
     """The galaxies of a table in any format of `load_table`.
@@ -38,14 +41,16 @@ def load_catalog(
         cuts: Names of cuts, in order.
         limit: Take only so many rows, from the first on; 0 takes all.
         missing_values: Numbers that stand for "not measured".
+        properties: The user's column of a property, by the property's name: its values have limits.
         roles: What names the columns of identifiers and of file names, for messages.
 
     Raises:
         CatalogError: The table has no rows, no galaxy is left, two settings name the same column, or the table cannot
             be read, lacks a column or has a wrong one.
     """
+    named = [object_id, *targets, file_name, split, *([] if sky is None else sky.list_by_setting().values())]
     try:
-        table = load_table(path, missing_values=missing_values)
+        table = load_table(path, wanted=[name for name in named if name], missing_values=missing_values)
     except TableError as error:
         raise CatalogError(str(error)) from error
     counted: list[Count] = []
@@ -54,8 +59,7 @@ def load_catalog(
             Count("all rows", "rows of the catalogue", "[catalog] path", len(table.frame)),
             Count(f"the first {limit}", "to try things out", "[catalog] limit", limit),
         ]
-        spelled = {name: texts.iloc[:limit] for name, texts in table.spelled.items()}
-        table = Table(table.frame.iloc[:limit].reset_index(drop=True), table.info, spelled)
+        table = take_rows(table, np.arange(limit))
     return build_catalog(
         table,
         path,
@@ -66,5 +70,6 @@ def load_catalog(
         sky=sky,
         cuts=cuts,
         counted=counted,
+        properties=properties,
         roles=roles,
     )

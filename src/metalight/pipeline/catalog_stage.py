@@ -54,6 +54,8 @@ class _Source:
 def _perform_catalog(job: Job) -> str:
     settings = job.recipe.catalog
     catalog, repeats, notes = (_load_table(job), None, ()) if settings.is_table else _select(job)
+    if catalog.reading:
+        job.tell(f"{settings.path}: {catalog.reading}.")
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
     # Columns that the recipe names of properties must be there, before the work that ends with them.
     compute_properties(catalog.table, settings.properties, path=_name_origin(job.recipe))
@@ -67,7 +69,7 @@ def _perform_catalog(job: Job) -> str:
         job.run.repeats.unlink(missing_ok=True)
     else:
         save_table(Table(repeats, {}), job.run.repeats)
-    return "; ".join([_describe(job, catalog), *notes])
+    return "; ".join([_describe(job, catalog), *catalog.notes, *notes])
 
 
 def _load_table(job: Job) -> Catalog:
@@ -83,6 +85,7 @@ def _load_table(job: Job) -> Catalog:
         cuts=_list_cuts(job.recipe),
         limit=settings.limit,
         missing_values=settings.missing_values,
+        properties=settings.properties,
     )
 
 
@@ -100,6 +103,7 @@ def _select(job: Job) -> tuple[Catalog, pd.DataFrame | None, tuple[str, ...]]:
         cuts=_list_cuts(job.recipe),
         counted=selection.counts,
         has_repeats=True,
+        properties=job.recipe.catalog.properties,
     )
     repeats, notes = _find_repeats(selection, catalog), list(selection.notes)
     num_again = len(selection.table.frame) - len(catalog.table.frame) - len(catalog.refused)

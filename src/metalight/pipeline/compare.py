@@ -298,7 +298,7 @@ def _list_truths(name: str, a: tuple[Side, str], b: tuple[Side, str], sides: tup
 
 
 def _load_truths(source: TruthTable, column: str) -> KnownTruth:
-    table = load_table(source.path)
+    table = load_table(source.path, wanted=(source.object_id, column))
     ids_column, truth_column = (
         find_column(table, name, path=source.path, role=role)
         for role, name in (("--truth-table-id", source.object_id), ("--truth", column))

@@ -57,7 +57,7 @@ def evaluate_table(
     """
     from metalight.figures import draw_prediction_summary
 
-    table = load_table(path)
+    table = load_table(path, wanted=(object_id, truth, predicted))
     ids_column, true_column, predicted_column = (
         find_column(table, name, path=path, role=role)
         for role, name in (("--id", object_id), ("--truth", truth), ("--predicted", predicted))

@@ -166,7 +166,7 @@ def _find_source(side: Side, catalog: CatalogOfPlaces | None, keep: Sequence[str
     """What knows the places of the galaxies, and their other columns; None if there is nothing."""
     wanted = dict(zip(_PLACES, _PLACES, strict=True))
     if catalog is not None:
-        table, path = load_table(catalog.path), catalog.path
+        table, path = load_table(catalog.path, wanted=(catalog.object_id, *_PLACES)), catalog.path
         ids = require_object_ids(
             table, find_column(table, catalog.object_id, path=path, role="--catalog-id"), path=path
         )

@@ -107,7 +107,8 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
     if run is None:
         if not path.exists():
             raise TableError(f"{explain_absence(path, 'file or folder')}; give a run folder or a table of predictions.")
-        table_path, table = path, load_table(path)
+        named = (columns.object_id or "object_id", columns.predicted, columns.truth)
+        table_path, table = path, load_table(path, wanted=[name for name in named if name])
     else:
         columns = SideColumns()
         table_path = _find_predictions(run, split)
@@ -175,7 +176,7 @@ def _spell_columns(table: Table, path: Path, columns: SideColumns, letter: str) 
     predicted, truth = columns.predicted, columns.truth
     if predicted:
         predicted = find_column(table, predicted, path=path, role=_name_option("predicted", letter))
-    if match_columns(table, truth):
+    if match_columns(table, truth) or truth in table.left_out:
         truth = find_column(table, truth, path=path, role=_name_option("truth", letter))
     return replace(columns, predicted=predicted, truth=truth)
 

@@ -39,7 +39,7 @@ def load_test_ids(path: Path, *, object_id: str) -> npt.NDArray[np.int64]:
         if path.suffix.lower() == _LIST_SUFFIX:
             ids = _read_list(path)
         else:
-            table = load_table(path)
+            table = load_table(path, wanted=(object_id,))
             ids = require_object_ids(table, _find_column(table, object_id, path), path=path, may_repeat=True)
     except TableError as error:
         raise SplitError(f"{error} [splits] test_ids names this file.") from error
@@ -85,7 +85,7 @@ def assign_ids(
 
 def _find_column(table: Table, object_id: str, path: Path) -> str:
     names = list(table.frame.columns)
-    if match_columns(table, object_id):
+    if match_columns(table, object_id) or object_id in table.left_out:
         return find_column(table, object_id, path=path, role="[catalog] object_id")
     known = [name for name in names if name.casefold() in _KNOWN_NAMES]
     if len(known) == 1:

@@ -2,7 +2,8 @@
 
 Identifiers, integers or text, are the same in every format, and numbers that stand for "not measured" become missing
 when a table is loaded. Integers come back as 64-bit ones everywhere, and a missing float is NaN. Units are text, never
-interpreted. What the formats cannot hold:
+interpreted. Columns that cannot be used, such as those of several values a row, are left out with their reason; only
+a setting that names one is refused. What the formats cannot hold:
 
 - CSV has no types: a text column of numbers only comes back as numbers, one of `true` and `false` only as booleans, a
   column without any value as missing numbers, and 32-bit numbers as 64-bit ones. A missing text is an empty field, an
@@ -28,13 +29,14 @@ from metalight.tables.files import (
 )
 from metalight.tables.galaxies import load_galaxies, name_galaxies, require_object_ids, save_galaxies
 from metalight.tables.missing import build_text, replace_sentinels
-from metalight.tables.table import SENTINELS, ColumnInfo, Table
+from metalight.tables.table import SENTINELS, ColumnInfo, Table, describe_reading, take_rows
 
 __all__ = [
     "SENTINELS",
     "ColumnInfo",
     "Table",
     "build_text",
+    "describe_reading",
     "find_column",
     "list_saved_files",
     "list_table_files",
@@ -51,4 +53,5 @@ __all__ = [
     "require_writable",
     "save_galaxies",
     "save_table",
+    "take_rows",
 ]

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metalight.tables.missing import build_integers
+from metalight.tables.missing import MISSING_WORDS, build_integers
 
 _ROWS_AT_ONCE = 65536
 
@@ -20,6 +20,8 @@ def build_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
         pyarrow.ArrowException: The values cannot be a column, such as text that is not UTF-8.
     """
     kind = values.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return build_column(values.cast(kind.storage_type))
     if pa.types.is_dictionary(kind):
         return build_column(values.cast(kind.value_type))
     if pa.types.is_float16(kind):
@@ -41,9 +43,10 @@ def build_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
     return column.rename(None)
 
 
-def is_one_value_a_row(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds plain values, not lists or records."""
-    return not pa.types.is_nested(kind)
+def blank_out_missing(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Text of numbers, with null where it is a word for a missing one."""
+    is_missing = pc.is_in(pc.utf8_lower(texts), pa.array(MISSING_WORDS))
+    return pc.if_else(is_missing, pa.scalar(None, pa.string()), texts)
 
 
 def build_arrow_table(frame: pd.DataFrame) -> pa.Table:

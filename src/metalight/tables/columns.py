@@ -3,17 +3,17 @@
 Rows in messages count from 1, the first row below the column names.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.errors import TableError, name_nearest
+from metalight.errors import TableError, name_nearest, shorten
 from metalight.tables.table import Table
 
-MOST_COLUMNS = 20_000
-"""Columns a table may have; each takes about a millisecond and a kilobyte, however few bytes it has in a file."""
+_TABLES_SHOWN = 4
 
 
 def find_column(table: Table, name: str, *, path: Path | str, role: str) -> str:
@@ -27,15 +27,21 @@ def find_column(table: Table, name: str, *, path: Path | str, role: str) -> str:
 
     Raises:
         TableError: There is no such column, and the message suggests the nearest name; or there are several that
-            differ from it only in case.
+            differ from it only in case; or it is one that cannot be used, and the message says why.
     """
     names = list(table.frame.columns)
     alike = match_columns(table, name)
+    for known, why in table.left_out.items():
+        if known == name or (not alike and _fold(known) == _fold(name)):
+            raise TableError(
+                f"Column '{known}' of {path}, which {role} names, {why}. Fix that column, or name another one."
+            )
     if len(alike) > 1:
         listed = " and ".join(f"'{known}'" for known in alike)
         raise TableError(f"{path} has the columns {listed}, and {role} names '{name}'; write one of them exactly.")
     if not alike:
-        raise TableError(f"{path} has no column '{name}', which {role} names.{name_nearest(name, names)}")
+        read = f" ({'; '.join(table.notes)})" if table.notes else ""
+        raise TableError(f"{path} has no column '{name}', which {role} names{read}.{name_nearest(name, names)}")
     return alike[0]
 
 
@@ -43,6 +49,32 @@ def match_columns(table: Table, name: str) -> list[str]:
     """The columns that a name may mean: the very same alone, or else all that differ from it only in case."""
     names = list(table.frame.columns)
     return [name] if name in names else [known for known in names if _fold(known) == _fold(name)]
+
+
+def choose_table(tables: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
+    """Which of several tables of a file is meant: the first of those that have the most of the wanted columns.
+
+    Args:
+        tables: The column names of each.
+        wanted: In any case.
+    """
+    asked = {_fold(name) for name in wanted}
+    num_found = [len(asked & {_fold(name) for name in names}) for names in tables]
+    return num_found.index(max(num_found))
+
+
+def describe_choice(tables: list[str], place: int) -> tuple[str, ...]:
+    """A note on which of the tables of a file was read, by their names; none if there is only one."""
+    if len(tables) < 2:
+        return ()
+    others = [shorten(name, 40) for name in tables[:place] + tables[place + 1 :]]
+    listed = ", ".join(f"'{name}'" for name in others[:_TABLES_SHOWN]) + (", …" if len(others) > _TABLES_SHOWN else "")
+    return (f"read the table '{shorten(tables[place], 40)}' of {len(tables)}, not {listed}",)
+
+
+def has_columns(names: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether a table with these columns has all that are wanted, in any case."""
+    return {_fold(name) for name in wanted} <= {_fold(name) for name in names}
 
 
 def _fold(name: str) -> str:
@@ -73,34 +105,6 @@ def require_numbers(table: Table, column: str, *, path: Path | str) -> npt.NDArr
     if not is_number:
         return np.full(len(values), np.nan)
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def check_names(names: list[str], path: Path) -> None:
-    """Refuse a file in which two columns have one name, or with more columns than a table has.
-
-    Raises:
-        TableError: They have, or there are more.
-    """
-    if len(names) > MOST_COLUMNS:
-        raise TableError(f"{path} has {len(names)} columns; metalight reads up to {MOST_COLUMNS}, so remove some.")
-    repeated = pd.Series(names, dtype=object)
-    twice = repeated[repeated.duplicated()].tolist()
-    if twice:
-        raise TableError(f"{path} has several columns named '{twice[0]}'; rename or remove all but one.")
-
-
-def refuse_columns(names: list[str], path: Path) -> None:
-    """Refuse a file if any columns are named: those that hold lists, arrays or records.
-
-    Raises:
-        TableError: `names` is not empty.
-    """
-    if names:
-        listed = ", ".join(f"'{name}'" for name in names[:8]) + (", …" if len(names) > 8 else "")
-        raise TableError(
-            f"{path} has columns that do not hold one plain value a row: {listed}. Remove them, or make a column of "
-            "each part."
-        )
 
 
 def _reads_as_number(value: object) -> bool:

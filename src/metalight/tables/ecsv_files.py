@@ -26,11 +26,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from metalight.errors import TableError, quote_flaw
-from metalight.tables.arrow import build_arrow_table, build_column
-from metalight.tables.columns import check_names, refuse_columns
-from metalight.tables.csv_files import read_line, read_rows, split_names, write_rows
-from metalight.tables.table import ColumnInfo, Table, build_table
+from metalight.errors import TableError, quote_flaw, shorten
+from metalight.tables.arrow import blank_out_missing, build_arrow_table, build_column
+from metalight.tables.csv_dialect import read_line, split_names
+from metalight.tables.csv_files import read_rows, write_rows
+from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.usable import UsableColumns
 
 _FIRST_LINE = "# %ECSV 1.0"
 _LARGEST_HEADER = 1 << 20  # YAML is read at 100 kB/s; a thousand columns need 100 kB
@@ -54,28 +55,30 @@ def load_ecsv(file: BinaryIO, path: Path) -> Table:
         path: Where it lies, for the messages.
 
     Raises:
-        TableError: The header or a row cannot be understood, a value is not of its column's type, or a column holds
-            several values a row, or has the name of another.
+        TableError: The header or a row cannot be understood.
     """
     try:
         header, line = _read_header(file)
         described = _list_columns(header)
         names = [column["name"] for column in described]
-        check_names(names, path)
-        refuse_columns([column["name"] for column in described if not _is_one_value_a_row(column)], path)
+        usable = UsableColumns(names, path)
         delimiter = header.get("delimiter", " ")
         if delimiter not in (" ", ","):
             raise ValueError("its delimiter is neither a comma nor a blank")
         if split_names(line, delimiter) != [name.strip() for name in names]:
             raise ValueError("the line of column names is not what its header says")
-        fields = read_rows(file, len(names), delimiter)
-        columns = {column["name"]: _cast(fields[place], column) for place, column in enumerate(described)}
+        rows, _ = read_rows(file, len(names), delimiter)
+        for column, fields in zip(described, rows, strict=True):
+            flaw = _find_flaw(column)
+            if flaw:
+                usable.leave_out(column["name"], flaw)
+            usable.add(column["name"], lambda column=column, fields=fields: _cast(fields, column), (pa.ArrowException,))  # type: ignore[misc]
     except (pa.ArrowException, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
         raise TableError(
             f"{path} cannot be read as ECSV: {quote_flaw(error)}. Correct it, or export it again."
         ) from error
     info = {column["name"]: ColumnInfo(column["unit"], column["description"]) for column in described}
-    return build_table(columns, info)
+    return usable.build_table(info)
 
 
 def save_ecsv(table: Table, file: BinaryIO) -> None:
@@ -140,10 +143,13 @@ def _list_columns(header: dict[str, Any]) -> list[dict[str, str]]:
     return columns
 
 
-def _is_one_value_a_row(column: dict[str, str]) -> bool:
-    if column["datatype"] not in _KINDS and not column["datatype"].startswith("complex"):
-        raise ValueError(f"the type '{column['datatype'][:60]}' of column '{column['name']}' is not one of ECSV")
-    return column["datatype"] in _KINDS and not column["subtype"]
+def _find_flaw(column: dict[str, str]) -> str:
+    """Why a column cannot be used, by its type alone; empty if it can."""
+    if column["subtype"]:
+        return f"holds several values a row ({shorten(column['subtype'])})"
+    if column["datatype"].startswith("complex"):
+        return "holds complex numbers"
+    return "" if column["datatype"] in _KINDS else f"is of the type '{shorten(column['datatype'])}'"
 
 
 def _cast(fields: pa.ChunkedArray, column: dict[str, str]) -> "pd.Series[Any]":
@@ -151,12 +157,7 @@ def _cast(fields: pa.ChunkedArray, column: dict[str, str]) -> "pd.Series[Any]":
     kind = _KINDS[column["datatype"]]
     if pa.types.is_string(kind):
         return build_column(fields)
-    trimmed = pc.utf8_trim_whitespace(fields)
-    values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    try:
-        return build_column(values.cast(kind))
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"column '{column['name']}' does not hold {column['datatype']} only: {error}") from error
+    return build_column(blank_out_missing(pc.utf8_trim_whitespace(fields)).cast(kind))
 
 
 def _describe(field: pa.Field, info: ColumnInfo) -> dict[str, str]:

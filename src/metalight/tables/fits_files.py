@@ -1,26 +1,32 @@
-"""FITS binary tables; the first one of a file.
+"""FITS tables, binary and ASCII; of several in a file the first that has the wanted columns.
 
 The unit of a column is in TUNITn and its description in TCOMMn. Both are ASCII, and other programs drop units that the
 FITS standard does not name, such as `dex`; so they are kept a second time in MLINFOn, as JSON with the column's name.
 """
 
+import io
 import itertools
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
-from metalight.errors import TableError, quote_flaw
+from metalight.errors import TableError, is_of_the_place, quote_flaw
 from metalight.fits_file import FitsError, open_fits
-from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.arrow import blank_out_missing, build_column
+from metalight.tables.columns import choose_table, describe_choice
 from metalight.tables.described import dump_info, parse_info
 from metalight.tables.missing import build_integers, build_text
 from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.usable import UsableColumns
 
 _INFO_KEYWORD = "MLINFO"
 _ERRORS_OF_DAMAGE = (
@@ -28,30 +34,38 @@ _ERRORS_OF_DAMAGE = (
     NameError,  # of astropy, where the offset of 64-bit integers is not 2**63
 )
 """What astropy raises for damaged headers."""
+_FLAWS = {
+    **dict.fromkeys("PQ", "holds several values a row"),
+    **dict.fromkeys("CM", "holds complex numbers"),
+    "X": "holds bits",
+}
+"""Of columns by the letter of their type."""
 
 
-def load_fits(file: BinaryIO, path: Path) -> Table:
-    """The first binary table of a FITS file.
+def load_fits(file: BinaryIO, path: Path, wanted: Sequence[str] = ()) -> Table:
+    """The first table of a FITS file that has the wanted columns, or else the one that has the most of them.
 
     Args:
         file: The open file.
         path: Where it lies, for the messages.
+        wanted: Names of columns, in any case.
 
     Raises:
-        TableError: The file is damaged or has no binary table, or a column holds several values a row, or has the
-            name of another.
+        TableError: The file is damaged or has no table.
     """
     with warnings.catch_warnings():
         # Many headers break the standard harmlessly; `open_fits` checks what matters.
         warnings.simplefilter("ignore")
         try:
-            stored = next((unit for unit in open_fits(file) if isinstance(unit, fits.BinTableHDU)), None)
+            stored, notes = _choose_unit(open_fits(file), wanted)
             if stored is None:
-                raise TableError(f"{path} holds no binary table; metalight reads the first one of a FITS file.")
-            return _read_table(stored, path)
+                raise TableError(f"{path} holds no table, only images or nothing; name a FITS file with a table.")
+            return _read_table(stored, path, notes)
         except FitsError as error:
             raise TableError(f"{path} {error}; copy or download it again.") from error
         except _ERRORS_OF_DAMAGE as error:
+            if isinstance(error, OSError) and is_of_the_place(error):
+                raise
             raise TableError(f"{path} cannot be read as FITS: {quote_flaw(error)}. Make the file again.") from error
 
 
@@ -65,7 +79,10 @@ def save_fits(table: Table, file: BinaryIO) -> None:
     with warnings.catch_warnings():
         # Names of other signs than letters and digits are only advised against, and read back as they are.
         warnings.simplefilter("ignore", VerifyWarning)
-        _build_unit(table).writeto(file)
+        # In memory first: where a disk is full, astropy hides what the system says, or ends in an error of its own.
+        content = io.BytesIO()
+        _build_unit(table).writeto(content)
+    file.write(content.getbuffer())
 
 
 def _build_unit(table: Table) -> fits.BinTableHDU:
@@ -85,27 +102,71 @@ def _build_unit(table: Table) -> fits.BinTableHDU:
     return unit
 
 
-def _read_table(stored: fits.BinTableHDU, path: Path) -> Table:
+def _choose_unit(units: Sequence[Any], wanted: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """The table to read, None if there is none, and a note on the choice."""
+    tables = [(place, unit) for place, unit in enumerate(units) if isinstance(unit, (fits.BinTableHDU, fits.TableHDU))]
+    if not tables:
+        return None, ()
+    chosen = choose_table([_list_names(unit) for _, unit in tables], wanted) if len(tables) > 1 and wanted else 0
+    return tables[chosen][1], describe_choice([unit.name or f"extension {place}" for place, unit in tables], chosen)
+
+
+def _list_names(unit: Any) -> list[str]:
+    try:
+        return [str(name) for name in unit.columns.names]
+    except _ERRORS_OF_DAMAGE:
+        return []  # it matters only if no other table has the columns
+
+
+def _read_table(stored: Any, path: Path, notes: Sequence[str]) -> Table:
     names = [str(name) for name in stored.columns.names]
-    check_names(names, path)
+    usable = UsableColumns(names, path)
+    for place, name in enumerate(names):
+        if name in usable.left_out:
+            stored.columns[place].name = f"{name}, column {place + 1}"  # numpy has no records with one name twice
     raw = stored.data.view(np.ndarray)
-    refuse_columns([name for place, name in enumerate(names) if not _is_one_value_a_row(stored, raw, place)], path)
-    columns = {name: _read_column(stored, raw, place) for place, name in enumerate(names)}
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(raw)))
-    return Table(frame, _read_info(stored.header, names))
+    is_text = isinstance(stored, fits.TableHDU)
+    for place, name in enumerate(names):
+        flaw = "" if is_text else _find_flaw(stored, raw, place)
+        if flaw:
+            usable.leave_out(name, flaw)
+        read = _read_field_of_text if is_text else _read_column
+        usable.add(name, lambda read=read, place=place: read(stored, raw, place), _ERRORS_OF_DAMAGE)  # type: ignore[misc]
+    table = usable.build_table(_read_info(stored.header, names), notes)
+    return replace(table, frame=table.frame.reindex(pd.RangeIndex(len(raw))))
 
 
-def _is_one_value_a_row(stored: fits.BinTableHDU, raw: npt.NDArray[Any], place: int) -> bool:
-    dtype = raw.dtype[place]
-    letter = stored.columns[place].format.format
-    return dtype.shape in ((), (1,)) and letter not in ("P", "Q", "C", "M", "X")
+def _find_flaw(stored: fits.BinTableHDU, raw: npt.NDArray[Any], place: int) -> str:
+    """Why a column of a binary table cannot be used, by its type; empty if it can."""
+    letter, shape = stored.columns[place].format.format, raw.dtype[place].shape
+    if letter in _FLAWS:
+        return _FLAWS[letter]
+    return "" if shape in ((), (1,)) else f"holds {' × '.join(map(str, shape))} values a row"
+
+
+def _read_field_of_text(stored: fits.TableHDU, raw: npt.NDArray[Any], place: int) -> "pd.Series[Any]":
+    """A column of an ASCII table; numbers are taken from their text, so that integers of any width are exact."""
+    column = stored.columns[place]
+    width = column.format.width
+    texts = _read_text([value[:width] for value in _take_field(raw, place).tolist()])
+    if column.format.format == "A":
+        return texts
+    null = "" if column.null is None else str(column.null).strip()
+    fields = [str(text).strip() if isinstance(text, str) else "" for text in texts.tolist()]
+    is_integer = column.format.format == "I"
+    # Fortran writes 1.5D+10.
+    digits = [None if field == null else field.lstrip("+").upper().replace("D", "E") for field in fields]
+    numbers = blank_out_missing(pa.array(digits, pa.string())).cast(pa.int64() if is_integer else pa.float64())
+    scale, zero = (1 if column.bscale in ("", None) else column.bscale), (column.bzero or 0)
+    found = build_column(pa.chunked_array([numbers]))
+    return found if (scale, zero) == (1, 0) else found * scale + zero
 
 
 def _read_column(stored: fits.BinTableHDU, raw: npt.NDArray[Any], place: int) -> "pd.Series[Any]":
     column = stored.columns[place]
-    values = raw[str(column.name)].reshape(len(raw))
+    values = _take_field(raw, place).reshape(len(raw))
     if column.format.format == "A":
-        return _read_text(values)
+        return _read_text(values.tolist())
     if column.format.format == "L":
         is_missing = values == 0
         is_true = values == ord("T")
@@ -119,9 +180,15 @@ def _read_column(stored: fits.BinTableHDU, raw: npt.NDArray[Any], place: int) ->
     return pd.Series(np.where(is_missing, np.nan, floats) if is_missing.any() else floats)
 
 
-def _read_text(values: npt.NDArray[Any]) -> "pd.Series[Any]":
+def _take_field(raw: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+    names = raw.dtype.names or ()
+    values: npt.NDArray[Any] = raw[names[place]]
+    return values
+
+
+def _read_text(values: list[bytes]) -> "pd.Series[Any]":
     # FITS text is ASCII; UTF-8 of careless writers is understood, and bytes that are neither are shown as \xNN.
-    texts = [value.split(b"\0")[0].rstrip(b" ").decode(errors="backslashreplace") or None for value in values.tolist()]
+    texts = [value.split(b"\0")[0].rstrip(b" ").decode(errors="backslashreplace") or None for value in values]
     return build_text(texts)
 
 

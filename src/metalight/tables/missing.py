@@ -7,6 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "--")
+"""What programs write where a number is missing, in small letters."""
+
+MASK_SUFFIX = ".mask"
+"""Ends the name of the column of booleans by which astropy says where the column of the name before it is masked."""
+
 _LARGEST_INT64 = 2**63 - 1
 
 
@@ -28,6 +34,37 @@ def build_text(texts: Sequence[str | None]) -> "pd.Series[Any]":
     """Column of text; None is missing."""
     # The type that pandas gives to text: "str" from version 3, object before.
     return pd.Series(texts, dtype=pd.Series(["text"]).dtype)
+
+
+def apply_masks(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with values missing where astropy's companion column `NAME.mask` says so, without these companions.
+
+    Where the companion itself lacks a value, it is not known that there is one: it is missing too.
+    """
+    masks = {
+        name.removesuffix(MASK_SUFFIX): name
+        for name in map(str, frame.columns)
+        if name.endswith(MASK_SUFFIX)
+        and name.removesuffix(MASK_SUFFIX) in frame
+        and pd.api.types.is_bool_dtype(frame[name].dtype)
+    }
+    columns = {name: frame[name] for name in frame.columns if name not in masks.values()}
+    for name, companion in masks.items():
+        if name in columns:
+            is_masked = frame[companion].to_numpy(dtype=bool, na_value=True)
+            columns[name] = _mask(columns[name], is_masked)
+    return pd.DataFrame(columns, index=frame.index) if masks else frame
+
+
+def _mask(column: "pd.Series[Any]", is_masked: npt.NDArray[np.bool_]) -> "pd.Series[Any]":
+    if not is_masked.any():
+        return column
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column.astype("boolean").mask(is_masked)
+    if pd.api.types.is_integer_dtype(column.dtype):
+        width = np.uint64 if pd.api.types.is_unsigned_integer_dtype(column.dtype) else np.int64
+        return build_integers(column.to_numpy(dtype=width, na_value=0), is_masked | column.isna().to_numpy())
+    return column.mask(is_masked)
 
 
 def replace_sentinels(frame: pd.DataFrame, missing_values: Sequence[float]) -> pd.DataFrame:

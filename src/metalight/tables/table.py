@@ -1,13 +1,16 @@
 """What a table is: rows and columns, and the unit and description of each column."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 SENTINELS = (-9999.0, -999.0, -99.0)
 """Numbers that stand for "not measured" in the catalogues of SDSS and others."""
+
+_COLUMNS_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,30 @@ class Table:
     info: dict[str, ColumnInfo] = field(default_factory=dict)
     """Units and descriptions by column name; columns that have neither may be left out."""
 
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Columns of the file that are not in `frame`, by name, and why not: `holds 5 values a row`. A setting that names
+    one of them is refused by `find_column`; otherwise they do not matter."""
+
+    notes: tuple[str, ...] = ()
+    """How the file was read, where its reader had a choice: `read the table 'LDAC_OBJECTS'`."""
+
     spelled: "dict[str, pd.Series[Any]]" = field(default_factory=dict)
     """The text of columns of numbers or booleans that may be names, such as `1e5`, where a file does not say what it
     has."""
 
 
-def build_table(columns: "Mapping[str, pd.Series[Any]]", info: Mapping[str, ColumnInfo]) -> Table:
-    """A table of these columns, in this order; of those that have neither unit nor description nothing is said."""
-    return Table(pd.DataFrame(columns), {name: known for name, known in info.items() if known != ColumnInfo()})
+def take_rows(table: Table, rows: npt.NDArray[np.intp]) -> Table:
+    """Some rows of a table, in the order given, with all that is known of it."""
+    spelled = {name: texts.iloc[rows].reset_index(drop=True) for name, texts in table.spelled.items()}
+    return replace(table, frame=table.frame.iloc[rows].reset_index(drop=True), spelled=spelled)
+
+
+def describe_reading(table: Table) -> str:
+    """One line on how the file of a table was read and which of its columns are left out; empty if all is plain."""
+    notes = list(table.notes)
+    if table.left_out:
+        shown = [f"'{name}' ({why})" for name, why in list(table.left_out.items())[:_COLUMNS_SHOWN]]
+        num = len(table.left_out)
+        listed = ", ".join(shown) + (", …" if num > len(shown) else "")
+        notes.append(f"left out {f'{num} columns' if num > 1 else 'the column'} {listed}")
+    return "; ".join(notes)

@@ -1,10 +1,18 @@
 """Rows of a VOTable in BINARY and BINARY2: numbers and text one after another, big-endian."""
 
+import math
+import re
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
 _NUMBERS = {"unsignedByte": ">B", "short": ">h", "int": ">i", "long": ">q", "float": ">f", "double": ">d"}
+
+_BITS = {
+    **{datatype: 8 * struct.calcsize(form) for datatype, form in _NUMBERS.items()},
+    **{"bit": 1, "boolean": 8, "char": 8, "unicodeChar": 16, "floatComplex": 64, "doubleComplex": 128},
+}
+"""Width of a value."""
 
 _Reader = Callable[[bytes, int], tuple[Any, int]]
 
@@ -17,8 +25,10 @@ def read_rows(content: bytes, layout: Sequence[tuple[str, str]], *, has_masks: b
         layout: The datatype and the arraysize of each column.
         has_masks: Whether each row starts with a bit a column that says whether its value is missing, as in BINARY2.
 
+    Columns that hold several values a row are passed over: their values are None.
+
     Raises:
-        ValueError: The rows are cut short, or text is not UTF-8.
+        ValueError: The rows are cut short, text is not UTF-8, or it is not known how wide the values of a column are.
     """
     readers = [_build_reader(datatype, arraysize) for datatype, arraysize in layout]
     columns: list[list[Any]] = [[] for _ in readers]
@@ -38,6 +48,15 @@ def read_rows(content: bytes, layout: Sequence[tuple[str, str]], *, has_masks: b
 
 def _build_reader(datatype: str, arraysize: str) -> _Reader:
     """What reads a value at a place, and gives the place after it."""
+    is_text = datatype in ("char", "unicodeChar")
+    if datatype not in _BITS and not is_text:
+        raise ValueError(
+            f"it has a column of the type '{datatype[:60]}', whose width is not known; save it as TABLEDATA"
+        )
+    if ("x" in arraysize) if is_text else (arraysize not in ("", "1")):
+        return _build_skipper(datatype, arraysize)
+    if datatype in ("floatComplex", "doubleComplex"):
+        return _build_skipper(datatype, "1")
     if datatype in _NUMBERS:
         form = struct.Struct(_NUMBERS[datatype])
 
@@ -77,6 +96,26 @@ def _build_reader(datatype: str, arraysize: str) -> _Reader:
         return (text if num_fixed is None else text.rstrip(" ")) or None, after
 
     return read_text
+
+
+def _build_skipper(datatype: str, arraysize: str) -> _Reader:
+    """What passes over the values of a row; VOTable 1.4, section 5.3: those of varying number follow their number."""
+    if not re.fullmatch(r"([0-9]{1,9}x)*[0-9]{1,9}|[0-9]{0,9}\*", arraysize):
+        # Of several dimensions of which one varies it is not agreed what the number counts.
+        raise ValueError(f"it has a column of the size '{arraysize[:60]}'; save it with the rows in TABLEDATA")
+    num_fixed = None if "*" in arraysize else math.prod(int(size) for size in arraysize.split("x"))
+    if num_fixed == 0:
+        raise ValueError("it has a column without any width")
+
+    def skip(content: bytes, place: int) -> tuple[Any, int]:
+        num_values = num_fixed
+        if num_values is None:
+            count, place = _take(content, place, 4)
+            num_values = int.from_bytes(count)
+        _, after = _take(content, place, (num_values * _BITS[datatype] + 7) // 8)
+        return None, after
+
+    return skip
 
 
 def _take(content: bytes, place: int, num_bytes: int) -> tuple[bytes, int]:

@@ -1,6 +1,7 @@
 """The elements of a VOTable: its fields and rows, read as a stream from XML that is not trusted."""
 
 import binascii
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from xml.parsers import expat
@@ -8,9 +9,13 @@ from xml.parsers import expat
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metalight.tables.columns import MOST_COLUMNS
+from metalight.errors import quote_flaw, shorten
+from metalight.tables.arrow import blank_out_missing
+from metalight.tables.columns import choose_table, has_columns
 from metalight.tables.described import parse_info
+from metalight.tables.missing import MISSING_WORDS
 from metalight.tables.table import ColumnInfo
+from metalight.tables.usable import MOST_COLUMNS
 from metalight.tables.votable_binary import read_rows
 
 INFO_NAME = "metalight"
@@ -54,6 +59,17 @@ class Field:
     description: str = ""
     chunks: list[pa.Array] = field(default_factory=list)
     """Its values, of the type `kind`, in batches of rows."""
+    flaw: str = ""
+    """Why the column cannot be used; empty if it can."""
+
+    def __post_init__(self) -> None:
+        """Look at the type."""
+        if self.datatype in _OTHER_TYPES:
+            self.flaw = "holds complex numbers"
+        elif self.datatype not in _KINDS:
+            self.flaw = f"is of the type '{shorten(self.datatype)}', which VOTable does not have"
+        elif ("x" in self.arraysize) if self.is_text() else (self.arraysize not in ("", "1")):
+            self.flaw = f"holds several values a row ({shorten(self.arraysize)})"
 
     @property
     def kind(self) -> pa.DataType:
@@ -66,26 +82,22 @@ class Field:
         """Whether the file keeps the values as text."""
         return self.datatype in ("char", "unicodeChar")
 
-    def is_one_value_a_row(self) -> bool:
-        """Whether a row has one number, one boolean or one text."""
-        if self.is_text():
-            return "x" not in self.arraysize
-        return self.datatype in _KINDS and self.arraysize in ("", "1")
-
     def add(self, cells: list[Any]) -> None:
-        """Take the next values: text, or None where one is missing, or what BINARY holds.
-
-        Raises:
-            ValueError: One is not of the type of the column.
-        """
+        """Take the next values: text, or None where one is missing, or what BINARY holds; another type is a flaw."""
+        if self.flaw:
+            return
         try:
             self.chunks.append(self._convert(cells))
         except (pa.ArrowException, KeyError, OverflowError) as error:
-            raise ValueError(f"column '{self.name}' does not hold {self.datatype} only: {error}") from error
+            self.flaw = f"does not hold {self.datatype} only: {quote_flaw(error)}"
+            self.chunks.clear()
 
     def _convert(self, cells: list[Any]) -> pa.Array:
         if pa.types.is_boolean(self.kind):
-            known = [None if cell is None or cell in ("", "?") else _BOOLEANS[cell] for cell in map(_trim, cells)]
+            known = [
+                None if cell is None or cell == "?" or cell.lower() in MISSING_WORDS else _BOOLEANS[cell]
+                for cell in map(_trim, cells)
+            ]
             return pa.array(known, pa.bool_())
         if not all(cell is None or isinstance(cell, str) for cell in cells):
             return pa.array(cells, self.kind)
@@ -93,7 +105,7 @@ class Field:
         if pa.types.is_string(self.kind):
             return texts
         digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"^\+", "")
-        return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits).cast(self.kind)
+        return blank_out_missing(digits).cast(self.kind)
 
 
 @dataclass(eq=False)
@@ -103,16 +115,31 @@ class FoundTable:
     fields: list[Field] = field(default_factory=list)
     info: dict[str, ColumnInfo] = field(default_factory=dict)
     """What is kept of columns because XML cannot hold it."""
+    place: int = 0
+    """Which of the tables of the file it is, from 0."""
+    tables: list[str] = field(default_factory=list)
+    """Names of all tables of the file."""
 
 
-def read_elements(file: BinaryIO) -> FoundTable:
-    """The first table of a VOTable.
+def read_elements(file: BinaryIO, wanted: Sequence[str] = ()) -> FoundTable:
+    """The first table of a VOTable that has the wanted columns, or else the one that has the most of them.
 
     Raises:
         ValueError: The XML is damaged, declares entities, asks for memory as no table does, or is not a VOTable; rows
             do not fit the fields, or are kept in another file or in another way than TABLEDATA, BINARY and BINARY2.
     """
-    reader = _Reader()
+    reader = _Reader(lambda place, names: has_columns(names, wanted))
+    _parse(file, reader)
+    if not reader.is_found and reader.columns:
+        best = choose_table(reader.columns, wanted)
+        file.seek(0)
+        reader = _Reader(lambda place, names: place == best)
+        _parse(file, reader)
+    reader.found.tables = reader.tables
+    return reader.found
+
+
+def _parse(file: BinaryIO, reader: "_Reader") -> None:
     num_bytes = 0
     try:
         while chunk := file.read(_AT_ONCE):
@@ -124,14 +151,24 @@ def read_elements(file: BinaryIO) -> FoundTable:
         reader.parser.Parse(b"", True)
     except (expat.ExpatError, LookupError) as error:
         raise ValueError(str(error)) from error
-    return reader.found
 
 
 class _Reader:
-    """Takes what is of interest from the stream of elements."""
+    """Takes the wanted table from the stream of elements."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_wanted: Callable[[int, list[str]], bool]) -> None:
+        """Nothing yet.
+
+        Args:
+            is_wanted: Whether a table is, by its place in the file and the names of its columns.
+        """
         self.found = FoundTable()
+        self.is_found = False
+        self.tables: list[str] = []
+        self.columns: list[list[str]] = []
+        """Names of the columns of each table, as far as the reader looked at it."""
+        self._is_wanted = is_wanted
+        self._is_open = False
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -140,7 +177,6 @@ class _Reader:
         self.parser.EntityDeclHandler = _refuse_entity
         self.parser.SkippedEntityHandler = _refuse_entity
         self._path: list[str] = []
-        self._num_tables = 0
         self._serialisation = ""
         self._text: list[str] | None = None
         self._row: list[str | None] = []
@@ -155,8 +191,11 @@ class _Reader:
             raise ValueError(f"its elements are nested more than {_MOST_LEVELS} deep")
         self._path.append(name)
         if name == "TABLE":
-            self._num_tables += 1
-        if self._num_tables != 1 or "TABLE" not in self._path:
+            self._begin_table(attributes)
+        if not self._is_open:
+            return
+        if name == "DATA":
+            self._choose()
             return
         if name == "FIELD" and self._path[-2] == "TABLE":
             self._add_field(attributes)
@@ -176,7 +215,11 @@ class _Reader:
 
     def _end(self, tag: str) -> None:
         name = self._path.pop()
-        if self._num_tables != 1 or "TABLE" not in [*self._path, name]:
+        if not self._is_open:
+            return
+        if name == "TABLE":
+            self._choose()
+            self._is_open = False
             return
         text = "".join(self._text or ())
         if name == "TD":
@@ -198,6 +241,24 @@ class _Reader:
         if self._text is not None:
             self._text.append(text)
 
+    def _begin_table(self, attributes: dict[str, str]) -> None:
+        if self._is_open:
+            raise ValueError("it has a table within a table")
+        if len(self.tables) == MOST_COLUMNS:
+            raise ValueError(f"it has more than {MOST_COLUMNS} tables")
+        self.tables.append(attributes.get("name") or attributes.get("ID") or f"table {len(self.tables) + 1}")
+        self._is_open = not self.is_found
+        if self._is_open:
+            self.found, self._serialisation = FoundTable(place=len(self.tables) - 1), ""
+
+    def _choose(self) -> None:
+        """Tell whether the table is the wanted one, now that its fields are known."""
+        if self.is_found:
+            return
+        names = [of_table.name for of_table in self.found.fields]
+        self.columns.append(names)
+        self.is_found = self._is_open = self._is_wanted(self.found.place, names)
+
     def _add_field(self, attributes: dict[str, str]) -> None:
         name = (attributes.get("name") or attributes.get("ID", "")).strip()
         datatype = attributes.get("datatype", "")
@@ -205,8 +266,6 @@ class _Reader:
             raise ValueError(f"its column '{name[:60]}' stands after the rows")
         if len(self.found.fields) == MOST_COLUMNS:
             raise ValueError(f"it has more than {MOST_COLUMNS} columns")
-        if datatype not in _KINDS and datatype not in _OTHER_TYPES:
-            raise ValueError(f"the type '{datatype[:60]}' of column '{name[:60]}' is not one of VOTable")
         arraysize, xtype = attributes.get("arraysize", "").strip(), attributes.get("xtype", "")
         name = name or f"unnamed_{len(self.found.fields) + 1}"
         self.found.fields.append(Field(name, datatype, arraysize, xtype, attributes.get("unit", "").strip()))
@@ -231,15 +290,12 @@ class _Reader:
     def _hand_over(self) -> None:
         """Turn the text of rows into values, so that no more than a batch is kept as text."""
         for of_table, column in zip(self.found.fields, self._columns, strict=True):
-            if of_table.is_one_value_a_row():
-                of_table.add(column)
+            of_table.add(column)
             column.clear()
 
     def _decode(self, text: str) -> None:
         if not self._serialisation.startswith("BINARY"):
             raise ValueError("it has a STREAM outside of BINARY")
-        if not all(of_table.is_one_value_a_row() for of_table in self.found.fields):
-            return  # refused by name later
         try:
             # Line breaks are allowed; what else is not base64 would be passed over if it were not looked for.
             content = binascii.a2b_base64("".join(text.split()), strict_mode=True)

@@ -1,4 +1,4 @@
-r"""VOTable files; the first table of a file.
+r"""VOTable files; of several tables in a file the first that has the wanted columns.
 
 "VOTable Format Definition", version 1.4 (IVOA, 2019). The XML is read as a stream of elements; a file that declares
 entities is refused, and nothing that it refers to is opened or fetched. VOTable has no unsigned 64-bit integers: a
@@ -23,6 +23,7 @@ mend these too it would have to rewrite the file, which is most of reading it. B
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
@@ -33,9 +34,10 @@ import pyarrow.compute as pc
 
 from metalight.errors import TableError, quote_flaw
 from metalight.tables.arrow import build_arrow_table, build_column, join_rows
-from metalight.tables.columns import check_names, refuse_columns
+from metalight.tables.columns import describe_choice
 from metalight.tables.described import dump_info
-from metalight.tables.table import ColumnInfo, Table, build_table
+from metalight.tables.table import ColumnInfo, Table
+from metalight.tables.usable import UsableColumns
 from metalight.tables.votable_elements import INFO_NAME, LARGE_INTEGERS, Field, read_elements
 
 _NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
@@ -45,25 +47,26 @@ _TYPES = {pa.bool_(): "boolean", pa.uint8(): "unsignedByte", pa.int16(): "short"
 }
 
 
-def load_votable(file: BinaryIO, path: Path) -> Table:
-    """The first table of a VOTable file.
+def load_votable(file: BinaryIO, path: Path, wanted: Sequence[str] = ()) -> Table:
+    """The first table of a VOTable file that has the wanted columns, or else the one that has the most of them.
 
     Args:
         file: The open file.
         path: Where it lies, for the messages.
+        wanted: Names of columns, in any case.
 
     Raises:
-        TableError: The file is damaged, declares entities, keeps its rows elsewhere or has no table, a value is not of
-            its column's type, or a column holds several values a row, or has the name of another.
+        TableError: The file is damaged, declares entities, keeps its rows elsewhere or has no table.
     """
     try:
-        found = read_elements(file)
+        found = read_elements(file, wanted)
         if not found.fields:
             raise TableError(f"{path} holds no table; metalight reads the first one of a VOTable.")
-        names = [field.name for field in found.fields]
-        check_names(names, path)
-        refuse_columns([field.name for field in found.fields if not field.is_one_value_a_row()], path)
-        columns = {field.name: _read_column(field) for field in found.fields}
+        usable = UsableColumns([field.name for field in found.fields], path)
+        for field in found.fields:
+            if field.flaw:
+                usable.leave_out(field.name, field.flaw)
+            usable.add(field.name, lambda field=field: _read_column(field), (pa.ArrowException, ValueError))  # type: ignore[misc]
     except (pa.ArrowException, ValueError) as error:
         raise TableError(
             f"{path} cannot be read as VOTable: {quote_flaw(error)}. Correct it, or export it again."
@@ -72,7 +75,7 @@ def load_votable(file: BinaryIO, path: Path) -> Table:
         field.name: found.info.get(field.name, ColumnInfo(field.unit, field.description.strip()))
         for field in found.fields
     }
-    return build_table(columns, info)
+    return usable.build_table(info, describe_choice(found.tables, found.place))
 
 
 def save_votable(table: Table, file: BinaryIO) -> None:
@@ -108,7 +111,7 @@ def _read_column(field: Field) -> "pd.Series[Any]":
         try:
             null = pa.scalar(int(field.null, 0), field.kind)
         except (ValueError, pa.ArrowException, OverflowError):
-            raise ValueError(f"column '{field.name}' has a null that is not an integer: '{field.null[:60]}'") from None
+            raise ValueError(f"its null is not an integer: '{field.null[:60]}'") from None
         values = pc.if_else(pc.equal(values, null), pa.scalar(None, field.kind), values)
     return build_column(values)
 

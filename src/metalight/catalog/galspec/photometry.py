@@ -88,7 +88,7 @@ def join_photometry(path: Path, spectra: pd.DataFrame, *, missing_values: Sequen
         values: Integers = spectra["specObjID" if key == "specObjID" else "bestObjID"].to_numpy()
         return values[values > 0]
 
-    loaded = load_rows(path, select, missing_values=missing_values)
+    loaded = load_rows(path, select, wanted=("objID", *_PLACES), missing_values=missing_values)
     key_column = find_column(loaded, key, path=path, role=_ROLE)
     keys = _read_identifiers(loaded, key_column, path)
     ours = spectra["specObjID" if key == "specObjID" else "bestObjID"].to_numpy()

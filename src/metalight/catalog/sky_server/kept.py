@@ -8,7 +8,7 @@ from pathlib import Path
 
 from metalight.atomic import replace_file
 from metalight.catalog.sky_server.client import SqlSearch
-from metalight.errors import TableError
+from metalight.errors import TableError, is_of_the_place
 from metalight.tables import Table, load_table
 
 
@@ -51,7 +51,9 @@ class KeptAnswers:
         if path.is_file() and not anew:
             try:
                 return load_table(path, missing_values=self._missing_values)
-            except TableError:
+            except TableError as error:
+                if isinstance(error.__cause__, OSError) and is_of_the_place(error.__cause__):
+                    raise  # a full disk is no reason to ask again
                 path.unlink()  # damaged since it was kept
         body = self._search.fetch_csv(sql, columns, patience_s=patience_s)
         told = "".join(f"# {line}\n" for line in asked.splitlines())
