@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KEPT = "\n\t"
-_MARKDOWN = re.compile(r"[\\`*\[\]|]|(?<!\w)_|_(?!\w)|<(?=[a-zA-Z/!?])|&(?=#?\w+;)")
+_MARKDOWN = re.compile(r"[\\`*\[\]|]|(?<!\w)_|_(?!\w)|<(?=[a-zA-Z/!?])|&(?=#?\w+;)|(?<!\S)#")
 _AS_HTML = {"<": "&lt;", "&": "&amp;"}
 
 # A number is not a formula. Text that already looks guarded is guarded once more, so that reading undoes writing.
