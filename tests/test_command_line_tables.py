@@ -82,12 +82,12 @@ def test_options_of_a_prediction_that_could_do_nothing_are_refused(finished: Pat
 
 def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) -> None:
     (copy / "images/1.jpg").write_text("this is text")
-    (copy / "images/galaxy.png").write_bytes((copy / f"images/{FIRST_ID}.png").read_bytes())
+    (copy / "images/nan.png").write_bytes((copy / f"images/{FIRST_ID}.png").read_bytes())
     output = tmp_path / "predictions.csv"
     shown = succeed("predict", copy / "run", "--images", copy / "images", "-o", output)
     assert "40 galaxies predicted; 2 refused" in shown
     refused = pd.read_csv(tmp_path / "predictions_refused.csv")
-    assert refused["path"].tolist() == ["galaxy.png", "1.jpg"]
+    assert refused["path"].tolist() == ["nan.png", "1.jpg"]
 
 
 def test_images_whose_levels_or_picture_would_be_guessed_are_listed_by_name(copy: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from metalight.cutouts import find_cutouts, list_cutouts
 from metalight.errors import ImageError
-from metalight.identifiers import name_of
 from metalight.image_files import cut_suffix, is_fits, join_paths, split_path
 
 IRG = ("i", "r", "g")
@@ -139,8 +138,8 @@ def test_a_file_of_one_band_that_changes_is_seen_even_where_two_change_places(tm
 
 def test_a_folder_of_other_bands_only_says_so(tmp_path: Path) -> None:
     make_files(tmp_path, "5_z.fits", "6_z.fits")
-    # Without a catalogue, a name may be that of any galaxy; what the files hold is looked at when they are read.
-    assert [name_of(key) for key in list_cutouts(tmp_path, bands=IRG).found["object_id"]] == ["5_z", "6_z"]
+    # Without a catalogue nobody knows that `_z` is not part of a name: they are whole images until they are decoded.
+    assert len(list_cutouts(tmp_path, bands=IRG).found) == 2
     with pytest.raises(ImageError, match=r"named like '5_z\.fits', ids look like '5'; .* the bands \(i, r, g\)"):
         find(tmp_path, 5, 6)
 

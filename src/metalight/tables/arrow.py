@@ -20,6 +20,9 @@ def build_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
         pyarrow.ArrowException: The values cannot be a column, such as text that is not UTF-8.
     """
     kind = values.type
+    if kind == pa.uuid():
+        texts = [None if value is None else str(value) for value in values.to_pylist()]
+        return build_column(pa.chunked_array([pa.array(texts, pa.string())]))
     if isinstance(kind, pa.BaseExtensionType):
         return build_column(values.cast(kind.storage_type))
     if pa.types.is_dictionary(kind):

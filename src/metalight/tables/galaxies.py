@@ -5,7 +5,6 @@ Rows in messages count from 1, the first row below the column names.
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +113,7 @@ def _read_text(value: object) -> str | None:
             return value.decode().rstrip("\0")
         except UnicodeDecodeError:
             return None
-    return str(value) if isinstance(value, (int, UUID)) and not isinstance(value, bool) else None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _refuse_missing(is_lacking: npt.NDArray[np.bool_], where: str) -> None:
