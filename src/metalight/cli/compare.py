@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.warnings import show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import CompareReport, RunDifference
@@ -79,6 +80,8 @@ def _show(report: "CompareReport") -> None:
         title = f"{target} ({known})" if known else target
         typer.echo(f"\n{typer.style(title, bold=True)} of {describe_galaxies(compared.galaxies, report.split)}\n")
         typer.echo(format_comparison(compared.comparison, compared.info.unit))
+    for sentence in report.warnings:
+        show_warning(f"\n{sentence}")
     if report.differences is not None:
         typer.echo(f"\n{_format_differences(report.differences)}")
     if report.notes:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.warnings import show_warning
 
 
 def predict(
@@ -64,6 +65,10 @@ def predict(
     if report.origin_note:
         typer.echo(report.origin_note, err=True)
     typer.echo(report.summary.to_string(index=False, float_format="{:.4f}".format))
+    for note in report.range_notes:
+        typer.echo(note)
+    for warning in report.warnings:
+        show_warning(warning)
     refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
     galaxies = "1 galaxy" if report.num_galaxies == 1 else f"{report.num_galaxies:,} galaxies"
     typer.echo(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")

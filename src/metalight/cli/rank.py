@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.warnings import show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import RankReport
@@ -42,6 +43,10 @@ def rank(
         Path | None, typer.Option(help="Table with ra and dec, if the predictions come without them.")
     ] = None,
     catalog_id: Annotated[str, typer.Option(help="Its column of identifiers.", show_default="object_id")] = "",
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model that made the predictions of a table: counts those outside what it knows."),
+    ] = None,
 ) -> None:
     """List the galaxies with the lowest predictions, and tell how pure and how complete such a list is.
 
@@ -64,6 +69,7 @@ def rank(
         split=split,
         columns=SideColumns(object_id, truth, predicted),
         catalog=CatalogOfPlaces(catalog, catalog_id or "object_id") if catalog else None,
+        model=model,
     )
     _show(report, num)
     if output is not None:
@@ -92,3 +98,9 @@ def _show(report: "RankReport", num: int) -> None:
         typer.echo("No true values are known, so that the list cannot be judged.")
     else:
         typer.echo(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")
+    if report.range_note:
+        typer.echo(report.range_note)
+    elif report.num_known == 0:
+        typer.echo("Give --model MODEL to see how many predictions lie outside what the model knows.")
+    for warning in report.warnings:
+        show_warning(warning)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.warnings import show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
@@ -59,7 +60,7 @@ def run(
         progress=bar_progress,
         foretell=_foretell,
         tell=lambda line: typer.secho(f"  {line}", dim=True),
-        announce=_announce,
+        announce=_Announcer(place),
     )
     if not report.performed:
         typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
@@ -73,11 +74,30 @@ def run(
 def _foretell(estimate: "Estimate") -> None:
     for line in estimate.describe():
         typer.secho(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
+    for warning in estimate.warnings:
+        show_warning(warning, indent="  ")
 
 
-def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
-    mark = typer.style("✓", fg="green") if is_new else typer.style("·", dim=True)
-    typer.echo(f"{mark} {name:<11} {record.line}")
+class _Announcer:
+    """Tells of every stage as it ends, and once what must be known of a model that failed."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._is_told = False
+
+    def __call__(self, name: str, record: "StageRecord", is_new: bool) -> None:
+        failure = self._find_failure(name)
+        done = typer.style("!", fg="red") if failure else typer.style("✓", fg="green")
+        typer.echo(f"{done if is_new else typer.style('·', dim=True)} {name:<11} {record.line}")
+        if failure and not self._is_told:
+            show_warning(failure, indent="  ")
+            self._is_told = True
+
+    def _find_failure(self, name: str) -> str:
+        from metalight.pipeline import explain_failure
+        from metalight.run import RunFolder
+
+        return explain_failure(RunFolder(self._place)) if name in ("training", "prediction") else ""
 
 
 def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:

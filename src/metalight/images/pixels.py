@@ -202,6 +202,12 @@ def load_pixels(cache: Path) -> Pixels:
     return Pixels(object_ids, array)
 
 
+def load_file_sides(cache: Path) -> "pd.Series[int]":
+    """The shorter side of each galaxy's image file in pixels, by object_id."""
+    index = pd.read_parquet(cache / INDEX_FILE).set_index("object_id")
+    return index[["height", "width"]].min(axis=1)
+
+
 def list_cache_files(cache: Path) -> list[Path]:
     """The files of a cache, whether or not they are there."""
     return [cache / name for name in (_ARRAY, INDEX_FILE, _REFUSED, CONTENT_FILE, _FINGERPRINT)]

@@ -13,6 +13,7 @@ from metalight.pipeline.compare import (
 from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
+from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.results_stage import (
@@ -50,6 +51,7 @@ __all__ = [
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "explain_failure",
     "find_missing",
     "format_bytes",
     "format_seconds",

@@ -10,7 +10,7 @@ from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
 from metalight.evaluation import load_beside, load_score_table, load_scores
-from metalight.model_files import CONFIG_FILE, load_config
+from metalight.model_files import CONFIG_FILE, describe_failure, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
 from metalight.report import (
@@ -67,7 +67,9 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
         if kinds.get(target) == "metallicity"
     }
-    page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
+    config = load_config(run.model)
+    warning = describe_failure(config.training.verdict, config.units)
+    page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, warning, bins, beside, texts)
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
     # On the page they stand in a table of their own.

@@ -46,6 +46,7 @@ from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
 from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
 from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
+from metalight.recipe.suited import Concern, list_concerns, list_lower_rates, quote_settings
 
 __all__ = [
     "KNOWN_BASELINES",
@@ -60,6 +61,7 @@ __all__ = [
     "AugmentationSettings",
     "BaselinesSettings",
     "CatalogSettings",
+    "Concern",
     "CutoutsSettings",
     "EvaluationSettings",
     "FieldArcsec",
@@ -84,11 +86,14 @@ __all__ = [
     "check_picture_bands",
     "dump_recipe",
     "is_address",
+    "list_concerns",
+    "list_lower_rates",
     "list_presets",
     "load_recipe",
     "locate_services",
     "name_source",
     "parse_value",
+    "quote_settings",
     "show_preset",
     "validate_recipe",
 ]

@@ -36,6 +36,8 @@ class Page:
     scores: Mapping[str, Scores]
     """Of the test galaxies, by target."""
     units: Mapping[str, str]
+    warning: str = ""
+    """Why the model should not be used; empty if its training worked."""
     bins: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Of targets that are metallicities, in bins of truth: centre, num, median, rmse, nmad."""
     baselines: Mapping[str, Sequence[BesideScores]] = field(default_factory=dict)
@@ -50,6 +52,8 @@ def build_page(page: Page) -> str:
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
     lines = [f"# Results of {page.name}"]
+    if page.warning:
+        lines += ["", *(f"> {line}" for line in _wrap_whole(f"**{page.warning}**"))]
     for text in (page.model, _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
     if not page.scores:
@@ -74,6 +78,11 @@ def build_page(page: Page) -> str:
     for heading, text in page.texts.items():
         lines += ["", f"## {heading}", "", "```", text.rstrip(), "```"]
     return "\n".join(lines) + "\n"
+
+
+def _wrap_whole(text: str) -> list[str]:
+    """Lines that do not break a setting or an option of a command in two."""
+    return textwrap.wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
 
 
 def quote_scores(target: str, scores: Scores, unit: str) -> str:
