@@ -74,7 +74,7 @@ def stages(folder: Path, run: str) -> dict[str, Any]:
 
 def ended(output: str) -> list[str]:
     """Runs that were done now."""
-    return [line.split()[2].rstrip(":") for line in output.splitlines() if line.startswith("✓ [")]
+    return [line.split()[2].rstrip(":") for line in output.splitlines() if line.startswith(("✓ [", "! ["))]
 
 
 def test_what_runs_share_is_made_once_and_what_is_done_stays(sample: Path, images_read: list[int], whole: None) -> None:

@@ -17,7 +17,7 @@ from metalight.errors import RunError
 from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, measure_apertures, read_images
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
-from metalight.recipe import Recipe, list_concerns, quote_settings
+from metalight.recipe import Recipe, list_concerns, quote_settings, suggest_settings
 from metalight.run import RunFolder
 from metalight.splits import SPLITS
 from metalight.tables import load_table
@@ -250,10 +250,11 @@ def _list_warnings(recipe: Recipe, num_in_set: int) -> list[str]:
     from metalight.training import count_part
 
     num_training = count_part(num_in_set, recipe.training.fraction)
-    return [
-        f"This training is likely to fail: {concern.cause}. Better: {quote_settings(concern.remedy)}"
-        for concern in list_concerns(recipe.model, recipe.training, num_training)
-    ]
+    concerns = list_concerns(recipe.model, recipe.training, num_training)
+    if not concerns:
+        return []
+    suggested = quote_settings(suggest_settings(recipe.model, recipe.training, num_training))
+    return [f"This training is likely to fail: {'; '.join(concerns)}. Better: {suggested}"]
 
 
 def _count_epochs_done(job: Job) -> int:

@@ -1,6 +1,5 @@
 """Whether a training worked for a target, by what the model predicts at its end; and why not, as far as it shows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from metalight.evaluation import find_trusted
 from metalight.intervals import FloatArray
 from metalight.model_files import Outcome, TargetVerdict
-from metalight.recipe import Concern, TrainingSettings, list_lower_rates
+from metalight.recipe import ModelSettings, TrainingSettings, list_concerns, list_lower_rates, suggest_settings
 
 FEWEST_GALAXIES = 10
 """Validation galaxies that a verdict takes: of fewer, one galaxy would decide. The training galaxies judge then."""
@@ -50,13 +49,16 @@ class Evidence:
     """Of each step, in order."""
 
 
-def judge_target(evidence: Evidence, settings: TrainingSettings, concerns: Sequence[Concern]) -> TargetVerdict:
+def judge_target(
+    evidence: Evidence, model: ModelSettings, training: TrainingSettings, num_training: int
+) -> TargetVerdict:
     """The verdict on one target.
 
     Args:
         evidence: What is predicted.
-        settings: How the model was trained.
-        concerns: What was to be feared of these settings beforehand: the likely causes of a failure.
+        model: The network.
+        training: How it was trained.
+        num_training: On how many galaxies, with and without a label of this target.
     """
     has_enough = len(evidence.truth) >= FEWEST_GALAXIES
     truth, predicted = (
@@ -65,7 +67,13 @@ def judge_target(evidence: Evidence, settings: TrainingSettings, concerns: Seque
     mean = float(evidence.labels.mean())
     rmse, rmse_of_mean = _compute_rmse(predicted, truth), _compute_rmse(mean, truth)
     outcome = _find_outcome(evidence.labels, predicted, rmse, rmse_of_mean)
-    cause, advice, remedy = ("", "", ()) if outcome == "ok" else _explain(outcome, evidence, settings, concerns)
+    cause, advice, remedy = "", "", ()
+    if outcome != "ok":
+        # What was to be feared beforehand is the likely cause.
+        cause = "; ".join(list_concerns(model, training, num_training))
+        remedy = suggest_settings(model, training, num_training)
+        if not cause:
+            cause, advice, remedy = _explain(outcome, evidence, training)
     return TargetVerdict(
         outcome=outcome,
         judged_by="validation" if has_enough else "training",
@@ -98,13 +106,8 @@ def _find_outcome(labels: FloatArray, predicted: FloatArray, rmse: float, rmse_o
     return "learned nothing" if rmse >= rmse_of_mean or is_constant else "ok"
 
 
-def _explain(
-    outcome: Outcome, evidence: Evidence, settings: TrainingSettings, concerns: Sequence[Concern]
-) -> tuple[str, str, tuple[str, ...]]:
-    """Likely cause, advice and settings."""
-    if concerns:
-        remedy = dict.fromkeys(setting for concern in concerns for setting in concern.remedy)
-        return "; ".join(concern.cause for concern in concerns), "", tuple(remedy)
+def _explain(outcome: Outcome, evidence: Evidence, settings: TrainingSettings) -> tuple[str, str, tuple[str, ...]]:
+    """Likely cause, advice and settings of a failure that was not to be feared beforehand."""
     if outcome == "diverged":
         return "the learning rates are too high for these images and labels", "", list_lower_rates(settings)
     fitted = _compute_rmse(evidence.training_predicted, evidence.training_truth)

@@ -18,7 +18,6 @@ from metalight.model_files import (
 )
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
 from metalight.pipeline.stage import Job
-from metalight.recipe import list_concerns
 from metalight.run import RunFolder
 
 if TYPE_CHECKING:
@@ -56,8 +55,6 @@ def judge_model(
             predictor.predict(data.pixels, data.rows[places], data.object_ids[places], views="none")
             for data, places in ((validation, np.arange(len(validation.object_ids))), (training, some))
         )
-    settings = job.recipe.training
-    concerns = list_concerns(job.recipe.model, settings, len(training.object_ids))
     targets, verdicts = [], {}
     for place, target in enumerate(model.config.targets):
         labels = training.targets[:, place]
@@ -67,7 +64,9 @@ def judge_model(
             labels=labels[np.isfinite(labels)],
             losses=fitted.history["train_loss"].to_numpy(dtype=np.float64),
         )
-        verdicts[target.name] = verdict = judge_target(evidence, settings, concerns)
+        verdicts[target.name] = verdict = judge_target(
+            evidence, job.recipe.model, job.recipe.training, len(training.object_ids)
+        )
         known = {"label_range": verdict.label_range, "trusted_range": find_trusted_predictions(evidence)}
         targets.append(target.model_copy(update=known))
     images = _describe_images(job, training)

@@ -46,7 +46,7 @@ from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
 from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
 from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
-from metalight.recipe.suited import Concern, list_concerns, list_lower_rates, quote_settings
+from metalight.recipe.suited import list_concerns, list_lower_rates, quote_settings, suggest_settings
 
 __all__ = [
     "KNOWN_BASELINES",
@@ -61,7 +61,6 @@ __all__ = [
     "AugmentationSettings",
     "BaselinesSettings",
     "CatalogSettings",
-    "Concern",
     "CutoutsSettings",
     "EvaluationSettings",
     "FieldArcsec",
@@ -95,5 +94,6 @@ __all__ = [
     "parse_value",
     "quote_settings",
     "show_preset",
+    "suggest_settings",
     "validate_recipe",
 ]

@@ -169,8 +169,8 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
 
     Args:
         name: Of the study; of `resolution` and `bands` the paper has values.
-        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma; failure, where a
-            training failed.
+        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma; failure, where
+            a training failed.
         kinds: Which property each target is.
     """
     results = []

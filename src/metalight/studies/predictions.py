@@ -64,7 +64,7 @@ def find_enlargement(run_dir: Path) -> int:
 
 
 def find_failure(run_dirs: Sequence[Path], target: str) -> str:
-    """How the training of one of the runs failed for a target, as `metalight.model_files.Outcome`; empty if none did."""
+    """How the training of one of the runs failed for a target, as of `Outcome`; empty if none did."""
     for run_dir in run_dirs:
         failed = find_failed(load_config(RunFolder(run_dir).model).training.verdict)
         if target in failed:

@@ -229,8 +229,8 @@ def _list_failures(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
             num = sum(result.failure == failure for result in summary.results)
             times = f" in {num} of {len(summary.results)} repetitions" if summary.is_repeated else ""
             notes.append(
-                f"'{summary.variant}': the training of {summary.target} {failure}{times}, so its numbers say nothing of "
-                f"the variant, and no difference is told.{of_reference}"
+                f"'{summary.variant}': the training of {summary.target} {failure}{times}, so its numbers say nothing "
+                f"of the variant, and no difference is told.{of_reference}"
             )
     return notes
 
