@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from metalight.cli.options import Device, resolve_detour
 from metalight.cli.study_mass_metallicity import mass_metallicity
+from metalight.cli.warnings import show_warning
 
 _PERFORM = "perform"
 
@@ -150,4 +151,6 @@ def learning_rate(
         tell=typer.echo,
     )
     typer.echo(f"\n{report.text}\n")
+    if report.warning:
+        show_warning(f"{report.warning}\n")
     typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))

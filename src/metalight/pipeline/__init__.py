@@ -27,7 +27,7 @@ from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
 from metalight.pipeline.stages import STAGES
-from metalight.pipeline.try_rates import try_rates
+from metalight.pipeline.try_rates import count_training, try_rates
 
 __all__ = [
     "PREDICTIONS_STUDIED",
@@ -47,6 +47,7 @@ __all__ = [
     "adopt_stages",
     "adopt_study",
     "compare",
+    "count_training",
     "describe_costs",
     "describe_galaxies",
     "describe_overlap",
