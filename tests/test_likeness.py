@@ -39,7 +39,7 @@ def blobs() -> Images:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_the_numbers_of_an_image_do_not_depend_on_those_beside_it(blobs: Images, dtype: type) -> None:
-    images = blobs[:25].astype(dtype)
+    images: npt.NDArray[np.uint8 | np.float32] = blobs[:25].astype(dtype)
     whole = measure(images)
     assert whole.shape == (25, len(NAMES))
     for size in (1, 7, 25):

@@ -202,10 +202,12 @@ def load_pixels(cache: Path) -> Pixels:
     return Pixels(object_ids, array)
 
 
-def load_file_sides(cache: Path) -> "pd.Series[int]":
-    """The shorter side of each galaxy's image file in pixels, by object_id."""
-    index = pd.read_parquet(cache / INDEX_FILE).set_index("object_id")
-    return index[["height", "width"]].min(axis=1)
+def load_file_sides(cache: Path, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The shorter side of the image file of each galaxy in pixels; all of them have decoded images."""
+    index = pd.read_parquet(cache / INDEX_FILE)
+    shorter = index[["height", "width"]].min(axis=1).to_numpy(dtype=np.int64)
+    places = pd.Index(index["object_id"].to_numpy(dtype=np.int64)).get_indexer(pd.Index(object_ids))
+    return np.asarray(shorter[places], dtype=np.int64)
 
 
 def list_cache_files(cache: Path) -> list[Path]:

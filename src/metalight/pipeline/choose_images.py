@@ -140,7 +140,7 @@ class _ImagesOfRun:
     ) -> PredictionOutcome:
         predicted = predict_galaxies(model, self.pixels, self.object_ids, how, work=work, progress=progress)
         numbers = measure_statistics(self.pixels.array, self.pixels.rows_of(self.object_ids))
-        file_sides = load_file_sides(self.run.pixels).loc[self.object_ids].to_numpy(dtype=np.int64)
+        file_sides = load_file_sides(self.run.pixels, self.object_ids)
         return PredictionOutcome(self.object_ids, predicted, self.refused, numbers, file_sides)
 
 

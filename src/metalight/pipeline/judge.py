@@ -67,7 +67,8 @@ def judge_target(
     mean = float(evidence.labels.mean())
     rmse, rmse_of_mean = _compute_rmse(predicted, truth), _compute_rmse(mean, truth)
     outcome = _find_outcome(evidence.labels, predicted, rmse, rmse_of_mean)
-    cause, advice, remedy = "", "", ()
+    cause, advice = "", ""
+    remedy: tuple[str, ...] = ()
     if outcome != "ok":
         # What was to be feared beforehand is the likely cause.
         cause = "; ".join(list_concerns(model, training, num_training))

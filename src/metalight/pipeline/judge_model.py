@@ -99,7 +99,7 @@ def _describe_images(job: Job, training: "TrainingData") -> TrainingImages:
     return summarise_images(
         name_statistics(job.recipe.cutouts.bands),
         measure_statistics(training.pixels, training.rows),
-        load_file_sides(job.run.pixels).loc[training.object_ids].to_numpy(dtype=np.int64),
+        load_file_sides(job.run.pixels, training.object_ids),
     )
 
 

@@ -178,7 +178,7 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
         is_metallicity = kinds.get(str(target)) == "metallicity"
         theirs = _find_published_variant(name, str(variant)) if is_metallicity else {}
         section = f"Study '{name}' of {target}"
-        failures = rows["failure"].dropna().unique() if "failure" in rows else ()
+        failures = rows["failure"].dropna().unique().tolist() if "failure" in rows else []
         named = f"{variant} (training {failures[0]})" if len(failures) else str(variant)
         for metric, label in (("rmse", "RMSE"), ("nmad", "NMAD"), ("rmse_over_sigma", "RMSE / σ")):
             values = rows[metric].dropna()

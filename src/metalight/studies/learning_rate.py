@@ -100,12 +100,11 @@ def _find_flaw(trial: "RateTrial", recipe: Recipe, num_training: int, *, is_body
     """What is known against the suggested rates: the first steps of a training do not show all that goes wrong."""
     if not math.isfinite(trial.suggested):
         return ""
-    if is_body_frozen:
-        changed = {"frozen_learning_rate": trial.suggested}
-    else:
-        part = trial.suggested / recipe.training.learning_rates[-1]
-        changed = {"learning_rates": tuple(part * rate for rate in recipe.training.learning_rates)}
-    training = recipe.training.model_copy(update=changed)
+    settings = recipe.training
+    part = trial.suggested / settings.learning_rates[-1]
+    rates = tuple(part * rate for rate in settings.learning_rates)
+    changed = {"frozen_learning_rate": trial.suggested} if is_body_frozen else {"learning_rates": rates}
+    training = settings.model_copy(update=dict[str, object](changed))
     concerns = list_concerns(recipe.model, training, num_training)
     if not concerns:
         return ""
