@@ -55,7 +55,8 @@ def refuse_run(folder: Path, *arguments: object, status: int = 1) -> str:
 
 
 def list_performed(output: str) -> list[str]:
-    return [line.split()[1] for line in output.splitlines() if line.startswith("✓")]
+    """Stages that were done now; those with a model that failed are marked otherwise."""
+    return [line.split()[1] for line in output.splitlines() if line.startswith(("✓", "!"))]
 
 
 def change_catalog(folder: Path, **columns: Any) -> None:

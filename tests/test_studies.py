@@ -40,6 +40,12 @@ def whole() -> None:
     """For tests that want figures and the estimate too, which take most of the time."""
 
 
+@pytest.fixture
+def working(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is told of trainings that worked: those of these tests are too short to learn anything."""
+    monkeypatch.setattr("metalight.studies.results.find_failure", lambda run_dirs, target: "")
+
+
 @pytest.fixture(autouse=True)
 def _bare(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "whole" not in request.fixturenames:
@@ -74,7 +80,7 @@ def stages(folder: Path, run: str) -> dict[str, Any]:
 
 def ended(output: str) -> list[str]:
     """Runs that were done now."""
-    return [line.split()[2].rstrip(":") for line in output.splitlines() if line.startswith("✓ [")]
+    return [line.split()[2].rstrip(":") for line in output.splitlines() if line.startswith(("✓ [", "! ["))]
 
 
 def test_what_runs_share_is_made_once_and_what_is_done_stays(sample: Path, images_read: list[int], whole: None) -> None:
@@ -163,13 +169,26 @@ def test_a_variant_that_fails_is_told_and_the_others_go_on(sample: Path) -> None
     assert load(sample)["flaw"].isna().sum() == 3
 
 
+def test_a_variant_that_diverged_is_named_and_its_differences_are_not_told(sample: Path, whole: None) -> None:
+    wild = "[variants.wild]\ntraining.learning_rates = [10.0, 10.0, 10.0]\n"
+    told = study(sample, "--only", "one", "--only", "wild", table=TABLE + wild)
+    assert load(sample).loc["wild", "failure"] == "diverged"
+    assert "! [2/2] wild" in told
+    text = (sample / "study/results.txt").read_text()
+    (row,) = (line for line in text.splitlines() if line.startswith("wild "))
+    assert "*" not in row
+    assert "'wild': the training of oh_p50 diverged" in " ".join(text.split())
+    drawn = pd.read_csv(sample / "study/variants.csv")
+    assert drawn["variant"].tolist() == ["one"]  # it would leave the other no room
+
+
 def test_without_its_reference_a_study_still_tells_its_numbers(sample: Path) -> None:
     output = study(sample, "--only", "two", "--only", "unseen")
     assert "Δ" not in output
     assert load(sample)["rmse_difference"].isna().all()
 
 
-def test_repetitions_give_means_and_their_standard_errors(sample: Path, whole: None) -> None:
+def test_repetitions_give_means_and_their_standard_errors(sample: Path, whole: None, working: None) -> None:
     output = study(sample, "--seeds", 2, "--only", "one", "--only", "two")
     results = load(sample)
     assert results.loc[results.index == "one", "repetition"].tolist() == [0, 1]
@@ -219,7 +238,7 @@ def test_a_part_of_the_training_set_is_learnt_from_and_the_other_sets_stay(sampl
     assert ended(output) == ["half", "all"]
 
 
-def test_images_of_every_size_are_the_area_averages_of_the_full_ones(sample: Path, whole: None) -> None:
+def test_images_of_every_size_are_the_area_averages_of_the_full_ones(sample: Path, whole: None, working: None) -> None:
     one_epoch = ["--set", "training.first_cycle_epochs=1"]
     succeed("study", "resolution", sample / "recipe.toml", "-o", sample / "study", *one_epoch)
     runs = sample / "study/runs"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import CompareReport, RunDifference
@@ -81,6 +81,8 @@ def _show(report: "CompareReport") -> None:
         galaxies = describe_galaxies(compared.galaxies, report.split)
         show(f" of {galaxies}\n", start=f"\n{title}", bold=True)
         show(format_comparison(compared.comparison, compared.info.unit))
+    for sentence in report.warnings:
+        show_warning(f"\n{sentence}")
     if report.differences is not None:
         show(f"\n{_format_differences(report.differences)}")
     if report.notes:

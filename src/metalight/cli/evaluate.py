@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metalight.cli.options import resolve_detour
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 
 def evaluate(
@@ -21,11 +21,13 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Score predictions: RMSE, NMAD, biases and outliers with intervals, beside predicting the mean; and draw them."""
-    from metalight.evaluation import format_scores
+    from metalight.evaluation import format_scores, tell_if_useless
     from metalight.pipeline import evaluate_table
 
     scores, known, files = evaluate_table(
         table, output, object_id=object_id, truth=truth, predicted=predicted, num_bootstrap=bootstrap, seed=seed
     )
     show(format_scores(scores, known.unit))
+    if useless := tell_if_useless("These predictions", scores.metrics["r2"].value):
+        show_warning(useless)
     show("\n" + "\n".join(str(path) for path in files))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from metalight.cli.options import Device, resolve_detour
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 
 def predict(
@@ -70,6 +70,10 @@ def predict(
     if report.origin_note:
         show(report.origin_note, err=True)
     show(report.summary.to_string(index=False, float_format="{:.4f}".format))
+    for note in report.range_notes:
+        show(note)
+    for warning in report.warnings:
+        show_warning(warning)
     refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
     galaxies = "1 galaxy" if report.num_galaxies == 1 else f"{report.num_galaxies:,} galaxies"
     show(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import RankReport
@@ -47,6 +47,10 @@ def rank(
         typer.Option(help="Column of the catalogue to list too, beside ra, dec and name; may be repeated."),
     ] = None,
     catalog_id: Annotated[str, typer.Option(help="Its column of identifiers.", show_default="object_id")] = "",
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model that made the predictions of a table: counts those outside what it knows."),
+    ] = None,
 ) -> None:
     """List the galaxies with the lowest predictions, and tell how pure and how complete such a list is.
 
@@ -70,6 +74,7 @@ def rank(
         columns=SideColumns(object_id, truth, predicted),
         catalog=CatalogOfPlaces(catalog, catalog_id or "object_id") if catalog else None,
         keep=keep or (),
+        model=model,
     )
     _show(report, num)
     if output is not None:
@@ -99,3 +104,9 @@ def _show(report: "RankReport", num: int) -> None:
         show("No true values are known, so that the list cannot be judged.")
     else:
         show(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")
+    if report.range_note:
+        show(report.range_note)
+    elif report.num_known == 0:
+        show("Give --model MODEL to see how many predictions lie outside what the model knows.")
+    for warning in report.warnings:
+        show_warning(warning)

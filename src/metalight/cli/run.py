@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from metalight.cli.options import Device, resolve_detour
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
@@ -65,7 +65,7 @@ def run(
         progress=bar_progress,
         foretell=_foretell,
         tell=lambda line: show(f"  {line}", dim=True),
-        announce=_announce,
+        announce=_Announcer(place),
     )
     if not report.performed:
         show(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
@@ -82,22 +82,46 @@ def run(
 def _foretell(estimate: "Estimate") -> None:
     for line in estimate.describe():
         show(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
+    for warning in estimate.warnings:
+        show_warning(warning, indent="  ")
 
 
-def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
-    mark, fg = ("✓", "green") if is_new else ("·", None)
-    show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
+class _Announcer:
+    """Tells of every stage as it ends, and once what must be known of a model that failed."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._is_told = False
+
+    def __call__(self, name: str, record: "StageRecord", is_new: bool) -> None:
+        failure = self._find_failure(name)
+        mark, fg = ("!", "red") if failure else ("✓", "green")
+        if not is_new:
+            mark, fg = "·", None
+        show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
+        if failure and not self._is_told:
+            show_warning(failure, indent="  ")
+            self._is_told = True
+
+    def _find_failure(self, name: str) -> str:
+        from metalight.pipeline import explain_failure
+        from metalight.run import RunFolder
+
+        return explain_failure(RunFolder(self._place)) if name in ("training", "prediction") else ""
 
 
 def _show_closing(run_folder: "RunFolder") -> None:
     """The score and what to make of it, where to look first, and the next two commands."""
     from metalight.evaluation import load_beside, load_scores, tell_best, tell_score
+    from metalight.pipeline import explain_failure
     from metalight.tables import ColumnInfo, load_table
 
     baselines = load_beside(run_folder.baselines)
     info = load_table(run_folder.catalog, missing_values=()).info
     place = shlex.quote(str(run_folder.path))
     show()
+    if failure := explain_failure(run_folder):
+        show_warning(failure)
     for target, scores in load_scores(run_folder.metrics("test")).items():
         unit = info.get(target, ColumnInfo()).unit
         show(tell_score(target, scores, baselines.get(target, []), unit), bold=True)

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from metalight.cli.options import Device, resolve_detour
 from metalight.cli.study_mass_metallicity import mass_metallicity
-from metalight.cli.terminal import show
+from metalight.cli.terminal import show, show_warning
 
 _PERFORM = "perform"
 
@@ -168,4 +168,6 @@ def learning_rate(
         tell=show,
     )
     show(f"\n{report.text}\n")
+    if report.warning:
+        show_warning(f"{report.warning}\n")
     show("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))

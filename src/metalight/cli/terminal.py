@@ -32,3 +32,8 @@ def show(
     if fg or bold or dim:
         styled = typer.style(styled, fg=fg, bold=bold or None, dim=dim or None)
     typer.echo(f"{styled}{plain}", err=err, nl=nl)
+
+
+def show_warning(sentence: str, *, indent: str = "") -> None:
+    """Show a sentence in red on standard error, so that it is seen where standard output goes to a file."""
+    show(f"{indent}{sentence}", fg="red", err=True)

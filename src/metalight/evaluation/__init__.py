@@ -18,7 +18,7 @@ from metalight.evaluation.binned import (
     find_bins,
     is_metallicity_like,
 )
-from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
+from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown, find_trusted
 from metalight.evaluation.closing import tell_best, tell_score
 from metalight.evaluation.examples import select_examples
 from metalight.evaluation.metric_text import (
@@ -66,6 +66,7 @@ from metalight.evaluation.scores import (
     load_scores,
     replace_nan,
     save_scores,
+    tell_if_useless,
 )
 from metalight.evaluation.trends import compute_trends, correlate_ranks
 from metalight.evaluation.trusted import TrustedRange, count_outside, find_trusted_range, find_unbiased_range
@@ -113,6 +114,7 @@ __all__ = [
     "evaluate_predictions",
     "find_bins",
     "find_scorable",
+    "find_trusted",
     "find_trusted_range",
     "find_unbiased_range",
     "format_beside",
@@ -139,5 +141,6 @@ __all__ = [
     "select_examples",
     "summarize_columns",
     "tell_best",
+    "tell_if_useless",
     "tell_score",
 ]

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,17 @@ def compute_breakdown(truth: FloatArray, predicted: FloatArray, *, num_bootstrap
         selection = compute_selection(truth, predicted, num_listed=num, num_wanted=num, end=end)
         breakdown[end] = _describe_selection(selection)
     return breakdown
+
+
+def find_trusted(truth: FloatArray, predicted: FloatArray) -> TrustedRange:
+    """The trusted range of predictions, as `compute_breakdown` has it.
+
+    Args:
+        truth: True values, finite, shape (galaxies,), at least one.
+        predicted: Predictions, likewise.
+    """
+    found = find_trusted_range(_compute_bins_of_prediction(truth, predicted, *choose_bin_centres(truth)), predicted)
+    return replace(found, low=float(f"{found.low:.9g}"), high=float(f"{found.high:.9g}"))
 
 
 def describe_breakdown(breakdown: Breakdown, unit: str, decimals: int, *, num_galaxies: int) -> list[str]:

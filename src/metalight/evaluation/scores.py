@@ -124,6 +124,18 @@ def evaluate_predictions(
     )
 
 
+def tell_if_useless(whose: str, r2: float) -> str:
+    """A warning if predictions are worse than predicting the mean of the same galaxies; empty if they are not.
+
+    Args:
+        whose: Whose predictions, as the subject of a sentence in the plural.
+        r2: Their R².
+    """
+    if not r2 < 0:
+        return ""
+    return f"{whose} are worse than predicting the mean for every galaxy (R² = {r2:.3g}): they are of no use."
+
+
 def save_scores(scores: Mapping[str, Scores], path: Path) -> None:
     """Write the scores of each target as JSON; a number that is not defined is null."""
     stored = {target: replace_nan(dataclasses.asdict(of_target)) for target, of_target in scores.items()}

@@ -12,6 +12,7 @@ from metalight.images.display import make_display
 from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
 from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
 from metalight.images.petrosian_radius import PICTURE_CURVES, PetrosianRadius, measure_petrosian
+from metalight.images.pixel_statistics import measure_statistics, name_statistics
 from metalight.images.pixels import (
     CONTENT_FILE,
     INDEX_FILE,
@@ -21,6 +22,7 @@ from metalight.images.pixels import (
     can_read_more,
     is_whole,
     list_cache_files,
+    load_file_sides,
     load_pixels,
 )
 from metalight.images.quality import find_flaw, is_grey
@@ -59,12 +61,15 @@ __all__ = [
     "is_whole",
     "label_identical",
     "list_cache_files",
+    "load_file_sides",
     "load_pixels",
     "make_display",
     "measure_apertures",
     "measure_mean_levels",
     "measure_petrosian",
+    "measure_statistics",
     "name_apertures",
+    "name_statistics",
     "read_images",
     "refuse_duplicates",
     "resize_area",

@@ -203,6 +203,14 @@ def load_pixels(cache: Path) -> Pixels:
     return Pixels(object_ids, array)
 
 
+def load_file_sides(cache: Path, object_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The shorter side of the image file of each galaxy in pixels; all of them have decoded images."""
+    index = pd.read_parquet(cache / INDEX_FILE)
+    shorter = index[["height", "width"]].min(axis=1).to_numpy(dtype=np.int64)
+    places = pd.Index(index["object_id"].to_numpy(dtype=np.int64)).get_indexer(pd.Index(object_ids))
+    return np.asarray(shorter[places], dtype=np.int64)
+
+
 def list_cache_files(cache: Path) -> list[Path]:
     """The files of a cache, whether or not they are there."""
     return [cache / name for name in (_ARRAY, INDEX_FILE, _REFUSED, CONTENT_FILE, _FINGERPRINT)]

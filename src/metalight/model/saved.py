@@ -27,11 +27,12 @@ from metalight.model_files import (
     ModelConfig,
     TensorForm,
     check_saved_model,
+    describe_failure,
     find_saved_model,
     load_config,
 )
 from metalight.recipe import ModelSettings
-from metalight.safe_text import as_code, for_markdown
+from metalight.safe_text import as_code, as_code_block, for_markdown
 
 _DTYPES = {
     torch.float32: "F32",
@@ -150,22 +151,25 @@ def _write_card(config: ModelConfig) -> str:
     images, training = config.images, config.training
     targets = "\n".join(
         f"| {as_code(target.name)} | {for_markdown(target.description) or '–'} | {for_markdown(target.unit) or '–'} | "
-        f"{_format_rmse(training.validation_rmse.get(target.name))} |"
+        f"{_format_rmse(training.validation_rmse.get(target.name))} | {_format_range(target.label_range)} | "
+        f"{_format_range(target.trusted_range)} |"
         for target in config.targets
     )
     versions = for_markdown(", ".join(f"{name} {version}" for name, version in training.versions.items()))
     side = images.enlarged_to
+    failure = describe_failure(training.verdict, config.units)
+    warning = "\n".join(["", "**Warning**", "", *as_code_block(failure), ""]) if failure else ""
     enlarged = f"; the network enlarges them to {side} × {side}, by nearest neighbour" if side else ""
     return f"""---
 library_name: metalight
 tags: [astronomy, galaxies]
 ---
 # Properties of galaxies from images
-
+{warning}
 A {as_code(config.backbone)} network with the head of Wu & Boada (2019), made by metalight.
 
-| target | description | unit | RMSE on validation galaxies |
-|---|---|---|---|
+| target | description | unit | RMSE on validation galaxies | training labels | trusted predictions |
+|---|---|---|---|---|---|
 {targets}
 
 - **Images it takes:** {images.side} × {images.side} pixels (other sizes are resampled{enlarged}), channels
@@ -210,3 +214,7 @@ def _describe_files(images: ImageDescription) -> str:
 
 def _format_rmse(rmse: float | None) -> str:
     return "–" if rmse is None else f"{rmse:.4f}"
+
+
+def _format_range(known: tuple[float, float] | None) -> str:
+    return "–" if known is None else f"{known[0]:.4g} to {known[1]:.4g}"

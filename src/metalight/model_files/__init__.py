@@ -13,6 +13,7 @@ from metalight.model_files.config import (
     load_config,
 )
 from metalight.model_files.header import TensorForm, read_header
+from metalight.model_files.likeness import ImageNumber, TrainingImages, find_mismatches, summarise_images
 from metalight.model_files.match import check_files_match, check_images_match, check_mapping_matches
 from metalight.model_files.saved import (
     CARD_FILE,
@@ -23,6 +24,7 @@ from metalight.model_files.saved import (
 )
 from metalight.model_files.sides import SMALL_SIDE_PX, list_sides
 from metalight.model_files.starting import check_starting_weights, check_weights_file, fetch_weights
+from metalight.model_files.verdict import Outcome, TargetVerdict, describe_failure, find_failed
 
 __all__ = [
     "CARD_FILE",
@@ -30,9 +32,13 @@ __all__ = [
     "SMALL_SIDE_PX",
     "WEIGHTS_FILE",
     "ImageDescription",
+    "ImageNumber",
     "ModelConfig",
+    "Outcome",
     "TargetDescription",
+    "TargetVerdict",
     "TensorForm",
+    "TrainingImages",
     "TrainingSummary",
     "check_backbone_name",
     "check_files_match",
@@ -41,9 +47,13 @@ __all__ = [
     "check_saved_model",
     "check_starting_weights",
     "check_weights_file",
+    "describe_failure",
     "fetch_weights",
+    "find_failed",
+    "find_mismatches",
     "find_saved_model",
     "list_sides",
     "load_config",
     "read_header",
+    "summarise_images",
 ]

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import to_json
 
 from metalight.errors import ModelError, shorten
+from metalight.model_files.likeness import TrainingImages
+from metalight.model_files.record import Record
 from metalight.model_files.saved import CONFIG_FILE, FORMAT_VERSION, load_description
 from metalight.model_files.sides import list_sides
+from metalight.model_files.verdict import TargetVerdict
 from metalight.recipe import (
     AugmentationSettings,
     CutoutsSettings,
@@ -30,11 +33,7 @@ MAX_TARGETS = 1000
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ImageDescription(_Record):
+class ImageDescription(Record):
     """The images that a model takes."""
 
     side: Side
@@ -131,7 +130,7 @@ class ImageDescription(_Record):
         )
 
 
-class TargetDescription(_Record):
+class TargetDescription(Record):
     """One property that a model predicts."""
 
     name: _Name
@@ -143,8 +142,15 @@ class TargetDescription(_Record):
     scale: Annotated[float, Field(gt=0)]
     """Standard deviation of the training galaxies, in `unit`; 1 where targets are not scaled."""
 
+    label_range: tuple[float, float] | None = None
+    """Lowest and highest label of the training galaxies, in `unit`; None where it is not known."""
 
-class TrainingSummary(_Record):
+    trusted_range: tuple[float, float] | None = None
+    """Predictions of the validation galaxies that are not biased, by `metalight.evaluation.find_trusted_range`; None
+    where there were too few of them to tell, or all are biased."""
+
+
+class TrainingSummary(Record):
     """How a model came about."""
 
     num_galaxies: int
@@ -160,11 +166,17 @@ class TrainingSummary(_Record):
     validation_rmse: dict[str, float]
     """After the last epoch, for each target in its unit; empty where there was no validation set."""
 
+    verdict: dict[str, TargetVerdict] = Field(default_factory=dict)
+    """Whether the training worked, for each target."""
+
+    images: TrainingImages = TrainingImages()
+    """What the training images look like in numbers."""
+
     versions: dict[str, str]
     """Of metalight and of the libraries that define the network."""
 
 
-class ModelConfig(_Record):
+class ModelConfig(Record):
     """What `config.json` holds."""
 
     format_version: int = FORMAT_VERSION
@@ -177,6 +189,11 @@ class ModelConfig(_Record):
     """Of training, for the augmented test-time views."""
 
     training: TrainingSummary
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each target; empty where it has none."""
+        return {target.name: target.unit for target in self.targets}
 
     @model_validator(mode="after")
     def _targets_differ(self) -> "ModelConfig":

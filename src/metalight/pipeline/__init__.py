@@ -13,6 +13,7 @@ from metalight.pipeline.compare import (
 from metalight.pipeline.estimate import Cost, Estimate, describe_costs, format_bytes, format_seconds, measure_decoded
 from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
+from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.predict_images import PredictReport, predict_images
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.results_stage import (
@@ -26,7 +27,7 @@ from metalight.pipeline.run_differences import RunDifference
 from metalight.pipeline.run_recipe import RunReport, run_recipe
 from metalight.pipeline.sides import SideColumns
 from metalight.pipeline.stages import STAGES
-from metalight.pipeline.try_rates import try_rates
+from metalight.pipeline.try_rates import count_training, try_rates
 
 __all__ = [
     "PREDICTIONS_STUDIED",
@@ -46,10 +47,12 @@ __all__ = [
     "adopt_stages",
     "adopt_study",
     "compare",
+    "count_training",
     "describe_costs",
     "describe_galaxies",
     "describe_overlap",
     "evaluate_table",
+    "explain_failure",
     "find_missing",
     "format_bytes",
     "format_seconds",

@@ -14,7 +14,15 @@ from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_ori
 from metalight.errors import PredictionError
 from metalight.identifiers import name_of
 from metalight.image_files import has_fits
-from metalight.images import CONTENT_FILE, ImageKind, Pixels, find_kind, load_pixels
+from metalight.images import (
+    CONTENT_FILE,
+    ImageKind,
+    Pixels,
+    find_kind,
+    load_file_sides,
+    load_pixels,
+    measure_statistics,
+)
 from metalight.model_files import (
     ImageDescription,
     check_files_match,
@@ -150,7 +158,9 @@ class _ImagesOfRun:
         self, model: "SavedModel", how: HowToPredict, work: UnfinishedWork, progress: Progress
     ) -> PredictionOutcome:
         predicted = predict_galaxies(model, self.pixels, self.object_ids, how, work=work, progress=progress)
-        return PredictionOutcome(self.object_ids, predicted, self.refused)
+        numbers = measure_statistics(self.pixels.array, self.pixels.rows_of(self.object_ids))
+        file_sides = load_file_sides(self.run.pixels, self.object_ids)
+        return PredictionOutcome(self.object_ids, predicted, self.refused, numbers, file_sides)
 
 
 @dataclass(frozen=True, eq=False)

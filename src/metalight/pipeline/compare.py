@@ -1,5 +1,6 @@
 """Two runs, or two tables of predictions, compared galaxy by galaxy."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from metalight.evaluation import (
     build_record,
     compare_predictions,
     pair_predictions,
+    tell_if_useless,
 )
+from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
 from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides
 from metalight.run import name_endings
@@ -76,6 +79,8 @@ class CompareReport:
     """What differs between two runs; None unless both are runs."""
     notes: list[str]
     """What else the user should know."""
+    warnings: list[str]
+    """Why a side is of no use, so that the difference tells little; empty where nothing speaks against either."""
 
 
 def compare(
@@ -144,6 +149,7 @@ def compare(
         overlap=_find_overlap(a, b, trained) if len(runs) == 2 else Overlap(0, 0),
         differences=find_differences(*runs) if len(runs) == 2 else None,
         notes=_list_notes(a, b, len(runs)),
+        warnings=_list_warnings(a, b, compared),
     )
 
 
@@ -233,6 +239,7 @@ def _build_record(report: CompareReport) -> dict[str, Any]:
         "training_overlap": asdict(report.overlap),
         "differences": None if report.differences is None else [asdict(each) for each in report.differences],
         "notes": report.notes,
+        "warnings": report.warnings,
     }
 
 
@@ -328,6 +335,18 @@ def _name_way_out(a: Side, b: Side) -> str:
     return (
         "check which columns are meant (--id, --truth, --predicted, and with -b those of B), or predict more galaxies"
     )
+
+
+def _list_warnings(a: Side, b: Side, compared: Mapping[str, ComparedTarget]) -> list[str]:
+    warnings = []
+    for side in (a, b):
+        if side.run is not None and (failure := explain_failure(side.run)):
+            warnings.append(f"{side.letter}: {failure}")
+        for target, each in compared.items():
+            r2 = getattr(each.comparison.metrics["r2"], side.letter.lower()).value
+            if useless := tell_if_useless(f"The predictions of {target} by {side.letter}", r2):
+                warnings.append(useless)
+    return warnings
 
 
 def _list_notes(a: Side, b: Side, num_runs: int) -> list[str]:

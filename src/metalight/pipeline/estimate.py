@@ -17,7 +17,7 @@ from metalight.errors import RunError
 from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, measure_apertures, read_images
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
-from metalight.recipe import Recipe
+from metalight.recipe import Recipe, list_concerns, quote_settings, suggest_settings
 from metalight.run import RunFolder
 from metalight.splits import SPLITS
 from metalight.tables import load_galaxies, load_table
@@ -59,6 +59,8 @@ class Estimate:
     """None where the system does not tell."""
 
     free_disk_bytes: int
+    warnings: tuple[str, ...] = ()
+    """Why the training is likely to fail, with settings that avoid it."""
 
     @property
     def disk_bytes(self) -> int:
@@ -110,10 +112,12 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
         costs.append(_try_baselines(job, kind, len(found), sizes["train"]))
     if "training" in stages or "prediction" in stages:
         costs += _try_learning(job, kind, sizes, stages)
+    warnings = _list_warnings(job.recipe, sizes["train"]) if "training" in stages else []
     estimate = Estimate(
         costs=tuple(costs),
         free_memory_bytes=_measure_free_memory(job.device) if any(cost.memory_bytes for cost in costs) else None,
         free_disk_bytes=shutil.disk_usage(job.run.path).free,
+        warnings=tuple(warnings),
     )
     if estimate.disk_bytes > estimate.free_disk_bytes:
         raise RunError(
@@ -240,6 +244,17 @@ def _try_learning(job: Job, kind: ImageKind, sizes: dict[str, int], stages: Coll
         num_galaxies = sizes["validation"] + sizes["test"]
         costs.append(Cost(f"predicting {_count_views(num_galaxies, num_views)}", num_galaxies * num_views * of_view))
     return costs
+
+
+def _list_warnings(recipe: Recipe, num_in_set: int) -> list[str]:
+    from metalight.training import count_part
+
+    num_training = count_part(num_in_set, recipe.training.fraction)
+    concerns = list_concerns(recipe.model, recipe.training, num_training)
+    if not concerns:
+        return []
+    suggested = quote_settings(suggest_settings(recipe.model, recipe.training, num_training))
+    return [f"This training is likely to fail: {'; '.join(concerns)}. Better: {suggested}"]
 
 
 def _count_epochs_done(job: Job) -> int:

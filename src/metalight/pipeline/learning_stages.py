@@ -36,7 +36,9 @@ from metalight.model_files import (
 )
 from metalight.pipeline.baselines_stage import score_baselines
 from metalight.pipeline.figures_stage import FIGURES_STAGE, list_scorable
+from metalight.pipeline.judge_model import describe_judgement, judge_model
 from metalight.pipeline.labels import check_labels_differ
+from metalight.pipeline.outside import count_outside_known
 from metalight.pipeline.predict_parts import HowToPredict, predict_galaxies
 from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
@@ -101,6 +103,7 @@ def _perform_training(job: Job) -> str:
         progress=job.progress,
     )
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
+    config = judge_model(job, SavedModel(fitted.network, config), fitted, training, validation)
     save_model(SavedModel(fitted.network, config), job.run.model)
     with replace_file(job.run.first_filters) as temporary, temporary.open("wb") as file:
         np.save(file, fitted.first_filters)
@@ -110,6 +113,7 @@ def _perform_training(job: Job) -> str:
     if fitted.validation_rmse:
         rmse = fitted.validation_rmse[0]
         line += f"; validation RMSE {format_number(rmse, choose_decimals(rmse))} (images as they are)"
+    line += describe_judgement(config.training)
     return f"{line}; {fitted.resumed}" if fitted.resumed else line
 
 
@@ -201,7 +205,10 @@ def _perform_prediction(job: Job) -> str:
             of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
             save_galaxies(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
-    return f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}"
+    # Of the last set, the test galaxies.
+    counted = [count_outside_known(target, predicted[:, place]) for place, target in enumerate(model.config.targets)]
+    outside = [found.describe() for found in counted if found.is_alarming]
+    return ". ".join([f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}", *outside])
 
 
 def _perform_evaluation(job: Job) -> str:

@@ -11,16 +11,22 @@ import pandas as pd
 
 from metalight.atomic import remove_leftovers_of
 from metalight.errors import ImageError, PredictionError, explain_system
+from metalight.images import name_statistics
 from metalight.model_files import (
+    ModelConfig,
     check_saved_model,
+    describe_failure,
+    find_mismatches,
     find_saved_model,
     load_config,
 )
 from metalight.pipeline.carried import choose_carried, put_beside, take_carried
 from metalight.pipeline.choose_images import CatalogOfImages, StatedOrigin, choose_images, state_origin
 from metalight.pipeline.estimate import Cost, estimate_prediction
+from metalight.pipeline.outside import count_outside_known
 from metalight.pipeline.predict_parts import (
     HowToPredict,
+    PredictionOutcome,
 )
 from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
@@ -57,6 +63,12 @@ class PredictReport:
 
     origin_note: str
     """What was taken for granted of the images; empty if nothing was."""
+
+    range_notes: tuple[str, ...]
+    """How many predictions of each target lie outside what the model knows."""
+
+    warnings: tuple[str, ...]
+    """Why the predictions should not be trusted; empty where nothing speaks against them."""
 
 
 def predict_images(
@@ -150,6 +162,28 @@ def predict_images(
         refused_path,
         _summarise(outcome.predicted, names),
         _note_origin(stated, model.config),
+        *_find_flaws(model.config, outcome),
+    )
+
+
+def _find_flaws(config: ModelConfig, outcome: PredictionOutcome) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes on the range of the predictions, and warnings."""
+    counted = [count_outside_known(target, outcome.predicted[:, place]) for place, target in enumerate(config.targets)]
+    notes = [counts.describe() for counts in counted if not counts.is_alarming]
+    warnings = [describe_failure(config.training.verdict, config.units), _describe_mismatches(config, outcome)]
+    warnings += [counts.describe() for counts in counted if counts.is_alarming]
+    return tuple(filter(None, notes)), tuple(filter(None, warnings))
+
+
+def _describe_mismatches(config: ModelConfig, outcome: PredictionOutcome) -> str:
+    mismatches = find_mismatches(
+        config.training.images, name_statistics(config.images.channels), outcome.image_numbers, outcome.file_sides
+    )
+    if not mismatches:
+        return ""
+    return (
+        f"The images do not look like those that the model was trained on: {'; '.join(mismatches)}. Do not trust these "
+        "predictions unless you know why; use images of the same survey, framing and processing."
     )
 
 

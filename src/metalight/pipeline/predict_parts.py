@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.images import ImageKind, Pixels, check_any_usable, divide_into_parts, read_images, refuse_duplicates
+from metalight.images import (
+    ImageKind,
+    Pixels,
+    check_any_usable,
+    divide_into_parts,
+    measure_statistics,
+    name_statistics,
+    read_images,
+    refuse_duplicates,
+)
 from metalight.progress import Progress, part_of
 from metalight.unfinished import UnfinishedWork
 
@@ -48,6 +57,12 @@ class PredictionOutcome:
 
     refused: pd.DataFrame
     """Columns object_id, path, reason."""
+
+    image_numbers: npt.NDArray[np.float64]
+    """(galaxy, number), as of `metalight.images.measure_statistics`."""
+
+    file_sides: npt.NDArray[np.int64]
+    """(galaxy,) shorter side of each image file in pixels."""
 
 
 def predict_galaxies(
@@ -111,6 +126,7 @@ def predict_folder(
     Raises:
         ImageError: No image can be used.
     """
+    names = name_statistics(kind.settings.bands)
     with _open_predictor(model, how) as predictor, progress("Predicting", len(found)) as advance:
         parts = []
         for part in divide_into_parts(len(found), kind):
@@ -123,14 +139,15 @@ def predict_folder(
                 predicted = np.full((len(read.outcomes), len(model.config.targets)), np.nan)
                 predicted[usable] = _predict(predictor, read.pixels, usable, object_ids, how, part_of(advance))
                 advance(len(read.outcomes) - len(usable))
-                table = work.keep(part, pd.concat([read.outcomes, _as_frame(predicted)], axis=1))
+                numbers = pd.DataFrame(measure_statistics(read.pixels, np.arange(len(read.pixels))), columns=names)
+                table = work.keep(part, pd.concat([read.outcomes, _as_frame(predicted), numbers], axis=1))
             else:
                 advance(part.stop - part.start)
             parts.append(table)
     outcomes = pd.concat(parts, ignore_index=True)
     refuse_duplicates(outcomes)
     check_any_usable(folder, outcomes)
-    return _sort_out(outcomes, len(model.config.targets))
+    return _sort_out(outcomes, len(model.config.targets), names)
 
 
 def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) -> str:
@@ -182,8 +199,14 @@ def _name(target: int) -> str:
     return f"target_{target}"
 
 
-def _sort_out(outcomes: pd.DataFrame, num_targets: int) -> PredictionOutcome:
+def _sort_out(outcomes: pd.DataFrame, num_targets: int, names: list[str]) -> PredictionOutcome:
     usable = outcomes[outcomes["reason"] == ""]
     predicted = usable[[_name(target) for target in range(num_targets)]].to_numpy(dtype=np.float64)
     refused = outcomes.loc[outcomes["reason"] != "", ["object_id", "path", "reason"]]
-    return PredictionOutcome(usable["object_id"].to_numpy(), predicted, refused.reset_index(drop=True))
+    return PredictionOutcome(
+        usable["object_id"].to_numpy(),
+        predicted,
+        refused.reset_index(drop=True),
+        usable[names].to_numpy(dtype=np.float64),
+        usable[["height", "width"]].min(axis=1).to_numpy(dtype=np.int64),
+    )

@@ -9,9 +9,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import EvaluationError, explain_system
-from metalight.evaluation import End, Selection, compute_selection, rank_predictions
+from metalight.evaluation import (
+    End,
+    Selection,
+    compute_selection,
+    rank_predictions,
+)
 from metalight.intervals import FloatArray
+from metalight.model_files import (
+    CONFIG_FILE,
+    ModelConfig,
+    describe_failure,
+    find_saved_model,
+    load_config,
+)
 from metalight.pipeline.carried import choose_carried, take_carried
+from metalight.pipeline.outside import count_outside_known
 from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side
 from metalight.recipe import load_recipe
 from metalight.tables import (
@@ -58,6 +71,10 @@ class RankReport:
     """Galaxies that have a true value too."""
     selection: Selection | None
     """Purity and completeness among those; None if there are none, or if they all would be listed."""
+    range_note: str
+    """How many predictions lie outside what the model knows; empty if no model is known."""
+    warnings: tuple[str, ...]
+    """Why the list should not be trusted; empty where nothing is known that speaks against it."""
 
 
 def rank(
@@ -70,6 +87,7 @@ def rank(
     columns: SideColumns | None = None,
     catalog: CatalogOfPlaces | None = None,
     keep: Sequence[str] = (),
+    model: Path | None = None,
 ) -> RankReport:
     """The `num` galaxies with the lowest or the highest predictions, the most extreme first.
 
@@ -83,13 +101,16 @@ def rank(
         catalog: Where places on the sky, and other columns, are taken from; None: the run's catalogue or the table
             itself.
         keep: More columns of it to list, beside the places and `name`.
+        model: The model that made the predictions of a table, whose ranges are counted against; a run's is known.
 
     Raises:
-        MetalightError: The predictions or the catalogue cannot be used, or no prediction is finite.
+        MetalightError: The predictions, the model or the catalogue cannot be used, or no prediction is finite.
     """
     given = columns or SideColumns()
     side = load_side("A", path, split, given)
     _refuse_idle_options(side, split, given)
+    if side.run is not None and model is not None:
+        raise EvaluationError(f"{side.path} is a run, whose model is known; leave out --model.")
     if given.truth and side.run is None:
         find_column(side.table, given.truth, path=path, role="--truth")
     name = choose_target(side, target)
@@ -105,6 +126,7 @@ def rank(
     if truth_column:
         frame[truth_column] = truths[rows]
     info = {**side.table.info, **carried.info}
+    range_note, warnings = _find_flaws(_load_model_of(side, model), name, predictions, rows)
     is_ranked = np.isfinite(predictions)
     is_known = is_ranked & np.isfinite(truths)
     return RankReport(
@@ -116,6 +138,8 @@ def rank(
         num_left_out=int(np.sum(~is_ranked)),
         num_known=int(is_known.sum()),
         selection=_judge(truths[is_known], predictions[is_known], num, end),
+        range_note=range_note,
+        warnings=warnings,
     )
 
 
@@ -143,6 +167,32 @@ def _refuse_idle_options(side: Side, split: Split, given: SideColumns) -> None:
         )
     if side.run is None and split != "test":
         raise EvaluationError(f"--split {split} chooses galaxies of a run, but {side.path} is a table; leave it out.")
+
+
+def _load_model_of(side: Side, model: Path | None) -> ModelConfig | None:
+    if side.run is not None:
+        return load_config(side.run.model) if (side.run.model / CONFIG_FILE).is_file() else None
+    return None if model is None else load_config(find_saved_model(model))
+
+
+def _find_flaws(
+    config: ModelConfig | None, name: str, predictions: FloatArray, rows: npt.NDArray[np.intp]
+) -> tuple[str, tuple[str, ...]]:
+    """A note on the range of the predictions, and warnings; nothing if no model is known."""
+    if config is None:
+        return "", ()
+    target = next((target for target in config.targets if target.name == name), None)
+    if target is None:
+        named = ", ".join(target.name for target in config.targets)
+        raise EvaluationError(f"The model predicts {named}, not '{name}'; give the --model of these predictions.")
+    counts, of_list = (count_outside_known(target, values) for values in (predictions, predictions[rows]))
+    warnings = [describe_failure(config.training.verdict, config.units)]
+    if of_list.num_outside_labels:
+        warnings.append(
+            f"{of_list.num_outside_labels:,} of the {len(rows):,} listed are predicted outside the training labels, "
+            "where the model has learnt nothing: look at their images before you follow them up."
+        )
+    return counts.describe(), tuple(filter(None, warnings))
 
 
 def _judge(truths: FloatArray, predictions: FloatArray, num: int, end: End) -> Selection | None:

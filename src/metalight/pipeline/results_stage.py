@@ -10,7 +10,7 @@ from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
 from metalight.evaluation import list_score_notes, load_beside, load_score_table, load_scores
-from metalight.model_files import CONFIG_FILE, load_config
+from metalight.model_files import CONFIG_FILE, describe_failure, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
 from metalight.report import (
@@ -72,15 +72,17 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         f"{target}: what lies behind the scores": "\n".join(list_score_notes(of_target, units[target]))
         for target, of_target in scores.items()
     }
+    config = load_config(run.model)
     page = Page(
         recipe.name,
         _describe_model(run, recipe),
         results,
         scores,
         units,
-        bins,
-        beside,
-        explained | texts,
+        warning=describe_failure(config.training.verdict, config.units),
+        bins=bins,
+        baselines=beside,
+        texts=explained | texts,
         has_paper=is_beside_paper(recipe),
     )
     with replace_file(run.results) as temporary:

@@ -10,6 +10,7 @@ from metalight.pipeline.stage import Job
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe
 from metalight.run import RunFolder
+from metalight.tables import load_table
 
 if TYPE_CHECKING:
     from metalight.training import RateRange, RateTrial
@@ -51,3 +52,11 @@ def try_rates(
             device=choose_device(device),
             progress=progress,
         )
+
+
+def count_training(recipe: Recipe, run_dir: Path) -> int:
+    """Galaxies that a recipe learns from, of a run that has its splits."""
+    from metalight.training import count_part
+
+    splits = load_table(RunFolder(run_dir).splits, missing_values=()).frame["split"]
+    return count_part(int((splits == "train").sum()), recipe.training.fraction)

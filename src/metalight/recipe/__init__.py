@@ -47,6 +47,7 @@ from metalight.recipe.network import NetworkSettings
 from metalight.recipe.recipe import Recipe
 from metalight.recipe.selection import KNOWN_CUTS, KNOWN_PROPERTIES
 from metalight.recipe.sky_server import SKYSERVER_URL, SkyServerRelease, SkyServerSettings, locate_services
+from metalight.recipe.suited import list_concerns, list_lower_rates, quote_settings, suggest_settings
 
 __all__ = [
     "KNOWN_BASELINES",
@@ -86,11 +87,15 @@ __all__ = [
     "dump_recipe",
     "find_run_folder",
     "is_address",
+    "list_concerns",
+    "list_lower_rates",
     "list_presets",
     "load_recipe",
     "locate_services",
     "name_source",
     "parse_value",
+    "quote_settings",
     "show_preset",
+    "suggest_settings",
     "validate_recipe",
 ]

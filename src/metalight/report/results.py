@@ -174,7 +174,8 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
 
     Args:
         name: Of the study; of `resolution` and `bands` the paper has values.
-        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma.
+        table: Columns variant, target, rmse, rmse_low, rmse_high, the same of nmad, and rmse_over_sigma; failure, where
+            a training failed.
         kinds: Which property each target is.
     """
     results = []
@@ -182,6 +183,8 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
         is_metallicity = kinds.get(str(target)) == "metallicity"
         theirs = _find_published_variant(name, str(variant)) if is_metallicity else {}
         section = f"Study '{name}' of {target}"
+        failures = rows["failure"].dropna().unique().tolist() if "failure" in rows else []
+        named = f"{variant} (training {failures[0]})" if len(failures) else str(variant)
         for metric, label in (("rmse", "RMSE"), ("nmad", "NMAD"), ("rmse_over_sigma", "RMSE / σ")):
             values = rows[metric].dropna()
             if values.empty:
@@ -193,7 +196,7 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
             paper = theirs.get(metric, NAN)
             source = "figure 4" if name == "resolution" else "a later work quotes it"
             where = source if math.isfinite(paper) else ""
-            results.append(Result(section, f"{label}, {variant}", value, published=paper, source=where))
+            results.append(Result(section, f"{label}, {named}", value, published=paper, source=where))
     return results
 
 

@@ -39,6 +39,8 @@ class Page:
     scores: Mapping[str, Scores]
     """Of the test galaxies, by target."""
     units: Mapping[str, str]
+    warning: str = ""
+    """Why the model should not be used; empty if its training worked."""
     bins: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Of targets that are metallicities, in bins of truth: centre, num, median, rmse, nmad."""
     baselines: Mapping[str, Sequence[BesideScores]] = field(default_factory=dict)
@@ -55,6 +57,8 @@ def build_page(page: Page) -> str:
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
     lines = [f"# Results of {for_markdown(page.name)}"]
+    if page.warning:
+        lines += ["", "**Warning**", "", *as_code_block("\n".join(_wrap_whole(page.warning)))]
     for text in (for_markdown(page.model), f"{_BESIDE_PAPER} {_HOW_TO_READ}" if page.has_paper else _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
     if not page.scores:
@@ -80,6 +84,11 @@ def build_page(page: Page) -> str:
     for heading, text in page.texts.items():
         lines += ["", f"## {for_markdown(heading)}", "", *as_code_block(text)]
     return "\n".join(lines) + "\n"
+
+
+def _wrap_whole(text: str) -> list[str]:
+    """Lines that do not break a setting or an option of a command in two."""
+    return textwrap.wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
 
 
 def quote_scores(target: str, scores: Scores, unit: str) -> str:

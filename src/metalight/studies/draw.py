@@ -58,6 +58,8 @@ def build_sizes(resolution: Resolution) -> pd.DataFrame:
     """What the figure of resolution shows: kind (network, forest or mean), side, and each metric with its interval."""
     rows: list[dict[str, object]] = []
     for size in resolution.sizes:
+        if size.has_diverged:
+            continue
         spreads = _spread("rmse", size.rmse) | _spread("nmad", size.nmad)
         rows.append({"kind": "network", "side": size.side, **spreads})
     if resolution.forest is not None:
@@ -69,14 +71,14 @@ def build_sizes(resolution: Resolution) -> pd.DataFrame:
 
 
 def build_variants(plan: Plan, summaries: Sequence[Summary]) -> pd.DataFrame:
-    """What the figure of variants shows, one row a variant with results, in order.
+    """What the figure of variants shows, one row a variant with results, in order; none that diverged.
 
     Columns variant, axis (NaN without one), and of each metric its value, low and high, those of predicting the mean
     (`rmse_of_mean`, …), and of the difference to the reference (`rmse_difference`, …; NaN where there is none).
     """
     rows = []
     for summary in summaries:
-        if not summary.results:
+        if not summary.results or summary.has_diverged:
             continue
         row: dict[str, object] = {"variant": summary.variant}
         row["axis"] = plan.axis_value(summary.variant) if plan.study.table.axis else math.nan

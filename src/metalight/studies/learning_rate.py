@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from metalight.atomic import save_json
 from metalight.errors import RecipeError
-from metalight.pipeline import try_rates
+from metalight.pipeline import count_training, try_rates
 from metalight.progress import Progress, no_progress
-from metalight.recipe import Recipe
+from metalight.recipe import Recipe, list_concerns, quote_settings, suggest_settings
 
 if TYPE_CHECKING:
     from metalight.training import RateTrial
@@ -30,6 +30,8 @@ class RateReport:
     trial: "RateTrial"
     text: str
     files: tuple[Path, ...]
+    warning: str = ""
+    """Why not to train with the suggested rates; empty where nothing is known against them."""
 
 
 def study_learning_rate(
@@ -90,7 +92,24 @@ def study_learning_rate(
     }
     record = stem.with_name(f"{stem.name}.json")
     save_json(numbers, record)
-    return RateReport(trial, describe_trial(trial, recipe, is_body_frozen=is_body_frozen), (*files, record))
+    warning = _find_flaw(trial, recipe, count_training(recipe, folder / _DATA), is_body_frozen=is_body_frozen)
+    return RateReport(trial, describe_trial(trial, recipe, is_body_frozen=is_body_frozen), (*files, record), warning)
+
+
+def _find_flaw(trial: "RateTrial", recipe: Recipe, num_training: int, *, is_body_frozen: bool) -> str:
+    """What is known against the suggested rates: the first steps of a training do not show all that goes wrong."""
+    if not math.isfinite(trial.suggested):
+        return ""
+    settings = recipe.training
+    part = trial.suggested / settings.learning_rates[-1]
+    rates = tuple(part * rate for rate in settings.learning_rates)
+    changed = {"frozen_learning_rate": trial.suggested} if is_body_frozen else {"learning_rates": rates}
+    training = settings.model_copy(update=dict[str, object](changed))
+    concerns = list_concerns(recipe.model, training, num_training)
+    if not concerns:
+        return ""
+    better = quote_settings(suggest_settings(recipe.model, training, num_training))
+    return f"A training with this rate is likely to fail: {'; '.join(concerns)}. Better: {better}"
 
 
 def describe_trial(trial: "RateTrial", recipe: Recipe, *, is_body_frozen: bool) -> str:

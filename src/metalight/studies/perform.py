@@ -11,7 +11,7 @@ import metalight
 from metalight.atomic import remove_leftovers, replace_file, save_json
 from metalight.errors import MetalightError, RunError, explain_system, is_of_the_place
 from metalight.locks import hold_lock
-from metalight.pipeline import adopt_stages, format_bytes, format_seconds, list_ahead, run_recipe
+from metalight.pipeline import adopt_stages, explain_failure, format_bytes, format_seconds, list_ahead, run_recipe
 from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
 from metalight.run import RunFolder
@@ -147,7 +147,9 @@ def _do_runs(
             flaws[run.folder] = str(error)
             tell(f"✗ {count}: {error}")
         else:
-            tell(f"✓ {count}: {report.records[_LAST_STAGE].line}; {_describe_time(place)}")
+            failure = explain_failure(report.run)
+            mark, told = ("!", f"; {failure}") if failure else ("✓", "")
+            tell(f"{mark} {count}: {report.records[_LAST_STAGE].line}; {_describe_time(place)}{told}")
     return flaws
 
 
@@ -196,7 +198,7 @@ def _describe_time(place: Path) -> str:
 def _conclude(plan: Plan, folder: Path, flaws: dict[str, str]) -> StudyReport:
     runs_folder = folder / _RUNS
     results = collect_results(plan, runs_folder, flaws)
-    summaries = summarise(results)
+    summaries = summarise(results, reference=plan.reference)
     files = [folder / _RESULTS, folder / _TEXT]
     with replace_file(files[0]) as temporary:
         guard_formulas(build_table(results)).to_csv(temporary, index=False, lineterminator="\n")

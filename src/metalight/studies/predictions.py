@@ -10,7 +10,7 @@ import pandas as pd
 from metalight.errors import EvaluationError
 from metalight.evaluation import load_scores
 from metalight.identifiers import name_of
-from metalight.model_files import load_config
+from metalight.model_files import find_failed, load_config
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import ColumnInfo, load_galaxies
 
@@ -62,6 +62,15 @@ def load_tested(run_dirs: Sequence[Path], target: str) -> TestedGalaxies:
 def find_enlargement(run_dir: Path) -> int:
     """Side in pixels that a run's network enlarges images to; 0 if it takes them as they are."""
     return load_config(RunFolder(run_dir).model).images.enlarged_to
+
+
+def find_failure(run_dirs: Sequence[Path], target: str) -> str:
+    """How the training of one of the runs failed for a target, as of `Outcome`; empty if none did."""
+    for run_dir in run_dirs:
+        failed = find_failed(load_config(RunFolder(run_dir).model).training.verdict)
+        if target in failed:
+            return failed[target].outcome
+    return ""
 
 
 def load_seconds(run_dir: Path) -> tuple[float, float]:

@@ -200,6 +200,7 @@ def _list_notes(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
         "that both test."
         for variant, common in _find_partly_compared(plan, summaries).items()
     ]
+    notes += _list_failures(plan, summaries)
     flaws = dict.fromkeys((summary.variant, flaw) for summary in summaries for flaw in summary.flaws)
     notes += [f"'{variant}' failed: {flaw}" for variant, flaw in flaws]
     if plan.seeds > 1:
@@ -217,6 +218,21 @@ def _list_notes(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
         notes.append(f"Extremes: the lowest and highest {50 * EXTREME_FRACTION:g} % of the true values.")
     notes.append("Time: a run's own records, of one repetition; what it took up from another run counts 0.")
     return [line for note in notes for line in textwrap.wrap(note, _WIDTH)]
+
+
+def _list_failures(plan: Plan, summaries: Sequence[Summary]) -> list[str]:
+    """Which variants have a training that failed."""
+    notes = []
+    for summary in summaries:
+        of_reference = " Nothing can be compared with it." if summary.variant == plan.reference else ""
+        for failure in summary.failures:
+            num = sum(result.failure == failure for result in summary.results)
+            times = f" in {num} of {len(summary.results)} repetitions" if summary.is_repeated else ""
+            notes.append(
+                f"'{summary.variant}': the training of {summary.target} {failure}{times}, so its numbers say nothing "
+                f"of the variant, and no difference is told.{of_reference}"
+            )
+    return notes
 
 
 def _find_partly_compared(plan: Plan, summaries: Sequence[Summary]) -> dict[str, int]:

@@ -35,6 +35,11 @@ class SizeOfImages:
 
     published_nmad_over_rmse: float
     enlarged_to: int
+    has_failed: bool = False
+    """Whether its training failed: then its differences tell nothing."""
+
+    has_diverged: bool = False
+    """Whether its numbers are far off, too."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ def build_resolution(plan: Plan, runs_folder: Path, summaries: list[Summary], ta
                 known.rmse / PREDICT_THE_MEAN.rmse if known else float("nan"),
                 known.nmad / known.rmse if known else float("nan"),
                 summary.results[0].enlarged_to,
+                has_failed=bool(summary.failures),
+                has_diverged=summary.has_diverged,
             )
         )
     sizes.sort(key=lambda size: -size.side)
@@ -100,7 +107,7 @@ def build_resolution(plan: Plan, runs_folder: Path, summaries: list[Summary], ta
         tuple(sizes),
         mean if usable else dict.fromkeys(SCORED, float("nan")),
         _try_forest(plan, runs_folder, sizes, tested, target),
-        _compare_steps(tested),
+        _compare_steps({size.side: tested[size.side] for size in sizes if size.side in tested and not size.has_failed}),
     )
 
 
@@ -124,15 +131,15 @@ def _load_by_side(
 def _try_forest(
     plan: Plan, runs_folder: Path, sizes: list[SizeOfImages], tested: dict[int, pd.DataFrame], target: str
 ) -> Forest | None:
-    variant = next((size.variant for size in sizes if size.side == _SMALLEST), "")
-    if not variant or _SMALLEST not in tested:
+    smallest = next((size for size in sizes if size.side == _SMALLEST), None)
+    if smallest is None or _SMALLEST not in tested:
         return None
-    (run, *_) = plan.runs_of(variant, 0)
+    (run, *_) = plan.runs_of(smallest.variant, 0)
     predicted = predict_by_forest(runs_folder / run.folder, target, seed=run.recipe.training.seed)
     network = tested[_SMALLEST]
     forest = network.assign(predicted=predicted.loc[network.index])
     metrics = compute_metrics(forest["truth"].to_numpy(), forest["predicted"].to_numpy())
-    differences, _ = compare_galaxies(network, forest)
+    differences, _ = ({}, 0) if smallest.has_failed else compare_galaxies(network, forest)
     return Forest({name: metrics[name] for name in SCORED}, differences)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from metalight.errors import MetalightError
 from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
 from metalight.studies.plan import Plan
-from metalight.studies.predictions import TestedGalaxies, find_enlargement, load_seconds, load_tested
+from metalight.studies.predictions import TestedGalaxies, find_enlargement, find_failure, load_seconds, load_tested
 
 EXTREME_FRACTION = 0.05
 """Part of the test galaxies that are scored by themselves: as many with the lowest true values as with the highest."""
@@ -65,6 +65,9 @@ class Result:
 
     enlarged_to: int = 0
     """Side in pixels that the network enlarges images to; 0: none."""
+
+    failure: str = ""
+    """How its training failed: `diverged` or `learned nothing`; empty if it worked."""
 
     flaw: str = ""
     """Why there is no result."""
@@ -147,6 +150,24 @@ class Summary:
     is_repeated: bool = False
     """Whether several were asked for, of which means and their standard errors are told."""
 
+    has_failed_reference: bool = False
+    """Whether a training of the reference failed, so that differences to it tell nothing."""
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """How trainings of it failed, each way once."""
+        return tuple(dict.fromkeys(result.failure for result in self.results if result.failure))
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether its numbers are so far off that they would leave others no room in a figure."""
+        return "diverged" in self.failures
+
+    @property
+    def has_differences(self) -> bool:
+        """Whether its differences to the reference tell anything: not where a training of either side failed."""
+        return not (self.failures or self.has_failed_reference)
+
     def describe(self, name: str) -> Interval:
         """A metric: of one repetition with its 68 % interval, of several the mean ± its standard error."""
         return self._join([result.metrics[name] for result in self.results if name in result.metrics])
@@ -163,8 +184,10 @@ class Summary:
     def describe_difference(self, name: str) -> Interval:
         """A metric less that of the reference: of one repetition with its 95 % interval, of several as `describe`.
 
-        Differences are between runs of the same seed.
+        Differences are between runs of the same seed. There are none where a training of either side failed.
         """
+        if not self.has_differences:
+            return _NONE
         differences = [result.differences[name] for result in self.results if name in result.differences]
         return self._join([difference.interval_95 for difference in differences])
 
@@ -185,15 +208,30 @@ class Summary:
         return Interval(mean, mean - error, mean + error)
 
 
-def summarise(results: Sequence[Result]) -> list[Summary]:
-    """The results by target and variant, in order."""
+def summarise(results: Sequence[Result], *, reference: str = "") -> list[Summary]:
+    """The results by target and variant, in order.
+
+    Args:
+        results: Of all runs.
+        reference: The variant that the others are compared with.
+    """
+    failed = {result.target for result in results if result.variant == reference and result.failure}
     keys = dict.fromkeys((result.target, result.variant) for result in results)
     summaries = []
     for target, variant in keys:
         of_key = [result for result in results if (result.target, result.variant) == (target, variant)]
         flaws = tuple(dict.fromkeys(result.flaw for result in of_key if result.flaw))
         there = tuple(each for each in of_key if not each.flaw)
-        summaries.append(Summary(variant, target, there, flaws, is_repeated=len(of_key) > 1))
+        summaries.append(
+            Summary(
+                variant,
+                target,
+                there,
+                flaws,
+                is_repeated=len(of_key) > 1,
+                has_failed_reference=target in failed,
+            )
+        )
     return summaries
 
 
@@ -226,6 +264,7 @@ def build_table(results: Sequence[Result]) -> pd.DataFrame:
             "training_seconds": result.training_seconds,
             "seconds": result.seconds,
             "enlarged_to": result.enlarged_to,
+            "failure": result.failure,
             "flaw": result.flaw,
         }
         rows.append(row)
@@ -248,7 +287,7 @@ def _score(
         return Result(variant, repetition, target, flaw=flaw), None
     try:
         tested = load_tested(folders, target)
-        enlarged_to = find_enlargement(folders[0])
+        enlarged_to, failure = find_enlargement(folders[0]), find_failure(folders, target)
     except MetalightError as error:
         return Result(variant, repetition, target, flaw=str(error)), None
     frame = tested.frame
@@ -279,6 +318,7 @@ def _score(
         training_seconds=round(sum(training for training, _ in seconds), 2),
         seconds=round(sum(of_all for _, of_all in seconds), 2),
         enlarged_to=enlarged_to,
+        failure=failure,
     )
     return result, tested
 
