@@ -126,7 +126,7 @@ def test_images_shared_out_over_threads_keep_their_order(precision: str, num_thr
     torch.set_num_threads(num_threads)
     try:
         with open_inference(network, side=32, device=CPU, precision=precision) as inference:  # type: ignore[arg-type]
-            computed = torch.cat(list(inference.map(inference.compute, images.split(2))))
+            computed = torch.cat(list(inference.map(inference.compute, torch.split(images, 2))))
         assert torch.get_num_threads() == num_threads
     finally:
         torch.set_num_threads(threads_before)

@@ -1,4 +1,4 @@
-"""Soak: the same numbers with the matrix products (kernels of OpenBLAS) of other processors, and other thread counts."""
+"""Soak: the same numbers with the kernels of OpenBLAS for other processors, and with other numbers of threads."""
 
 import json
 import os
