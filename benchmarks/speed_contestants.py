@@ -186,12 +186,13 @@ def predict_with_metalight(views: Any, precision: Any) -> Round:
     pixels, _ = make_galaxies(NUM_GALAXIES)
     rows = np.arange(NUM_GALAXIES)
     device = torch.device("cpu")
-    opened = open_predictor(model, device=device, precision=choose_precision(precision, device))
+    chosen = choose_precision(precision, device)
+    opened = open_predictor(model, device=device, precision=chosen, batch_size=BATCH)
     predictor = opened.__enter__()
 
     def do_round(opened: Any = opened) -> float:  # which stays open until the process ends
         started = time.perf_counter()
-        predictor.predict(pixels, rows, rows, views=views, batch_size=BATCH)
+        predictor.predict(pixels, rows, rows, views=views)
         return NUM_GALAXIES / (time.perf_counter() - started)
 
     return do_round

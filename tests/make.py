@@ -99,8 +99,10 @@ def predict_pixels(
     *,
     device: torch.device | None = None,
     precision: Precision = "float32",
+    batch_size: int = 64,
     **how: Any,
 ) -> npt.NDArray[np.float64]:
     """Predictions (galaxy, target) of a few galaxies."""
-    with open_predictor(model, device=device or torch.device("cpu"), precision=precision) as predictor:
+    cpu = torch.device("cpu")
+    with open_predictor(model, device=device or cpu, precision=precision, batch_size=batch_size) as predictor:
         return predictor.predict(pixels, rows, object_ids, **how)

@@ -1,5 +1,6 @@
 """Promises of frames for a catalogue without petroR90: by another radius, or measured on a first, wider image."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from call import QUICK, refuse_run, run
 from metalight.pipeline import inspect_run
 from metalight.simulate import SurveyDesign, simulate_survey
 from metalight.simulate.stand_in import StandIn, serve
+
+MEASURED = 'size = "measured"'
 
 _NUM = 16
 _FETCHING = """
@@ -39,6 +42,8 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, StandI
 
 def make_run(place: Path, sky: tuple[Path, StandIn], *settings: str) -> Path:
     """A folder with a catalogue that has no petroR90_r, and a recipe whose run goes to run/."""
+    if MEASURED in settings:
+        pytest.importorskip("sep", reason="sizes are measured with sep, which is not installed")
     folder, server = sky
     catalog = pd.read_csv(folder / "catalog.csv")
     catalog.drop(columns="petroR90_r").to_csv(place / "catalog.csv", index=False)
@@ -56,7 +61,7 @@ def read_frames(folder: Path) -> "pd.Series[float]":
 
 
 def test_measured_sizes_frame_galaxies_as_those_of_the_catalogue_do(tmp_path: Path, sky: tuple[Path, StandIn]) -> None:
-    place = make_run(tmp_path, sky, 'size = "measured"')
+    place = make_run(tmp_path, sky, MEASURED)
     output = run(place, "--only", "cutouts")
     assert f"{_NUM} of {_NUM} have an image of SkyServer" in output
     truth = pd.read_csv(sky[0] / "truth.csv").set_index("objID")["petro_r90_arcsec"]
@@ -73,7 +78,7 @@ def test_a_galaxy_that_fills_its_first_look_gets_a_wider_one(
     # Of 2,000 galaxies of this seed one of the few that need it.
     simulate_survey(4, folder, SurveyDesign(seed=1, first=331, side=16), num_processes=1)
     with serve(folder) as server:
-        place = make_run(tmp_path, (folder, server), 'size = "measured"')
+        place = make_run(tmp_path, (folder, server), MEASURED)
         run(place, "--only", "cutouts")
     truth = pd.read_csv(folder / "truth.csv").set_index("objID")["petro_r90_arcsec"]
     sizes = pd.read_parquet(place / "run" / "sizes.parquet")
@@ -93,7 +98,7 @@ def test_fetched_images_are_inspected_as_those_of_a_folder_are(tmp_path: Path, s
 
 
 def test_nobody_is_looked_at_twice(tmp_path: Path, sky: tuple[Path, StandIn]) -> None:
-    place = make_run(tmp_path, sky, 'size = "measured"')
+    place = make_run(tmp_path, sky, MEASURED)
     run(place, "--only", "cutouts")
     sizes = (place / "run" / "sizes.parquet").read_bytes()
     before = sky[1].counts.copy()
@@ -103,10 +108,24 @@ def test_nobody_is_looked_at_twice(tmp_path: Path, sky: tuple[Path, StandIn]) ->
     assert len(pd.read_parquet(place / "run" / "sizes.parquet")) == _NUM
 
 
+def test_without_sep_nothing_is_asked_for_and_the_way_out_is_told(
+    tmp_path: Path, sky: tuple[Path, StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_run(tmp_path, sky, 'size = "factor"', 'radius_column = "petroR50_r"')
+    before = sky[1].counts.copy()
+    monkeypatch.setitem(sys.modules, "sep", None)  # as if it were not installed
+    recipe = place / "recipe.toml"
+    text = recipe.read_text().replace('radius_column = "petroR50_r"\n', "")
+    recipe.write_text(text.replace('size = "factor"', MEASURED))
+    for words in (("--only", "cutouts"), ("--from", "catalog")):
+        assert "pip install sep" in refuse_run(place, *words, status=2)
+    assert sky[1].counts == before
+
+
 def test_several_processes_measure_what_one_does(
     tmp_path: Path, sky: tuple[Path, StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = make_run(tmp_path, sky, 'size = "measured"')
+    place = make_run(tmp_path, sky, MEASURED)
     run(place, "--only", "cutouts")
     before = (place / "run/sizes.parquet").read_bytes()
     (place / "run/sizes.parquet").unlink()
@@ -121,7 +140,7 @@ def test_several_processes_measure_what_one_does(
 def test_a_galaxy_without_a_measurable_size_is_refused_with_the_reason(
     tmp_path: Path, sky: tuple[Path, StandIn]
 ) -> None:
-    place = make_run(tmp_path, sky, 'size = "measured"')
+    place = make_run(tmp_path, sky, MEASURED)
     catalog = pd.read_csv(place / "catalog.csv")
     catalog.loc[3, ["ra", "dec"]] = 1.0, 45.0  # an empty place of the sky
     catalog.to_csv(place / "catalog.csv", index=False)
@@ -149,7 +168,7 @@ def test_a_petrosian_frame_without_any_size_is_refused(tmp_path: Path, sky: tupl
 def test_sizes_are_measured_only_where_the_curve_of_the_pictures_is_known(
     tmp_path: Path, sky: tuple[Path, StandIn]
 ) -> None:
-    place = make_run(tmp_path, sky, 'size = "measured"')
+    place = make_run(tmp_path, sky, MEASURED)
     setting = "cutouts.source=elsewhere"
     assert "whose curve is known" in refuse_run(place, "--only", "cutouts", "--set", setting, status=2)
 

@@ -125,8 +125,8 @@ def test_images_shared_out_over_threads_keep_their_order(precision: str, num_thr
     threads_before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
-        with open_inference(network, side=32, device=CPU, precision=precision) as compute:  # type: ignore[arg-type]
-            computed = compute(images)
+        with open_inference(network, side=32, device=CPU, precision=precision) as inference:  # type: ignore[arg-type]
+            computed = torch.cat(list(inference.map(inference.compute, torch.split(images, 2))))
         assert torch.get_num_threads() == num_threads
     finally:
         torch.set_num_threads(threads_before)
@@ -140,19 +140,19 @@ def test_bf16_does_not_round_the_faint_sky() -> None:
     network = make_network()
     sky = torch.full((1, 3, 32, 32), 4 / 255)
     images = torch.cat([sky, sky + 0.5 / 255])
-    with open_inference(network, side=32, device=CPU, precision="float32") as compute:
-        exact = compute(images).diff(dim=0).abs()
-    with open_inference(network, side=32, device=CPU, precision="bf16") as compute:
-        first = next(layer for layer in compute.body.modules() if isinstance(layer, nn.Conv2d))  # type: ignore[attr-defined]
+    with open_inference(network, side=32, device=CPU, precision="float32") as inference:
+        exact = inference.compute(images).diff(dim=0).abs()
+    with open_inference(network, side=32, device=CPU, precision="bf16") as inference:
+        first = next(layer for layer in inference.network.body.modules() if isinstance(layer, nn.Conv2d))
         assert first.weight.dtype == torch.float32
-        assert compute(images).diff(dim=0).abs() > 0.2 * exact > 0
+        assert inference.compute(images).diff(dim=0).abs() > 0.2 * exact > 0
 
 
 def test_prediction_leaves_the_network_as_it_was() -> None:
     network = make_network()
     before = copy.deepcopy(network.state_dict())
-    with open_inference(network, side=32, device=CPU, precision="bf16") as compute:
-        compute(torch.rand(2, 3, 32, 32))
+    with open_inference(network, side=32, device=CPU, precision="bf16") as inference:
+        inference.compute(torch.rand(2, 3, 32, 32))
     assert list(network.state_dict()) == list(before)
     for name, tensor in network.state_dict().items():
         assert tensor.dtype == before[name].dtype

@@ -12,6 +12,8 @@ from metalight.images import PICTURE_CURVES, measure_petrosian, stretch_lupton, 
 from metalight.recipe import LuptonSettings
 from metalight.simulate import INSTRUMENTS, Universe, draw_cutout, draw_population, iterate_galaxies
 
+pytest.importorskip("sep", reason="sizes are measured with sep, which is not installed")
+
 FloatArray = npt.NDArray[np.float64]
 
 CURVE = LuptonSettings(q=9.0, stretch=0.5, scale=(1.0,))

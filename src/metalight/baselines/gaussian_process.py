@@ -56,13 +56,14 @@ class GaussianProcess:
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Predictions (galaxy,) from features (galaxy, feature), all finite."""
+        # Nothing is known so far away in any case, and squares beyond all bounds are no distances.
+        scaled = np.clip((features - self.centre) / self.spread, -_FAR, _FAR) / self.lengths
+        of_basis = np.sum(self.basis**2, axis=1)
         predicted = np.empty(len(features))
-        for first in range(0, len(features), _ROWS_A_BLOCK):
-            block = slice(first, first + _ROWS_A_BLOCK)
-            # Nothing is known so far away in any case, and squares beyond all bounds are no distances.
-            standard = np.clip((features[block] - self.centre) / self.spread, -_FAR, _FAR)
-            scaled = standard / self.lengths
-            predicted[block] = _compute_kernel(_compute_squares(scaled, self.basis), self.kernel)[0] @ self.weights
+        # One by one: the order in which a product of matrices adds depends on how many galaxies it is for.
+        for row, galaxy in enumerate(scaled):
+            squares = np.maximum(of_basis + galaxy @ galaxy - 2 * (self.basis @ galaxy), 0)
+            predicted[row] = _compute_kernel(squares, self.kernel)[0] @ self.weights
         return predicted + self.mean
 
 

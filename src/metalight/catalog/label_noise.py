@@ -79,7 +79,8 @@ def compute_label_noise(
         raise ValueError(f"repeats have no column {sorted(lacking)[0]}")
     known = repeats[np.isfinite(repeats[label].to_numpy(dtype=np.float64, na_value=np.nan))]
     sizes = known.groupby("object_id")[label].transform("size")
-    known = known[(sizes > 1).to_numpy()].sort_values("object_id", kind="stable")
+    # By value too: sums are then the same whatever the order of the rows.
+    known = known[(sizes > 1).to_numpy()].sort_values(["object_id", label])
     values = known[label].to_numpy(dtype=np.float64)
     _, galaxies, counts = np.unique(known["object_id"].to_numpy(), return_inverse=True, return_counts=True)
     found = _gather(values, galaxies, counts)

@@ -36,7 +36,9 @@ def predict(
     any_images: Annotated[
         bool, typer.Option("--any-images", help="Predict images of another framing or source than the model's.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Galaxies predicted at once.")] = 64,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Galaxies predicted at once; at most 16 a thread on a CPU.")
+    ] = 64,
     device: Device = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bf16"],

@@ -95,10 +95,9 @@ class _Announcer:
 
     def __call__(self, name: str, record: "StageRecord", is_new: bool) -> None:
         failure = self._find_failure(name)
-        mark, fg = ("!", "red") if failure else ("✓", "green")
-        if not is_new:
-            mark, fg = "·", None
-        show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
+        mark = "·" if not is_new else "!" if failure else "✓"
+        colour = {"!": "red", "✓": "green"}.get(mark)
+        show(f" {name:<11} {record.line}", start=mark, fg=colour, dim=not is_new)
         if failure and not self._is_told:
             show_warning(failure, indent="  ")
             self._is_told = True

@@ -61,9 +61,9 @@ def correlate_ranks(
         if len(values) == 0:
             continue
         a, b = _standardize_ranks(values), _standardize_ranks(of_values)
-        found = float(a @ b) / len(a)
+        found = float(np.sum(a * b)) / len(a)
         generator = np.random.default_rng([seed, place])
-        shuffled = np.array([a @ generator.permutation(b) for _ in range(num_shuffles)]) / len(a)
+        shuffled = np.array([np.sum(a * generator.permutation(b)) for _ in range(num_shuffles)]) / len(a)
         chance = (1 + int(np.sum(np.abs(shuffled) >= abs(found) - 1e-12))) / (1 + num_shuffles)
         rows.append((name, len(values), found, chance))
     return pd.DataFrame(rows, columns=["property", "num", "spearman", "chance"])

@@ -6,6 +6,9 @@ area, and numbers do not change when an image is turned by a right angle or mirr
 
 Colours of JPEG images are those of the light: the stretch of SDSS and of Lupton et al. (2004) brings the three bands of
 a pixel down by the same factor. Their brightness is that of the stretched picture.
+
+The numbers of an image depend on that image alone. Sums over pixels are sparse products in float64, which add in one
+fixed order. Dense products (BLAS) and numpy's sums change their order, and the last digits, with the number of images.
 """
 
 import functools
@@ -17,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-APERTURES_VERSION = 1
+APERTURES_VERSION = 2
 """Changes when the numbers of an image do."""
 
 SMALLEST_SIDE_FOR_APERTURES = 8
@@ -42,7 +45,6 @@ _TINY = 1e-12
 _SHAPES = ("size", "concentration", "axis_ratio", "asymmetry", "clumpiness", "noise_correlation", "outskirts")
 
 FloatArray = npt.NDArray[np.float64]
-_Floats = npt.NDArray[np.float32]
 
 
 def name_apertures(bands: Sequence[str]) -> list[str]:
@@ -94,9 +96,11 @@ def measure_mean_levels(array: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> 
         array: (galaxy, side, side, band); may be memory-mapped.
         rows: Which of them.
     """
+    num_pixels = array.shape[1] * array.shape[2]
+    average = _build_sums(np.full((1, num_pixels), 1 / num_pixels))
     means = np.empty((len(rows), array.shape[3]))
     for block in _divide(len(rows), array.shape[1]):
-        means[block] = array[rows[block]].mean(axis=(1, 2), dtype=np.float64)
+        means[block] = _add_up(average, _bring_pixels_last(array[rows[block]]))[..., 0]
     return means
 
 
@@ -106,25 +110,53 @@ def _divide(num_rows: int, side: int) -> Iterator[slice]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Masks:
-    """Weights of the pixels of an image of one size, flattened; each column of them adds up to 1 unless told."""
+class _Sums:
+    """Weighted sums over some values of each image, such as its pixels."""
 
-    side: int
-    rings: _Floats
-    """(pixel, ring)"""
-    growth: _Floats
-    """(pixel, ring): area of the pixel in each ring of the growth curve, in pixels."""
-    moments: _Floats
-    """(pixel, 6): inside the light 1, x, y, x², y², xy from the middle, in parts of the side; elsewhere 0."""
-    inner: _Floats
-    """(pixel,): the disc whose asymmetry is told."""
-    clumpy: _Floats
-    """(pixel,)"""
-    outer: _Floats
-    """(pixel,): beyond the rings, up to the sky."""
-    sky: npt.NDArray[np.intp]
-    """Which pixels are taken for sky."""
-    lag_px: int
+    places: npt.NDArray[np.intp]
+    """The values that have a weight."""
+    weights: Any
+    """(sum, place), scipy's csr_array of float64."""
+
+
+def _build_sums(weights: FloatArray) -> _Sums:
+    """The sums of dense weights (sum, value)."""
+    from scipy.sparse import csr_array
+
+    places = np.flatnonzero(weights.any(axis=0))
+    return _Sums(places, csr_array(weights[:, places]))
+
+
+def _add_up(sums: _Sums, images: npt.NDArray[Any]) -> FloatArray:
+    """Weighted sums (..., sum) over the values of images (..., value), each added in the order of the values."""
+    flat = np.take(images.reshape(-1, images.shape[-1]), sums.places, axis=1)
+    added = sums.weights @ np.ascontiguousarray(flat.T, dtype=np.float64)
+    return np.asarray(added.T.reshape(*images.shape[:-1], -1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Masks:
+    """What to add up in an image of one size; the weights of a sum add up to 1 unless told otherwise."""
+
+    rings: _Sums
+    growth: _Sums
+    """Weights are the area of the pixel in each ring of the growth curve, in pixels."""
+    moments: _Sums
+    """Weights are, inside the light, 1, x, y, x², y², xy from the middle, in parts of the side."""
+    inner: _Sums
+    """The disc whose asymmetry is told."""
+    clumpy: _Sums
+    clumpy_rings: _Sums
+    """Those of the rings that lie in `clumpy`."""
+    clumpy_areas: _Sums
+    """Over these rings, by their area."""
+    outer: _Sums
+    """Beyond the rings, up to the sky."""
+    sky: _Sums
+    pairs: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    """Pixels of the sky that lie a lag apart, along rows and along columns."""
+    mean_of_pairs: _Sums
+    """Over these pairs."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -139,54 +171,65 @@ def _make_masks(side: int) -> _Masks:
         inside = ((radii >= low) & (radii < high)).reshape(side, pieces, side, pieces)
         return np.asarray(inside.mean(axis=(1, 3)).ravel())
 
-    def weigh(low: float, high: float) -> _Floats:
-        area = cover(low, high)
-        return np.asarray(area / area.sum(), dtype=np.float32)
+    def weigh(*edges: float) -> _Sums:
+        areas = [cover(low, high) for low, high in itertools.pairwise(edges)]
+        return _build_sums(np.stack([area / area.sum() for area in areas]))
 
-    edges = np.linspace(0, _GROWTH, _NUM_GROWTH_RINGS + 1)
+    growth = np.linspace(0, _GROWTH, _NUM_GROWTH_RINGS + 1)
     y, x = ((axis + 0.5 - side / 2).ravel() / side for axis in np.indices((side, side)))
-    light = cover(0, _LIGHT)[:, None]
-    sky = cover(_SKY, np.inf)
+    clumpy_edges = [edge for edge in _RINGS if _CLUMPY[0] <= edge <= _CLUMPY[1]]
+    is_sky = (cover(_SKY, np.inf) > 0.5).astype(np.float64)
+    pairs = _pair_up(is_sky.reshape(side, side) > 0, max(1, round(_LAG * unit)))
+    num_pairs = len(pairs[0])
     return _Masks(
-        side=side,
-        rings=np.stack([weigh(low, high) for low, high in itertools.pairwise(_RINGS)], axis=1),
-        growth=np.stack([cover(low, high) for low, high in itertools.pairwise(edges)], 1).astype(np.float32),
-        moments=(light * np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)).astype(np.float32),
+        rings=weigh(*_RINGS),
+        growth=_build_sums(np.stack([cover(low, high) for low, high in itertools.pairwise(growth)])),
+        moments=_build_sums(cover(0, _LIGHT) * np.stack([np.ones_like(x), x, y, x**2, y**2, x * y])),
         inner=weigh(0, _CLUMPY[1]),
         clumpy=weigh(*_CLUMPY),
+        clumpy_rings=weigh(*clumpy_edges),
+        clumpy_areas=_build_sums(np.diff(np.square(clumpy_edges))[None] / (_CLUMPY[1] ** 2 - _CLUMPY[0] ** 2)),
         outer=weigh(_LIGHT, 50.0),
-        sky=np.flatnonzero(sky > 0.5),
-        lag_px=max(1, round(_LAG * unit)),
+        sky=_build_sums(is_sky[None] / is_sky.sum()),
+        pairs=pairs,
+        mean_of_pairs=_build_sums(np.full((1, num_pairs), 1 / max(num_pairs, 1))),
+    )
+
+
+def _pair_up(is_sky: npt.NDArray[np.bool_], lag: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Pixels of the sky that lie `lag` apart: first along rows, then along columns."""
+    pixels = np.arange(is_sky.size).reshape(is_sky.shape)
+    along, down = is_sky[:, :-lag] & is_sky[:, lag:], is_sky[:-lag] & is_sky[lag:]
+    return (
+        np.concatenate([pixels[:, :-lag][along], pixels[:-lag][down]]),
+        np.concatenate([pixels[:, lag:][along], pixels[lag:][down]]),
     )
 
 
 def _measure(images: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """The numbers of a block of images (galaxy, side, side, band)."""
-    bands = _bring_bands_first(images)
-    bands -= _find_median(np.take(bands, masks.sky, axis=2))[..., None]
+    bands = _scale_levels(_bring_pixels_last(images))
+    bands -= _find_median(np.take(bands, masks.sky.places, axis=2))[..., None]
     grey = bands.mean(axis=1)
-    noise = 1.4826 * _find_median(np.abs(np.take(grey, masks.sky, axis=1)))
+    noise = 1.4826 * _find_median(np.abs(np.take(grey, masks.sky.places, axis=1)))
     # Levels have a floor of their own; fluxes are of any unit, and theirs is their noise.
     is_levels = images.dtype == np.uint8
     floor = np.full(len(grey), _FLOOR) if is_levels else np.maximum(noise, 1e-6 * np.abs(grey).max(axis=1)) + 1e-30
-    # One product of two matrices is five times as fast as one a galaxy.
-    rings = bands.reshape(-1, bands.shape[2]) @ masks.rings
-    rings = rings.reshape(*bands.shape[:2], -1).astype(np.float64)  # (galaxy, band, ring)
+    rings = _add_up(masks.rings, bands)  # (galaxy, band, ring)
     floored = np.hypot(np.maximum(rings, 0), floor[:, None, None])
     mean = rings.mean(axis=1)
     brightness = np.log(np.maximum(mean, 0) + floor[:, None])
     colours = np.log(floored[:, :-1] / floored[:, 1:]).reshape(len(grey), -1)
     size, axis_ratio = _measure_moments(grey, masks)
-    light = np.abs(grey @ masks.inner) + floor
-    clumpy_mean = grey @ masks.clumpy
+    light = np.abs(_add_up(masks.inner, grey)[:, 0]) + floor
     shapes = (
         size,
         _measure_concentration(grey, masks),
         axis_ratio,
         _measure_asymmetry(grey, masks) / light,
-        _measure_scatter(grey, masks) / (np.abs(clumpy_mean) + floor),
+        _measure_scatter(grey, masks) / (np.abs(_add_up(masks.clumpy, grey)[:, 0]) + floor),
         _measure_noise_correlation(grey, masks),
-        (grey @ masks.outer) / (np.abs(mean.mean(axis=1)) + floor),
+        _add_up(masks.outer, grey)[:, 0] / (np.abs(mean.mean(axis=1)) + floor),
     )
     return np.concatenate([brightness, colours, np.stack(shapes, axis=1)], axis=1)
 
@@ -198,19 +241,19 @@ def _find_median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray((ordered[..., (num - 1) // 2] + ordered[..., num // 2]) / 2)
 
 
-def _bring_bands_first(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(galaxy, band, pixel): levels from 0 to 1 in single precision, fluxes in double."""
-    if images.dtype == np.uint8:
-        ordered = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.float32)
-        ordered /= 255
-    else:
-        ordered = images.transpose(0, 3, 1, 2).astype(np.float64)
-    return ordered.reshape(len(images), images.shape[3], -1)
+def _bring_pixels_last(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(galaxy, band, pixel) of (galaxy, side, side, band)."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), images.shape[3], -1)
+
+
+def _scale_levels(bands: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Levels from 0 to 1 in single precision, fluxes in double."""
+    return bands.astype(np.float32) / np.float32(255) if bands.dtype == np.uint8 else bands.astype(np.float64)
 
 
 def _measure_moments(grey: npt.NDArray[Any], masks: _Masks) -> tuple[FloatArray, FloatArray]:
     """Ln of the root-mean-square radius, and the axis ratio of the light above the sky."""
-    total, x, y, xx, yy, xy = (np.maximum(grey, 0) @ masks.moments).astype(np.float64).T
+    total, x, y, xx, yy, xy = _add_up(masks.moments, np.maximum(grey, 0)).T
     total = total + _TINY
     x, y = x / total, y / total
     xx, yy, xy = xx / total - x**2, yy / total - y**2, xy / total - x * y
@@ -221,7 +264,7 @@ def _measure_moments(grey: npt.NDArray[Any], masks: _Masks) -> tuple[FloatArray,
 
 def _measure_concentration(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """Ln of the radius of 80 % of the light over that of 20 %; 0 where there is no light."""
-    growth = np.maximum.accumulate(np.cumsum(grey @ masks.growth, axis=1, dtype=np.float64), axis=1)
+    growth = np.maximum.accumulate(np.cumsum(_add_up(masks.growth, grey), axis=1), axis=1)
     edges = np.linspace(0, 1, _NUM_GROWTH_RINGS + 1)
     concentrations = np.zeros(len(grey))
     for galaxy, curve in enumerate(growth):
@@ -233,27 +276,18 @@ def _measure_concentration(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
 
 def _measure_asymmetry(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     differences = np.abs(grey - grey[:, ::-1])  # turned by half a turn, the pixels come in the reverse order
-    of_sky = np.take(differences, masks.sky, axis=1).mean(axis=1)
-    return np.asarray(differences @ masks.inner - of_sky, dtype=np.float64)
+    return (_add_up(masks.inner, differences) - _add_up(masks.sky, differences))[:, 0]
 
 
 def _measure_scatter(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
     """Root-mean-square departure from the mean of the ring that a pixel lies in, halfway out."""
-    edges = [ring for ring, low in enumerate(_RINGS[:-1]) if _CLUMPY[0] <= low < _CLUMPY[1]]
-    weights = masks.rings[:, edges]
-    means, squares = (grey @ weights).astype(np.float64), (grey**2 @ weights).astype(np.float64)
-    areas = np.array([_RINGS[ring + 1] ** 2 - _RINGS[ring] ** 2 for ring in edges])
-    return np.asarray(np.sqrt(np.maximum(squares - means**2, 0) @ (areas / areas.sum())))
+    means, squares = (_add_up(masks.clumpy_rings, values) for values in (grey, grey**2))
+    return np.sqrt(_add_up(masks.clumpy_areas, np.maximum(squares - means**2, 0))[:, 0])
 
 
 def _measure_noise_correlation(grey: npt.NDArray[Any], masks: _Masks) -> FloatArray:
-    """Correlation of pixels of the sky that lie `lag_px` apart along rows and columns; 0 where the sky has no noise."""
-    side, lag = masks.side, masks.lag_px
-    is_sky = np.zeros((side, side), dtype=np.bool_)
-    is_sky.flat[masks.sky] = True
-    images = np.where(is_sky, grey.reshape(-1, side, side), 0)
-    along = (images[:, :, :-lag] * images[:, :, lag:]).sum(axis=(1, 2), dtype=np.float64)
-    down = (images[:, :-lag] * images[:, lag:]).sum(axis=(1, 2), dtype=np.float64)
-    num_pairs = 2 * np.sum(is_sky[:, :-lag] & is_sky[:, lag:])
-    variance = (images**2).sum(axis=(1, 2), dtype=np.float64) / is_sky.sum()
-    return np.asarray((along + down) / max(num_pairs, 1) / np.maximum(variance, _TINY))
+    """Correlation of pixels of the sky a lag apart along rows and columns; 0 where the sky has no noise."""
+    first, second = (np.take(grey, pixels, axis=1) for pixels in masks.pairs)
+    covariance = _add_up(masks.mean_of_pairs, first * second)[:, 0]
+    variance = _add_up(masks.sky, grey**2)[:, 0]
+    return covariance / np.maximum(variance, _TINY)

@@ -7,7 +7,7 @@ from metalight.model.hardware import (
     measure_free_memory,
     name_device,
 )
-from metalight.model.inference import open_inference
+from metalight.model.inference import Inference, open_inference
 from metalight.model.network import LAYER_GROUPS, Network, build_network, check_backbone, try_network
 from metalight.model.saved import SavedModel, load_model, save_model
 from metalight.model.scaling import TargetScaling
@@ -26,6 +26,7 @@ __all__ = [
     "LAYER_GROUPS",
     "NUM_DRAWS",
     "NUM_TEST_VIEWS",
+    "Inference",
     "Network",
     "Precision",
     "SavedModel",

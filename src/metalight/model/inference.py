@@ -1,9 +1,14 @@
-"""A network as what predicts fastest on a processor: the same function within rounding, rebuilt."""
+"""A network as what predicts fastest on a processor: the same function within rounding, rebuilt.
+
+The prediction of an image does not depend on the images beside it, nor on how many there are: every computation has the
+same shape, and on a CPU it runs on one thread. Libraries choose how to add by the shape and the number of threads.
+"""
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from timm.layers import BatchNormAct2d
@@ -17,39 +22,90 @@ from metalight.model.winograd import WinogradConv2d, is_suited
 LARGEST_CHANGE = 1e-4
 """In scaled targets; a network that differs by more on a trial, once rebuilt, is not used."""
 
+IMAGES_A_TASK = 16
+"""Images that a thread of a CPU computes at once: enough for its full speed (measured), few enough for many threads."""
+
 _NUM_TRIALS = 2
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+class Inference:
+    """A network that predicts; `open_inference` makes one."""
+
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        precision: Precision,
+        batch_size: int,
+        pool: ThreadPoolExecutor | None,
+    ) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        """Images of every computation."""
+        self._device = device
+        self._precision = precision
+        self._pool = pool
+
+    def compute(self, images: Tensor) -> Tensor:
+        """Scaled targets (batch, target) of up to `batch_size` images (batch, channel, side, side)."""
+        whole = images.new_zeros(self.batch_size, *images.shape[1:]).contiguous(memory_format=torch.channels_last)
+        whole[: len(images)] = images
+        is_mixed = self._precision == "bf16"
+        # Both are of this thread only.
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=is_mixed):
+            scaled: Tensor = self.network(whole)[: len(images)]
+        return scaled
+
+    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> Iterator[_Result]:
+        """Results of work that calls `compute`, in the order of the tasks; on a CPU one task for each thread.
+
+        Threads that each compute their own images do not wait for each other at every layer, as they do when all of
+        them work on the same layer.
+        """
+        return map(work, tasks) if self._pool is None else self._pool.map(work, tasks)
 
 
 @contextlib.contextmanager
 def open_inference(
-    network: Network, *, side: int, device: torch.device, precision: Precision
-) -> Iterator[Callable[[Tensor], Tensor]]:
-    """A block in which a function predicts scaled targets (batch, target) of images (batch, channel, side, side).
+    network: Network, *, side: int, device: torch.device, precision: Precision, batch_size: int = 64
+) -> Iterator[Inference]:
+    """A block in which a network predicts scaled targets.
 
-    On a CPU, batch norms are folded into the convolutions before them. In float32, each thread then computes whole
-    images of its own; where the processor has no instructions of 512 bits, wide convolutions are done Winograd's way.
-    On a GPU, the network computes as it is.
+    On a CPU, batch norms are folded into the convolutions before them, and each thread computes up to `IMAGES_A_TASK`
+    images of its own at a time. In float32, where the processor has no instructions of 512 bits, wide convolutions are
+    done Winograd's way. On a GPU, the network computes as it is.
 
     Args:
         network: Moved to `device`, put in evaluation mode, and otherwise left as it is.
         side: Height and width in pixels of the images to come.
         device: Where to compute.
         precision: `bf16` computes the backbone in mixed precision.
+        batch_size: Images that a GPU, or a thread of a CPU, computes at once at most.
     """
     network.to(device).to(memory_format=torch.channels_last).eval()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
-        compute: Callable[[Tensor], Tensor] = network
-        if device.type == "cpu":
-            rebuilt = rebuild_network(network, side=side, has_winograd=precision == "float32" and not _has_512_bits())
-            compute = rebuilt
-            if precision == "bf16":
-                _convert_to_bf16(rebuilt)
-            else:
-                compute = stack.enter_context(_ImagesToThreads(rebuilt))
-        if precision == "bf16":
-            stack.enter_context(torch.autocast(device.type, torch.bfloat16))
-        yield compute
+    if device.type != "cpu":
+        yield Inference(network, device, precision, batch_size, None)
+        return
+    rebuilt = rebuild_network(network, side=side, has_winograd=precision == "float32" and not _has_512_bits())
+    if precision == "bf16":
+        _convert_to_bf16(rebuilt)
+    with _open_pool() as pool:
+        yield Inference(rebuilt, device, precision, min(batch_size, IMAGES_A_TASK), pool)
+
+
+@contextlib.contextmanager
+def _open_pool() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch would take, each of which computes by itself."""
+    num_threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="predict", initializer=lambda: torch.set_num_threads(1))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(num_threads)  # threads made from now on would have one, too
 
 
 def rebuild_network(network: Network, *, side: int, has_winograd: bool) -> Network:
@@ -134,34 +190,3 @@ class _InFloat32(nn.Module):
 
 def _has_512_bits() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_f"))
-
-
-class _ImagesToThreads:
-    """A network whose batches are shared out over the processor's threads, whole images to each.
-
-    Threads that each compute one part of a batch need not wait for each other at every layer, as they do when all of
-    them work on the same layer.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self._network = network
-        self._num_threads = torch.get_num_threads()
-
-    def __enter__(self) -> "_ImagesToThreads":
-        self._pool = ThreadPoolExecutor(
-            self._num_threads, thread_name_prefix="predict", initializer=lambda: torch.set_num_threads(1)
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._num_threads)  # threads made from now on would have one, too
-
-    def __call__(self, images: Tensor) -> Tensor:
-        num_parts = max(1, min(self._num_threads, len(images)))
-        return torch.cat(list(self._pool.map(self._compute, images.tensor_split(num_parts))))
-
-    def _compute(self, images: Tensor) -> Tensor:
-        with torch.inference_mode():  # of this thread only
-            scaled: Tensor = self._network(images)
-        return scaled

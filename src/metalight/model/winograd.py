@@ -46,7 +46,9 @@ class WinogradConv2d(nn.Module):
         below, right = _TILE * rows - height, _TILE * columns - width
         padded = functional.pad(images.permute(0, 2, 3, 1), (0, 0, 1, 1 + right, 1, 1 + below))
         result = images.new_empty(num, _TILE * rows, _TILE * columns, self.direct.out_channels)
-        num_at_once = max(1, _TILES_AT_ONCE // (rows * columns))
+        # Equal groups: how a product adds depends on its shape, and with it would an image on its place in the batch.
+        most_at_once = max(1, _TILES_AT_ONCE // (rows * columns))
+        num_at_once = max(size for size in range(1, most_at_once + 1) if num % size == 0)
         for first in range(0, num, num_at_once):
             part = slice(first, first + num_at_once)
             self._convolve(padded[part], result[part])

@@ -7,6 +7,7 @@ that an interrupted run goes on from there, and nobody is looked at twice. Many 
 
 import contextlib
 import dataclasses
+import importlib.util
 from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, meas
 from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.stage import Job
 from metalight.processes import count_processes, share_out
+from metalight.recipe import Recipe
 from metalight.store import FileReader
 from metalight.tables import Table, load_galaxies, save_galaxies
 
@@ -37,6 +39,21 @@ _GALAXIES_A_PROCESS = 200
 
 _KEY = ["object_id", "image"]
 _COLUMNS = [*_KEY, *(field.name for field in dataclasses.fields(PetrosianRadius))]
+
+
+def check_measuring(recipe: Recipe) -> None:
+    """Refuse a recipe that has sizes measured where `sep`, which is optional, is not installed.
+
+    Raises:
+        RecipeError: It is not.
+    """
+    settings = recipe.cutouts
+    is_wanted = settings.is_fetched and settings.framing == "petrosian" and settings.size == "measured"
+    if is_wanted and importlib.util.find_spec("sep") is None:
+        raise RecipeError(
+            '[cutouts] size = "measured" needs the package sep, which is not installed: run  pip install sep, or take '
+            'the sizes from the catalogue with size = "column" or "factor".'
+        )
 
 
 def measure_radii(job: Job, places: pd.DataFrame) -> tuple[npt.NDArray[np.float64], dict[int, str]]:

@@ -169,7 +169,7 @@ def identify_prediction(model: "SavedModel", how: HowToPredict, images: object) 
 def _open_predictor(model: "SavedModel", how: HowToPredict) -> AbstractContextManager["Predictor"]:
     from metalight.prediction import open_predictor
 
-    return open_predictor(model, device=how.device, precision=how.precision)
+    return open_predictor(model, device=how.device, precision=how.precision, batch_size=how.batch_size)
 
 
 def _predict(
@@ -186,7 +186,6 @@ def _predict(
         object_ids,
         views=how.views,
         seed=how.seed,
-        batch_size=how.batch_size,
         progress=progress,
     )
 

@@ -10,6 +10,7 @@ from metalight.atomic import replace_file
 from metalight.cutouts import build_service
 from metalight.errors import MetalightError, RecipeError, RunError, explain_system, is_of_the_place
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
+from metalight.pipeline.galaxy_sizes import check_measuring
 from metalight.pipeline.learning_stages import check_learning, check_names
 from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.splits_stage import check_splits
@@ -232,7 +233,10 @@ def _list_outdated(job: Job, records: Mapping[str, StageRecord]) -> tuple[str, .
 
 def _check_settings(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> None:
     """Refuse what is seen to be wrong at once, before anything is done."""
-    if any(stage.name == "splits" for stage in chosen):
+    names = [stage.name for stage in chosen]
+    if "cutouts" in names:
+        check_measuring(job.recipe)
+    if "splits" in names:
         check_splits(job.recipe)
     if _has_network(chosen):
         check_names(job.recipe, job.device, is_trained=_is_trained(chosen, forced, job, records))

@@ -6,8 +6,6 @@ import torch
 
 from metalight.model import Network, Precision, open_inference
 
-_IMAGES_A_BATCH = 16
-
 
 def measure_prediction_cost(
     network: Network, *, image_shape: tuple[int, int, int], device: torch.device, precision: Precision
@@ -21,12 +19,12 @@ def measure_prediction_cost(
         precision: What with.
     """
     side, _, num_channels = image_shape
-    images = torch.zeros(_IMAGES_A_BATCH, num_channels, side, side, device=device)
-    images = images.contiguous(memory_format=torch.channels_last)
     times = []
-    with open_inference(network, side=side, device=device, precision=precision) as compute:
+    with open_inference(network, side=side, device=device, precision=precision) as inference:
+        images = torch.zeros(inference.batch_size, num_channels, side, side, device=device)
+        tasks = [images] * (torch.get_num_threads() if device.type == "cpu" else 1)
         for _ in range(3):
             started = time.perf_counter()
-            compute(images).cpu()
+            list(inference.map(lambda task: inference.compute(task).cpu(), tasks))
             times.append(time.perf_counter() - started)
-    return min(times) / _IMAGES_A_BATCH
+    return min(times) / (len(tasks) * len(images))

@@ -185,7 +185,8 @@ class PredictionSettings(Settings):
     (section 3.2), `eight` the exact symmetries of the square."""
 
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Galaxies predicted at once; the results do not depend on it beyond rounding."""
+    """Galaxies that a GPU predicts at once. Each thread of a CPU predicts 16 at once, or `batch_size` if that is less;
+    then, and on a GPU, the last digits depend on it."""
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """`bf16` computes the backbone in mixed precision; `auto` takes it where the processor multiplies it faster."""

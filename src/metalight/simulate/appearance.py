@@ -8,7 +8,16 @@ import numpy.typing as npt
 from metalight.simulate import relations
 from metalight.simulate.instrument import SDSS
 from metalight.simulate.k_corrections import BANDS, redshift_magnitudes
-from metalight.simulate.profiles import Mixture, blur, compute_light_within, fit_sersic, incline, join, scale_light
+from metalight.simulate.profiles import (
+    NUM_SIGMAS,
+    Mixture,
+    blur,
+    compute_light_within,
+    fit_sersic,
+    incline,
+    join,
+    scale_light,
+)
 from metalight.simulate.universe import Universe
 
 PSF = (np.array(SDSS.psf_shares), np.array(SDSS.psf_sigmas_arcsec))
@@ -136,7 +145,8 @@ def build_profiles(columns: dict[str, Any]) -> tuple[Mixture, Mixture]:
     """
     indices = columns["bulge_sersic_index"]
     fits = {index: fit_sersic(float(index)) for index in np.unique(indices)}
-    num = max(len(light) for light, _ in fits.values())
+    # As many for any galaxies: how a sum is rounded depends on the number of its terms, also of those that are 0.
+    num = NUM_SIGMAS
     light, sigmas = np.zeros((len(indices), num)), np.ones((len(indices), num))
     for index, (of_index, sigmas_of_index) in fits.items():
         rows = np.flatnonzero(indices == index)[:, None]

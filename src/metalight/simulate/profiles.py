@@ -16,7 +16,9 @@ _Floats = npt.NDArray[np.float64]
 _EDGE_IN_HALF_LIGHT = {"disc": 4.0, "bulge": 8.0}
 """Where profiles end: at these multiples of the half-light radius, as those that SDSS fits."""
 
-_NUM_SIGMAS = 18
+NUM_SIGMAS = 18
+"""Gaussians of a profile at most."""
+
 _NUM_ANGLES = 12
 _PIXEL_VARIANCE = 1 / 12
 
@@ -51,7 +53,7 @@ def fit_sersic(index: float, *, kind: str = "bulge") -> tuple[_Floats, _Floats]:
     radii = np.concatenate([[0], np.geomspace(0.003, _EDGE_IN_HALF_LIGHT[kind], 160)])
     within = gammainc(2 * index, bend * radii ** (1 / index))
     in_rings = np.diff(within / within[-1])
-    sigmas = np.geomspace(0.004 if index > 1.5 else 0.1, 0.4 * radii[-1], _NUM_SIGMAS)
+    sigmas = np.geomspace(0.004 if index > 1.5 else 0.1, 0.4 * radii[-1], NUM_SIGMAS)
     of_gaussians = -np.diff(np.exp(-0.5 * (radii[:, None] / sigmas) ** 2), axis=0)
     # Weighted by the light itself, so that rings with little of it count too, but less.
     weights = 1 / np.sqrt(in_rings + 1e-4)
@@ -128,7 +130,8 @@ def draw_mixture(
         pixel_arcsec: Side of a pixel.
         offset_arcsec: Place of the centre, to the right and up from the middle of the square.
     """
-    light, major, minor = mixture.light[0], mixture.major_arcsec[0], mixture.minor_arcsec[0]
+    is_used = mixture.light[0] > 0
+    light, major, minor = mixture.light[0, is_used], mixture.major_arcsec[0, is_used], mixture.minor_arcsec[0, is_used]
     places = ((np.arange(side) - (side - 1) / 2) * pixel_arcsec).astype(np.float32)
     right, up = places[None, :] - np.float32(offset_arcsec[0]), -places[:, None] - np.float32(offset_arcsec[1])
     cosine, sine = (

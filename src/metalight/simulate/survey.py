@@ -38,7 +38,7 @@ from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population,
 from metalight.simulate.universe import Universe
 from metalight.tables import Table, save_table
 
-SCENE_VERSION = 3
+SCENE_VERSION = 4
 """Raise it whenever the same seed gives other galaxies or images than before: old surveys are then not mixed up."""
 
 _SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from metalight.atomic import replace_file, save_json
 from metalight.catalog import PROPERTIES, compute_properties, name_property
@@ -130,11 +131,14 @@ def study_mass_metallicity(
     reference, _ = _select(run, others, truth, log_mass, None, None, "the training and validation sets")
     known = _select_known(run, truth, log_mass, predicted_mass)
     everyone, _ = select_galaxies(truth, log_mass, None, properties=run.properties, whose="the catalogue")
-    study = compute_study(test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed, progress=progress)
-    if null_run is not None:
-        result, sentence = _study_null_run(run, null_run, predicted_mass, target, num_bootstrap, seed)
-        study.results["null_run"] = result
-        study.sentences.append(sentence)
+    with threadpool_limits(1):  # products of matrices by several threads differ in the last digits
+        study = compute_study(
+            test, reference, everyone, known, num_bootstrap=num_bootstrap, seed=seed, progress=progress
+        )
+        if null_run is not None:
+            result, sentence = _study_null_run(run, null_run, predicted_mass, target, num_bootstrap, seed)
+            study.results["null_run"] = result
+            study.sentences.append(sentence)
     settings = {
         "target": target,
         "mass_run": None if mass_run is None else str(mass_run),

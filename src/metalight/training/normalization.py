@@ -5,25 +5,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-_ROWS_AT_ONCE = 256
-
 
 def measure_fluxes(pixels: npt.NDArray[np.float32], rows: npt.NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (channel,) of the pixels of some galaxies, read a few at a time.
+    """Mean and standard deviation (channel,) of the pixels of some galaxies, read one by one.
 
     Args:
         pixels: (row, side, side, channel) fluxes.
         rows: The galaxies' rows.
     """
     in_order = np.sort(rows)
-    parts = [in_order[first : first + _ROWS_AT_ONCE] for first in range(0, len(in_order), _ROWS_AT_ONCE)]
     means = np.zeros(pixels.shape[3])
-    for part in parts:
-        means += pixels[part].mean(axis=(1, 2), dtype=np.float64).sum(axis=0) / len(rows)
+    for row in in_order:
+        means += pixels[row].mean(axis=(0, 1), dtype=np.float64) / len(rows)
     variances = np.zeros(pixels.shape[3])
-    for part in parts:
+    for row in in_order:
         # About the mean, in a second pass: a bright sky would leave nothing of the difference of two large sums.
-        variances += ((pixels[part] - means) ** 2).mean(axis=(1, 2)).sum(axis=0) / len(rows)
+        variances += ((pixels[row] - means) ** 2).mean(axis=(0, 1)) / len(rows)
     stds = np.sqrt(variances)
     stds[stds == 0] = 1.0  # nothing to scale where a channel never changes
     return torch.tensor(means, dtype=torch.float32), torch.tensor(stds, dtype=torch.float32)
