@@ -115,7 +115,7 @@ def test_images_that_a_run_has_fetched_are_predicted_decoded_or_not(sky: Path) -
     pd.DataFrame({"object_id": [some[0], 5, some[1]]}).to_csv(sky / "some.csv", index=False)
     chosen = predict(sky / "fetched/cutouts", "--catalog", sky / "some.csv")
     pd.testing.assert_frame_equal(chosen, of_pixels.set_index("object_id").loc[some].reset_index(), rtol=1e-5)
-    refused = pd.read_csv(sky / "out_refused.csv")
+    refused = pd.read_csv(sky / "out.csv.refused.csv")
     assert refused[["object_id", "reason"]].to_numpy().tolist() == [[5, "is none of the run's galaxies"]]
 
 

@@ -59,6 +59,7 @@ def run(
         progress=bar_progress,
         foretell=_foretell,
         tell=lambda line: typer.secho(f"  {line}", dim=True),
+        tell_change=lambda line: typer.secho(line, fg="yellow"),
         announce=_announce,
     )
     if not report.performed:

@@ -17,7 +17,6 @@ FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 
 from metalight.tables.columns import find_column, match_columns, require_numbers, require_object_ids
 from metalight.tables.files import (
-    list_saved_files,
     list_table_files,
     load_rows,
     load_table,
@@ -34,7 +33,6 @@ __all__ = [
     "Table",
     "build_text",
     "find_column",
-    "list_saved_files",
     "list_table_files",
     "load_rows",
     "load_table",
