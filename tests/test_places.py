@@ -216,7 +216,7 @@ def test_an_output_that_takes_no_more_is_told_in_one_sentence() -> None:
         command = [sys.executable, "-c", "from metalight.cli import main; main()", "recipe", "list"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: What comes out cannot be written: No space left on device. Mend that")
+    assert ended.stderr.startswith("Error: What comes out cannot be written: the disk is full. Mend that")
     assert len(ended.stderr.splitlines()) == 1
 
 

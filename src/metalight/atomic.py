@@ -24,7 +24,6 @@ except ImportError:  # Windows: nothing is locked there, and what killed process
 _MARK = ".metalight-"
 _TEMPORARY = re.compile(rf"\.(?P<name>[^/]*){re.escape(_MARK)}\w{{8}}")
 _OF_A_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_BYTES_TO_TRY = 1_000_000
 
 _swept: set[str] = set()
 """Folders in which this process has deleted what killed ones left."""
@@ -38,12 +37,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     suffix of `path`, by which many writers choose their format.
     """
     with _told_of(path), _make_temporary(path, is_folder=False) as temporary:
-        try:
-            yield temporary
-        except OSError as error:
-            if error.errno is None:
-                _try_to_write(temporary)
-            raise
+        yield temporary
         # mkstemp makes files that only their owner can read; results are to be shared as any other file is.
         temporary.chmod(0o666 & ~_current_umask())
         with temporary.open("rb") as written:
@@ -62,14 +56,6 @@ def _told_of(path: Path) -> Iterator[None]:
         elif error.errno in _OF_A_FULL_DISK:
             error.filename = str(path)
         raise
-
-
-def _try_to_write(path: Path) -> None:
-    """Raise what the system says to one more write: numpy and Pillow only say that a write of theirs failed."""
-    with path.open("ab") as file:
-        file.write(bytes(_BYTES_TO_TRY))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def save_json(values: Any, path: Path) -> None:

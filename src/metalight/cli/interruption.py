@@ -46,10 +46,9 @@ class _Interruption:
         if _is_import_fragile(frame) and hasattr(signal, "setitimer"):
             self._repeat_soon(number)
             return
-        now = time.monotonic()
-        if number != signal.SIGINT and now - self.moment < _SECONDS_OF_ONE_ORDER:
+        if self._is_repeated(number):
             return
-        self.number, self.moment = number, now
+        self.number, self.moment = number, time.monotonic()
         _silence_lost_terminals()
         handler = signal.getsignal(signal.SIGINT)
         if number != signal.SIGINT and callable(handler) and handler != self.handle:
@@ -65,11 +64,18 @@ class _Interruption:
             signal.signal(signal.SIGALRM, self._repeat)
 
     def uninstall(self) -> None:
-        """Let each signal end the process at once: where it ends anyway, Python would show a traceback."""
+        """Let each signal end the process at once: where it ends anyway, Python would show a traceback.
+
+        After an interruption, only Ctrl-C does: the others may be the same order again, and it has its status.
+        """
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number in _list_heeded():
-            signal.signal(number, signal.SIG_DFL)
+            is_done = self.is_recent and number != signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if is_done else signal.SIG_DFL)
+
+    def _is_repeated(self, number: int) -> bool:
+        return number != signal.SIGINT and time.monotonic() - self.moment < _SECONDS_OF_ONE_ORDER
 
     def _repeat_soon(self, number: int) -> None:
         # Not by a thread: the signal may have come while the main thread held a lock of `threading`.

@@ -11,6 +11,7 @@ from metalight.errors import TableError
 from metalight.pipeline.run_differences import find_changed_settings
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import compute_fingerprint, is_done
+from metalight.recipe import Recipe
 from metalight.run import StageRecord
 from metalight.tables import load_table
 
@@ -32,55 +33,52 @@ def describe_changes(
     settings = find_changed_settings(job.run, job.recipe)
     causes: list[str] = []
     outdated: list[str] = []
+    lost: list[str] = []
     for stage in chosen:
         record = records.get(stage.name)
         if record is None or stage.name in forced:
             continue
-        own = _find_causes(stage, record, job, records, is_explained=bool(settings))
-        if own is not None:
+        fingerprint = compute_fingerprint(stage, job, records)
+        if any(record.fingerprint.get(name) != fingerprint[name] for name in ("settings", "inputs")):
             outdated.append(stage.name)
+            own = _find_causes(stage, record.fingerprint, fingerprint, job.recipe, is_explained=bool(settings))
             causes += [cause for cause in own if cause not in causes]
+        elif record.fingerprint == fingerprint and not is_done(stage, job, records, fingerprint):
+            lost.append(stage.name)
+    lines = [f"Files of {', '.join(lost)} are missing or were altered: they are made again."] if lost else []
     if not outdated:
-        return []
+        return lines
     dependent = [name for name in ahead if name not in outdated and name in records]
     then = f", then every stage whose input changes by that: {', '.join(dependent)}" if dependent else ""
     return [
+        *lines,
         f"Changed since the last run: {'; '.join([*settings, *causes])}.",
         f"This redoes {', '.join(outdated)}{then}. To keep the earlier results, stop now and choose another --run-dir.",
     ]
 
 
 def _find_causes(
-    stage: Stage, record: StageRecord, job: Job, records: Mapping[str, StageRecord], *, is_explained: bool
-) -> list[str] | None:
-    """Why a finished stage is outdated by itself, apart from settings; None if it is not."""
-    fingerprint = compute_fingerprint(stage, job, records)
-    before, now = record.fingerprint, fingerprint
-    if before.get("settings") == now["settings"] and before.get("inputs") == now["inputs"]:
-        is_lost = before == now and not is_done(stage, job, records, fingerprint)
-        return [f"files of the stage '{stage.name}' are missing or were altered"] if is_lost else None
-    causes = _compare_inputs(before.get("inputs", {}), now["inputs"])
-    has_new_code = any(
-        before.get("settings", {}).get(name) != value
-        for name, value in now["settings"].items()
-        if name.endswith("_version")
-    )
+    stage: Stage, before: Mapping[str, Any], now: Mapping[str, Any], recipe: Recipe, *, is_explained: bool
+) -> list[str]:
+    """What but settings makes a finished stage outdated, by its fingerprints."""
+    inputs = before.get("inputs") or {}
+    causes = [
+        _describe_input(name, inputs.get(name), value, recipe)
+        for name, value in now["inputs"].items()
+        if inputs.get(name) != value
+    ]
+    settings = before.get("settings") or {}
+    has_new_code = any(settings.get(name) != now["settings"][name] for name in now["settings"] if "version" in name)
     if has_new_code or not (causes or is_explained):
         causes.append(f"this version of metalight does the stage '{stage.name}' differently")
     return causes
 
 
-def _compare_inputs(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    names = [name for name in now if before.get(name) != now[name]]
-    return [_describe_input(name, before.get(name), now[name]) for name in names]
-
-
-def _describe_input(name: str, before: Any, now: Any) -> str:
-    path = now.get("path") if isinstance(now, Mapping) else None
-    if path is None:
-        return {"images": "the folder of images"}.get(name, name.replace("_", " "))
-    is_moved = not isinstance(before, Mapping) or before.get("path") != path
-    return f"the file {path}" if is_moved else f"the content of {path}"
+def _describe_input(name: str, before: Any, now: Any, recipe: Recipe) -> str:
+    if isinstance(now, Mapping) and "path" in now:
+        is_same_file = isinstance(before, Mapping) and before.get("path") == now["path"]
+        return f"the content of {now['path']}" if is_same_file else f"the file {now['path']}"
+    return f"the images in {recipe.cutouts.folder}" if name == "images" else name.replace("_", " ")
 
 
 @contextlib.contextmanager
