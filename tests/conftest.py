@@ -1,5 +1,6 @@
 """What tests of several stages share."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made, but their files hold no picture: half of a small run's time, for tests that look at none."""
 
-    def save(figure: object, path: Path, **how: object) -> None:
-        path.write_bytes(b"not rendered")
+    def save(figure: object, file: io.BytesIO, **how: object) -> None:
+        file.write(b"not rendered")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)

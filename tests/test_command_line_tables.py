@@ -57,7 +57,7 @@ def test_a_catalogue_chooses_among_the_images_of_a_run_and_tells_which_are_lacki
     shown = succeed(*arguments, "--catalog", tmp_path / "wanted.csv", "--id", "id")
     assert "2 galaxies predicted; 3 refused" in shown
     assert pd.read_csv(tmp_path / "some.csv")["object_id"].tolist() == [FIRST_ID + 30, FIRST_ID + 2]
-    refused = pd.read_csv(tmp_path / "some_refused.csv").set_index("object_id")["reason"]
+    refused = pd.read_csv(tmp_path / "some.csv.refused.csv").set_index("object_id")["reason"]
     assert refused.to_dict() == {
         FIRST_ID + 6: "was refused by the run: is not a picture that can be read (JPEG, PNG, TIFF, WEBP, BMP, GIF)",
         FIRST_ID + 5: "was refused by the run: has no oh_p50",
@@ -86,7 +86,7 @@ def test_images_that_cannot_be_predicted_are_listed(copy: Path, tmp_path: Path) 
     output = tmp_path / "predictions.csv"
     shown = succeed("predict", copy / "run", "--images", copy / "images", "-o", output)
     assert "40 galaxies predicted; 2 refused" in shown
-    refused = pd.read_csv(tmp_path / "predictions_refused.csv")
+    refused = pd.read_csv(tmp_path / "predictions.csv.refused.csv")
     assert refused["path"].tolist() == ["nan.png", "1.jpg"]
 
 
@@ -109,7 +109,7 @@ def test_images_whose_levels_or_picture_would_be_guessed_are_listed_by_name(copy
     (tmp_path / "ids.csv").write_text("object_id\n" + "".join(f"{row}\n" for row in (*range(1, 12), FIRST_ID)))
     words = ["predict", copy / "run", "--images", images, "--catalog", tmp_path / "ids.csv", "--views", "none"]
     assert "1 galaxy predicted; 11 refused" in succeed(*words, "-o", tmp_path / "p.csv")
-    refused = pd.read_csv(tmp_path / "p_refused.csv").set_index("object_id")["reason"]
+    refused = pd.read_csv(tmp_path / "p.csv.refused.csv").set_index("object_id")["reason"]
     assert refused.sort_index().tolist() == [
         "has the colours CMYK, not RGB or grey",
         "has more than 8 bits a channel; save it with 8, stretched as the images that the model has seen, or as FITS",

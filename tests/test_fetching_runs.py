@@ -116,7 +116,7 @@ def test_images_that_a_run_has_fetched_are_predicted_decoded_or_not(sky: Path) -
     chosen = predict(sky / "fetched/cutouts", "--catalog", sky / "some.csv")
     expected = of_pixels.set_index("object_id").loc[some].reset_index()[chosen.columns]
     pd.testing.assert_frame_equal(chosen, expected, rtol=1e-5)
-    refused = pd.read_csv(sky / "out_refused.csv")
+    refused = pd.read_csv(sky / "out.csv.refused.csv")
     assert refused[["object_id", "reason"]].to_numpy().tolist() == [[5, "is none of the run's galaxies"]]
 
 

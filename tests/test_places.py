@@ -171,7 +171,7 @@ def test_a_file_in_the_place_of_results_or_a_folder_in_one_of_theirs_is_refused(
     assert "another" in message
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p_refused.csv"])
+@pytest.mark.parametrize("name", ["p.csv", "p.csv.refused.csv"])
 def test_a_folder_in_the_place_of_predictions_is_refused_before_them(finished: Path, tmp_path: Path, name: str) -> None:
     put_folder(tmp_path / name)
     message = refuse(*list_writers(finished)["predict"], tmp_path / "p.csv")
@@ -207,7 +207,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_leaves_what_was_there(
     assert "same" in message or "another place" in message
     if command == "predict":
         assert output.read_text() == "of before"
-    assert not [path for path in tmp_path.rglob(".*") if ".tmp-" in path.name]
+    assert not [path for path in tmp_path.rglob(".*") if ".metalight-" in path.name]
     succeed(*writer, output)
 
 
@@ -216,7 +216,7 @@ def test_an_output_that_takes_no_more_is_told_in_one_sentence() -> None:
         command = [sys.executable, "-c", "from metalight.cli import main; main()", "recipe", "list"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: What comes out cannot be written: No space left on device. Mend that")
+    assert ended.stderr.startswith("Error: What comes out cannot be written: the disk is full. Mend that")
     assert len(ended.stderr.splitlines()) == 1
 
 

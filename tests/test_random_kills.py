@@ -88,7 +88,7 @@ def predicted(place: Place) -> tuple[list[object], Ended]:
     output = place.folder / "whole_predictions" / "out.csv"
     ended = run_forked([*words, output], output.parent)
     assert ended.status == 0, ended.output
-    assert list_names(output.parent) == {"out.csv", "out.csv-metadata.json", "out_refused.csv"}
+    assert list_names(output.parent) == {"out.csv", "out.csv-metadata.json", "out.csv.refused.csv"}
     return words, ended
 
 
@@ -134,7 +134,7 @@ def test_ctrl_c_at_random_moments_is_one_sentence_and_the_run_goes_on(place: Pla
         sentences = [line for line in errors.splitlines() if line.startswith("Interrupted")]
         # At the very end there is nothing to interrupt: the process is ended by the signal.
         assert (status, len(sentences)) in ((130, 1), (0, 0), (-signal.SIGINT, 0)), errors
-        assert all("the same command goes on from there" in sentence for sentence in sentences)
+        assert all("Run the same command again to resume" in sentence for sentence in sentences)
         if status != 130:
             shutil.rmtree(place.folder / "interrupted")
     assert call_interrupted(place.words("interrupted"), after_seconds=3600)[0] == 0

@@ -162,11 +162,12 @@ def test_the_limits_are_kept_beside_the_truth(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "limits.csv"), report.limits)
 
 
-def test_what_a_killed_process_left_is_tidied_away(survey: Path) -> None:
+def test_what_a_killed_process_left_is_tidied_away(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metalight.atomic._swept", set())
     before = hash_files(survey)
     object_id = draw_population(1, SEED)["object_id"][0]
-    (survey / f"images/.{object_id}.tmp-abcdefgh.jpg").write_bytes(b"half")
-    (survey / ".catalog.tmp-abcdefgh.csv").write_bytes(b"half")
+    (survey / f"images/.{object_id}.metalight-abcdefgh.jpg").write_bytes(b"half")
+    (survey / ".catalog.metalight-abcdefgh.csv").write_bytes(b"half")
     simulate_survey(NUM_GALAXIES, survey, DESIGN)
     assert hash_files(survey) == before
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from call import call, change_catalog, ctrl_c_in, refuse, succeed
+from metalight.atomic import replace_file
 from metalight.images import load_pixels, resize_area
 from metalight.locks import hold_lock
 from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
@@ -322,14 +323,13 @@ def test_what_cannot_be_scored_together_is_told_and_the_others_are(sample: Path)
     assert "are tested by several of the runs that are scored together" in output
 
 
-def test_a_run_that_somebody_else_works_on_is_left_alone(sample: Path) -> None:
+def test_a_run_that_somebody_else_works_on_is_left_alone(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study(sample, "--only", "one")
     run = sample / "study/runs/one"
-    ours, theirs = sample / "study/.results.tmp-01234567.csv", run / ".metrics.tmp-01234567.json"
-    for path in (ours, theirs):
-        path.touch()
-    with RunFolder(run).hold():
-        theirs.touch()
+    ours = sample / "study/.results.metalight-01234567.csv"
+    ours.touch()
+    monkeypatch.setattr("metalight.atomic._swept", set())
+    with RunFolder(run).hold(), replace_file(run / "metrics.json") as theirs:
         result = call("study", sample / "mine.toml", sample / "recipe.toml", "-o", sample / "study", "--only", "one")
         assert result.exit_code == 0
         assert theirs.exists()

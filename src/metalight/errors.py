@@ -33,6 +33,8 @@ _OF_THE_PLACE = frozenset(
 )
 
 _IN_WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota of the disk is used up",
     errno.EEXIST: "a file stands where a folder should be",
     errno.ENOTDIR: "a file stands where a folder should be",
     errno.EISDIR: "a folder stands where a file should be",
@@ -47,7 +49,7 @@ def is_of_the_place(error: OSError) -> bool:
 
 
 def explain_system(error: OSError) -> str:
-    """An error of the system in words that stand after a colon, such as "No space left on device"."""
+    """An error of the system in words that stand after a colon, such as "the disk is full"."""
     return _IN_WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 

@@ -41,7 +41,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from metalight.atomic import remove_leftovers, save_json
+from metalight.atomic import save_json
 from metalight.errors import RunError, explain_absence, explain_system
 from metalight.locks import hold_lock
 
@@ -197,8 +197,6 @@ class RunFolder:
     def hold(self) -> Iterator[None]:
         """A block in which no other process can hold this run folder; the folder is made if need be.
 
-        What killed processes left half-written is deleted.
-
         Raises:
             InUseError: Another process holds it.
             RunError: The path is a file, a folder of something else, or cannot be made; or a file stands in it where
@@ -214,7 +212,6 @@ class RunFolder:
                     f"{self.path} cannot be written: {explain_system(error)}; choose another --run-dir."
                 ) from error
             self._check_places()
-            remove_leftovers(self.path)
             yield
 
     def _prepare(self) -> None:
@@ -231,15 +228,25 @@ class RunFolder:
 
     def _check_places(self) -> None:
         """Refuse what stands in the way of an artefact now, and not after hours of work."""
-        folders = [self.queries, self.fetched, self.first_looks, self.pixels, self.model, self.history.parent]
-        folders += [self.checkpoints, self.figures, self.predictions("test").parent, self.refused("catalog").parent]
-        for folder in folders:
+        for folder in self.list_folders():
             if folder.is_symlink() and not folder.exists():
                 raise RunError(
                     f"{explain_absence(folder, 'folder')}; the run needs a folder there: move the link away."
                 )
             if folder.exists() and not folder.is_dir():
                 raise RunError(f"{folder} is a file, where the run needs a folder; move it away.")
+        for file in self.list_files():
+            if file.is_dir():
+                raise RunError(f"{file} is a folder, where the run needs a file; move it away.")
+
+    def list_folders(self) -> list[Path]:
+        """The folders that hold nothing but the run's own files, whether or not they are there."""
+        folders = [self.queries, self.fetched, self.first_looks, self.pixels, self.model, self.history.parent]
+        folders += [self.checkpoints, self.figures, self.predictions("test").parent, self.refused("catalog").parent]
+        return folders
+
+    def list_files(self) -> list[Path]:
+        """The run's own files, whether or not they are there; not all of those in `list_folders`."""
         files = [self.recipe, self.catalog, self.cuts, self.cutouts, self.sizes, self.splits, self.history]
         files += [self.provenance, self.path / _STAGES_FILE, self.path / _REDO_FILE, self.query, self.repeats]
         scored = (self.predictions, self.metrics, self.metrics_by_truth, self.metrics_by_prediction, self.selection)
@@ -249,9 +256,22 @@ class RunFolder:
         files += [self.predictions(f"baselines_{split}") for split in ("test", "validation")]
         files += [self.refused(stage) for stage in ("catalog", "cutouts", "pixels")]
         files += [self.model / name for name in ("config.json", "model.safetensors")]
-        for file in files:
-            if file.is_dir():
-                raise RunError(f"{file} is a folder, where the run needs a file; move it away.")
+        return files
+
+    def has_begun(self) -> bool:
+        """Whether a run has worked here; a recipe alone may be the user's own."""
+        return any((self.path / name).is_file() for name in (_STAGES_FILE, _LOCK_FILE))
+
+    def check_idle(self, *, way_out: str) -> None:
+        """Refuse a run in progress.
+
+        Raises:
+            InUseError: A process holds it; the message ends with `way_out`.
+        """
+        # Without the file, or where it cannot be opened, no process holds it.
+        if (self.path / _LOCK_FILE).is_file():
+            with contextlib.suppress(OSError), hold_lock(self.path / _LOCK_FILE, place=self.path, way_out=way_out):
+                pass
 
     def is_run(self) -> bool:
         """Whether a run has been started here."""
@@ -358,8 +378,13 @@ def list_outputs(run: RunFolder, paths: Sequence[Path]) -> dict[str, int]:
     """Size in bytes of each file, and of each file in a folder, relative to the run folder."""
     files: list[Path] = []
     for path in paths:
-        files += sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]
+        files += sorted(inner for inner in path.rglob("*") if _is_output(inner)) if path.is_dir() else [path]
     return {file.relative_to(run.path).as_posix(): file.stat().st_size for file in files}
+
+
+def _is_output(path: Path) -> bool:
+    # Hidden files are those that a process is about to write.
+    return not path.name.startswith(".") and path.is_file()
 
 
 def are_outputs_there(run: RunFolder, outputs: Mapping[str, int]) -> bool:

@@ -30,7 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalight.atomic import remove_leftovers, replace_file
+from metalight.atomic import replace_file
 from metalight.errors import ImageError, quote_flaw
 from metalight.locks import hold_lock
 
@@ -120,14 +120,13 @@ class CutoutStore:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """A block in which no other process writes to the store; its folder is made if need be, leftovers are deleted.
+        """A block in which no other process writes to the store; its folder is made if need be.
 
         Raises:
             InUseError: Another process writes to it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with hold_lock(self.folder / _LOCK, place=self.folder, way_out="wait until it has ended"):
-            remove_leftovers(self.folder)
             yield
 
     def add_files(self, files: Sequence[CutoutFile]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalight.atomic import remove_leftovers, replace_file
+from metalight.atomic import replace_file
 from metalight.locks import hold_lock
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ def go_on_with(path: Path, identity: str, *, needed: Sequence[str] = ()) -> Iter
     way_out = "wait until it has ended, or choose another place for the result"
     with hold_lock(folder / _LOCK, place=path, way_out=way_out):
         work = UnfinishedWork(folder)
-        remove_leftovers(folder)
         if _load_identity(folder) != identity or not all((folder / name).is_file() for name in needed):
             work.begin_anew(identity)
         yield work

@@ -1,13 +1,13 @@
 """The command line: one module a command. Nothing heavy is imported before a command needs it."""
 
-from metalight.cli.interruption import heeding_every_ctrl_c, told_of_ctrl_c
+from metalight.cli.interruption import heeding_interruptions, told_of_interruptions
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Entry point of the `metalight` command."""
-    with heeding_every_ctrl_c(), told_of_ctrl_c():
+    with heeding_interruptions(), told_of_interruptions():
         # The import alone takes long enough for an impatient hand.
         from metalight.cli.app import app
 

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from metalight import __version__
 from metalight.cli import compare, evaluate, inspect, predict, rank, recipe, results, run, simulate, study
-from metalight.cli.interruption import told_of_ctrl_c
+from metalight.cli.interruption import told_of_interruptions
 from metalight.cli.terminal import show
 from metalight.errors import MetalightError, explain_system, is_of_the_place
 
@@ -16,12 +16,12 @@ class _Commands(TyperGroup):
     """Turns what a user can mend into one sentence; a traceback is for bugs of ours."""
 
     def make_context(self, *arguments: Any, **keywords: Any) -> Any:
-        with told_of_ctrl_c():  # which click would pass over in silence
+        with told_of_interruptions():  # which click would pass over in silence
             return super().make_context(*arguments, **keywords)
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with told_of_ctrl_c():
+            with told_of_interruptions():
                 return super().invoke(ctx)
         except MetalightError as error:
             _show_error(str(error))

@@ -49,8 +49,11 @@ def compare(
 
     Every bootstrap sample draws the same galaxies for A and for B, so the intervals are of the difference itself.
     """
+    from metalight.outputs import check_outputs
     from metalight.pipeline import SideColumns, TruthTable, compare, save_comparison
 
+    if output is not None:
+        check_outputs(output / "comparison.json")
     report = compare(
         a,
         b,

@@ -62,8 +62,10 @@ def rank(
     if catalog is None and catalog_id:
         raise EvaluationError("--catalog-id names a column of the catalogue; give --catalog too, or leave it out.")
     if output is not None:
+        from metalight.outputs import check_outputs
         from metalight.tables import require_writable
 
+        check_outputs(output)
         require_writable(output)
     report = rank(
         predictions,

@@ -65,6 +65,7 @@ def run(
         progress=bar_progress,
         foretell=_foretell,
         tell=lambda line: show(f"  {line}", dim=True),
+        tell_change=lambda line: show(line, fg="yellow"),
         announce=_Announcer(place),
     )
     if not report.performed:

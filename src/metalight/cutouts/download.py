@@ -47,7 +47,9 @@ class DownloadLimits:
 
     files_a_part: int = 512
     bytes_a_part: int = 64_000_000
-    seconds_a_part: float = 30.0
+    seconds_a_part: float = 5.0
+    """So much is lost to what kills the process at once; any other interruption loses nothing."""
+
     failures_in_a_row: int = 100
     """Galaxies that a service fails for, one after the other, after which it is not asked further."""
 
@@ -326,7 +328,8 @@ class _Download:
 def _noting_ctrl_c() -> Iterator[threading.Event]:
     """A block in which Ctrl-C is noted, to be heeded where nothing in hand is lost; a second one acts at once."""
     pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell does for a command in the background
+    if is_ignored or threading.current_thread() is not threading.main_thread():
         yield pressed
         return
 

@@ -1,6 +1,7 @@
 """How every figure looks, and how it is saved: the same bytes whenever the same numbers are drawn."""
 
 import contextlib
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,8 +108,11 @@ def save_figure(figure: Figure, path_stem: Path, *, dpi: int) -> list[Path]:
     paths = []
     for suffix, metadata in _NO_METADATA.items():
         path = name_file(path_stem, suffix)
+        # In memory first: on a full disk, matplotlib and Pillow raise errors that do not say so.
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix.removeprefix("."), dpi=dpi, metadata=metadata)
         with replace_file(path) as temporary:
-            figure.savefig(temporary, dpi=dpi, metadata=metadata)
+            temporary.write_bytes(content.getbuffer())
         paths.append(path)
     return paths
 

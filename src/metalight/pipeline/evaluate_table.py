@@ -16,6 +16,7 @@ from metalight.evaluation import (
     save_scores,
 )
 from metalight.intervals import FloatArray
+from metalight.outputs import check_outputs
 from metalight.tables import (
     ColumnInfo,
     Table,
@@ -54,9 +55,13 @@ def evaluate_table(
     Raises:
         TableError: The table cannot be read, or a column cannot be used.
         EvaluationError: Too few galaxies have both values, or the results cannot be written.
+        RunError: The folder belongs to a run.
+        InUseError: It belongs to a run in progress.
     """
     from metalight.figures import draw_prediction_summary
 
+    places = [folder / name for name in ("metrics_by_truth.csv", "metrics_by_prediction.csv", "selection.csv")]
+    check_outputs(folder / "metrics.json", *places)
     table = load_table(path, wanted=(object_id, truth, predicted))
     ids_column, true_column, predicted_column = (
         find_column(table, name, path=path, role=role)
@@ -78,8 +83,7 @@ def evaluate_table(
     )
     try:
         save_scores({true_column: scores}, folder / "metrics.json")
-        names = ("metrics_by_truth.csv", "metrics_by_prediction.csv", "selection.csv")
-        paths = save_score_tables({true_column: tables}, TablePlaces(*(folder / name for name in names)))
+        paths = save_score_tables({true_column: tables}, TablePlaces(*places))
         save_galaxies(Table(residuals, {}), folder / "residuals.csv")
         figures = draw_prediction_summary(
             true_values,

@@ -1,5 +1,6 @@
 """Stages that learn, predict and score. What needs torch is imported when a stage runs."""
 
+import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,8 +106,11 @@ def _perform_training(job: Job) -> str:
     config = _describe_model(job, fitted, len(training.object_ids), len(validation.object_ids))
     config = judge_model(job, SavedModel(fitted.network, config), fitted, training, validation)
     save_model(SavedModel(fitted.network, config), job.run.model)
-    with replace_file(job.run.first_filters) as temporary, temporary.open("wb") as file:
-        np.save(file, fitted.first_filters)
+    # In memory first: on a full disk, numpy raises an error that does not say so.
+    content = io.BytesIO()
+    np.save(content, fitted.first_filters)
+    with replace_file(job.run.first_filters) as temporary:
+        temporary.write_bytes(content.getbuffer())
     line = f"{job.recipe.training.epochs} epochs of {len(training.object_ids):,} galaxies, in {fitted.precision}"
     if enlarged_to := config.images.enlarged_to:
         line += f"; {config.backbone} takes no images of {config.images.side} px: enlarged to {enlarged_to}"

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.atomic import remove_leftovers_of
 from metalight.errors import ImageError, PredictionError, explain_system
 from metalight.images import name_statistics
 from metalight.model_files import (
@@ -20,6 +19,7 @@ from metalight.model_files import (
     find_saved_model,
     load_config,
 )
+from metalight.outputs import check_outputs
 from metalight.pipeline.carried import choose_carried, put_beside, take_carried
 from metalight.pipeline.choose_images import CatalogOfImages, StatedOrigin, choose_images, state_origin
 from metalight.pipeline.estimate import Cost, estimate_prediction
@@ -33,7 +33,6 @@ from metalight.progress import Progress, no_progress
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import (
     Table,
-    list_saved_files,
     load_galaxies,
     name_galaxies,
     require_storable,
@@ -117,7 +116,9 @@ def predict_images(
     Raises:
         MetalightError: The model, the images, the catalogue or the output cannot be used.
     """
-    refused_path = output.with_name(f"{_name_stem(output)}_refused.csv")
+    # After the full name: `p.csv` and `p.fits` in one folder have one each.
+    refused_path = output.with_name(f"{output.name}.refused.csv")
+    check_outputs(output, refused_path)
     for place in (output, refused_path):
         require_writable(place)
     folder = find_saved_model(model_path)
@@ -140,7 +141,6 @@ def predict_images(
         foretell(estimate_prediction(model, how, chosen.num_galaxies))
     try:
         with go_on_with(output, chosen.identify(model, how)) as work:
-            remove_leftovers_of([*list_saved_files(output), *list_saved_files(refused_path)])
             outcome = chosen.predict(model, how, work, progress)
             # The parts are kept until all is written.
             predictions = build_prediction_table(model.config, outcome.object_ids, outcome.predicted)
@@ -222,11 +222,6 @@ def _save_refused(refused: pd.DataFrame, path: Path) -> None:
         save_refused(refused, path)
     else:
         path.unlink(missing_ok=True)  # that of an earlier prediction would mislead
-
-
-def _name_stem(output: Path) -> str:
-    """The file's name without its suffix, and without `.gz` after it."""
-    return Path(output.stem).stem if output.suffix.lower() == ".gz" else output.stem
 
 
 def _note_origin(stated: StatedOrigin, config: Any) -> str:

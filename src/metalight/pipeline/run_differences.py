@@ -10,7 +10,7 @@ from typing import Any
 
 from metalight.errors import MetalightError
 from metalight.pipeline.stages import STAGES
-from metalight.recipe import SETTINGS_OF_FILES, load_recipe
+from metalight.recipe import SETTINGS_OF_FILES, Recipe, dump_recipe, load_recipe
 from metalight.run import RunFolder, compute_digest
 
 _NUM_DIGITS_SHOWN = 12
@@ -46,6 +46,12 @@ def find_differences(a: RunFolder, b: RunFolder) -> list[RunDifference]:
         *_compare("environment", *environments),
         *_compare("model", *results),
     ]
+
+
+def find_changed_settings(run: RunFolder, recipe: Recipe) -> list[str]:
+    """Settings of a recipe that are not those that a run was last done with, such as `training.seed 0 → 7`."""
+    before, now = _flatten(_load_toml(run.recipe)), _flatten(tomllib.loads(dump_recipe(recipe)))
+    return [f"{each.what} {each.a} → {each.b}" for each in _compare("recipe", before, now)] if before else []
 
 
 def is_outdated(run: RunFolder) -> bool:

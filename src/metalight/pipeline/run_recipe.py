@@ -9,6 +9,7 @@ from typing import Any
 from metalight.atomic import replace_file
 from metalight.cutouts import build_service
 from metalight.errors import MetalightError, RecipeError, RunError, explain_system, is_of_the_place
+from metalight.pipeline.changes import describe_changes, telling_changed_galaxies
 from metalight.pipeline.estimate import LONG_STAGES, Estimate, estimate_run
 from metalight.pipeline.galaxy_sizes import check_measuring
 from metalight.pipeline.learning_stages import check_learning, check_names
@@ -58,6 +59,7 @@ def run_recipe(
     progress: Progress = no_progress,
     foretell: Callable[[Estimate], None] | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    tell_change: Callable[[str], None] = lambda line: None,
     announce: Callable[[str, StageRecord, bool], None] = lambda name, record, is_new: None,
 ) -> RunReport:
     """Bring a run folder up to date with a recipe.
@@ -75,6 +77,7 @@ def run_recipe(
         progress: Shows long work.
         foretell: Told what is ahead, before the first long stage; without it, nothing is tried.
         tell: Told in words of what a stage is about to do that takes long.
+        tell_change: Told in words what has changed since the last run, and what is redone for it, before it is.
         announce: Told of every stage as it ends: its name, its record, and whether it was done now.
 
     Raises:
@@ -100,6 +103,9 @@ def run_recipe(
             if is_new:
                 if not performed:
                     _check_settings(chosen, forced, job, records)
+                    ahead = _list_ahead(chosen, forced, job, records)
+                    for line in describe_changes(chosen, forced, ahead, job, records):
+                        tell_change(line)
                     _save_recipe(job)
                 if first:
                     job.run.save_redo(first, forced)
@@ -108,7 +114,8 @@ def run_recipe(
                     of_stage = identify(job, fingerprint) if goes_on else job
                     _prepare_long_work(chosen, forced, of_stage, records, foretell)
                     is_long_begun = True
-                _bring_up_to_date(stage, job, records, fingerprint)
+                with telling_changed_galaxies(stage, job, records, tell_change):
+                    _bring_up_to_date(stage, job, records, fingerprint)
                 forced = forced - {stage.name}
                 performed.append(stage.name)
             announce(stage.name, records[stage.name], is_new)

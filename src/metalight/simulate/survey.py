@@ -24,9 +24,10 @@ import numpy as np
 import pandas as pd
 
 from metalight import __version__
-from metalight.atomic import remove_leftovers, replace_file, save_json
+from metalight.atomic import replace_file, save_json
 from metalight.cutouts import ORIGIN_FILE, compute_frame_arcsec
 from metalight.errors import RunError, explain_system, name_nearest
+from metalight.outputs import check_outputs
 from metalight.processes import count_processes, share_out
 from metalight.progress import Progress, no_progress
 from metalight.recipe import CutoutsSettings, Framing
@@ -52,6 +53,7 @@ _GALAXIES_PER_PIECE = 10_000
 _GALAXIES_PER_PROCESS = 200
 """A process takes a second to start: fewer new images than this are not worth another one."""
 
+_SIMULATION = "simulation.json"
 _DRAWS = "drew galaxies"
 
 
@@ -128,10 +130,12 @@ def simulate_survey(
         progress: Shows how many of the missing images are drawn.
 
     Raises:
-        RunError: An argument is out of range, or `folder` holds something else.
+        RunError: An argument is out of range, or `folder` holds something else or belongs to a run.
+        InUseError: `folder` belongs to a run in progress.
     """
     design = design or SurveyDesign()
     _check_arguments(num_galaxies, design, num_processes)
+    check_outputs(folder / _SIMULATION)
     try:
         _open_survey(folder, num_galaxies, design)
         population = _draw_population(num_galaxies, design, num_processes, progress)
@@ -183,7 +187,7 @@ def _open_survey(folder: Path, num_galaxies: int, design: SurveyDesign) -> None:
     }
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; name a new folder for the survey.")
-    path = folder / "simulation.json"
+    path = folder / _SIMULATION
     if path.exists():
         _check_same_survey(path, asked)
     # Hidden files are those of the desktop, or ours from a start that was cut off: they are in nobody's way.
@@ -193,8 +197,6 @@ def _open_survey(folder: Path, num_galaxies: int, design: SurveyDesign) -> None:
     images_folder = folder / "images"
     source = INSTRUMENTS[design.instrument].source
     save_json({"framing": design.framing, "source": source}, images_folder / ORIGIN_FILE)
-    # A process that was killed could not tidy up; what it left would be counted as images.
-    remove_leftovers(folder)
 
 
 def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:

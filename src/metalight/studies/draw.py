@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from metalight.metrics import Interval
+from metalight.run import name_endings
 from metalight.studies.plan import Plan
 from metalight.studies.resolution import Resolution
 from metalight.studies.results import SCORED, Summary
@@ -28,9 +29,10 @@ def draw_study(
 
     paths: list[Path] = []
     targets = plan.recipe.catalog.targets
+    endings = name_endings(targets)
 
     def name(stem: str, target: str) -> Path:
-        return folder / (f"{stem}_{target}" if len(targets) > 1 else stem)
+        return folder / f"{stem}{endings[target]}"
 
     for resolution in resolutions:
         paths += draw_study_resolution(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from metalight.atomic import save_json
 from metalight.errors import RecipeError
+from metalight.outputs import check_outputs
 from metalight.pipeline import count_training, try_rates
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe, list_concerns, quote_settings, suggest_settings
@@ -73,6 +74,7 @@ def study_learning_rate(
             f"Rates from {lowest:g} to {highest:g} tell nothing: give --lowest of {_SMALLEST_RATE:g} or more, and "
             f"--highest of at least twice that, up to {_LARGEST_RATE:g}."
         )
+    check_outputs(folder / "learning_rate.json")
     from metalight.figures import draw_learning_rates
     from metalight.training import RateRange
 

@@ -35,6 +35,7 @@ from metalight.evaluation.mass_metallicity import (
     select_galaxies,
     shuffle_within_mass,
 )
+from metalight.outputs import check_outputs
 from metalight.pipeline import PREDICTIONS_STUDIED, find_missing, write_results
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
@@ -108,9 +109,11 @@ def study_mass_metallicity(
 
     Raises:
         RunError: A folder is no finished run, or cannot be written to.
+        InUseError: The run is in progress.
         EvaluationError: There are no predictions of metallicity, no masses, or too few galaxies with both.
     """
     run = _load_run(path)
+    check_outputs(path / FOLDER / "results.json")
     target, columns = _find_target(run, metallicity, "metallicity")
     predicted = run.align(columns, name_predicted(target))
     truth = run.labels.get(target, run.properties.get("metallicity"))
@@ -149,9 +152,10 @@ def study_mass_metallicity(
         "seed": seed,
     }
     ids = run.object_ids[_is_in(run, ["test"]) & np.isfinite(truth) & np.isfinite(log_mass) & np.isfinite(predicted)]
-    paths = _save(study, settings, ids, test, run.folder.path / FOLDER)
-    if not find_missing(run.folder):
-        paths += write_results(run.folder, load_recipe(str(run.folder.recipe)))
+    with run.folder.hold():
+        paths = _save(study, settings, ids, test, run.folder.path / FOLDER)
+        if not find_missing(run.folder):
+            paths += write_results(run.folder, load_recipe(str(run.folder.recipe)))
     return MassMetallicityReport(study, num_left_out, notes, paths)
 
 
@@ -172,6 +176,7 @@ def write_shuffled_catalog(path: Path, output: Path, *, metallicity: str = "", s
         EvaluationError: It has no metallicities or no masses.
     """
     run = _load_run(path)
+    check_outputs(output)
     target = _find_name(run, list(run.labels), metallicity, "metallicity", run.folder.catalog)
     log_mass = run.properties.get("log_mass")
     if log_mass is None:

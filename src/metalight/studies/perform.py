@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import metalight
-from metalight.atomic import remove_leftovers, replace_file, save_json
+from metalight.atomic import replace_file, save_json
 from metalight.errors import MetalightError, RunError, explain_system, is_of_the_place
 from metalight.locks import hold_lock
+from metalight.outputs import check_outputs
 from metalight.pipeline import adopt_stages, explain_failure, format_bytes, format_seconds, list_ahead, run_recipe
 from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
@@ -76,13 +77,13 @@ def perform_study(
 
 @contextlib.contextmanager
 def _hold(folder: Path, plan: Plan) -> Iterator[None]:
+    check_outputs(folder / _STUDY)
     is_other = folder.is_dir() and any(folder.iterdir()) and not (folder / _LOCK).exists()
     if is_other or (folder.exists() and not folder.is_dir()):
         raise RunError(f"{folder} is something else than the folder of a study; choose another --output.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with hold_lock(folder / _LOCK, place=folder, way_out="wait until it has ended, or choose another --output"):
-            remove_leftovers(folder, but_in=_RUNS)  # each run has a lock of its own, and somebody may hold it
             yield
     except OSError as error:
         if not is_of_the_place(error):
@@ -142,7 +143,7 @@ def _do_runs(
             continue
         try:
             adopt_stages(run.recipe, place, _list_donors(plan, runs_folder, place))
-            report = run_recipe(run.recipe, place, last=_LAST_STAGE, device=device, progress=progress)
+            report = run_recipe(run.recipe, place, last=_LAST_STAGE, device=device, progress=progress, tell_change=tell)
         except MetalightError as error:
             flaws[run.folder] = str(error)
             tell(f"✗ {count}: {error}")
@@ -166,7 +167,7 @@ def _foretell(
     place = runs_folder / first.folder
     try:
         adopt_stages(first.recipe, place, _list_donors(plan, runs_folder, place))
-        run_recipe(first.recipe, place, last="cutouts", device=device, progress=progress, tell=tell)
+        run_recipe(first.recipe, place, last="cutouts", device=device, progress=progress, tell=tell, tell_change=tell)
     except MetalightError:
         return  # its own turn comes, and says so
     cost = estimate_study(plan, runs_folder, place, device=device)

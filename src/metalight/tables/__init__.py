@@ -18,7 +18,6 @@ FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 
 from metalight.tables.columns import find_column, match_columns, require_numbers
 from metalight.tables.files import (
-    list_saved_files,
     list_table_files,
     load_rows,
     load_table,
@@ -38,7 +37,6 @@ __all__ = [
     "build_text",
     "describe_reading",
     "find_column",
-    "list_saved_files",
     "list_table_files",
     "load_galaxies",
     "load_rows",

@@ -122,11 +122,6 @@ def list_table_files(path: Path) -> list[Path]:
     return list_parts(path) or [path, *([beside] if beside.is_file() else [])]
 
 
-def list_saved_files(path: Path) -> list[Path]:
-    """The files that `save_table` may write: the one, and what lies beside it."""
-    return [path, name_metadata(path)]
-
-
 def save_table(table: Table, path: Path) -> None:
     """Write a CSV, ECSV, VOTable, FITS or Parquet file, chosen by the suffix; it is either whole or not there.
 
