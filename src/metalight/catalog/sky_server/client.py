@@ -17,7 +17,7 @@ from typing import Literal
 
 from metalight.errors import ServiceError, shorten
 from metalight.recipe import NetworkSettings, SkyServerSettings
-from metalight.web import Answer, Outcome, Pace, Verdict, WebClient
+from metalight.web import Answer, Outcome, Pace, Verdict, WebClient, judge_status
 
 _MOST_BYTES = 2**30
 _FIRST_LINE = b"#Table1"
@@ -103,7 +103,7 @@ def name_service(settings: SkyServerSettings) -> str:
 
 def _judge(answer: Answer) -> Verdict:
     if answer.status != 200:
-        return Verdict("final", f"it answered with status {answer.status}")
+        return judge_status(answer)
     if not answer.body.startswith(_FIRST_LINE):
         kind: Literal["again", "final"] = "final" if _OF_THE_QUERY.search(_read_words(answer)) else "again"
         return Verdict(kind, "it answered with something else than a table")
