@@ -403,10 +403,10 @@ def test_turns_come_in_time_where_everybody_is_a_little_late() -> None:
 
 
 def test_a_contact_adds_no_headers() -> None:
-    settings = QUICK.model_copy(update={"contact": "me@example.org\r\nX-Other: 1"})
+    settings = QUICK.model_copy(update={"contact": "mé@example.org\r\nX-Other:\0 1"})
     with serve_script(lambda visit: answer(b"x")) as server:
         fetch(server.url, settings)
-    assert "(me@example.org X-Other: 1)" in server.visits[0].head
+    assert "(mé@example.org X-Other: 1)" in server.visits[0].head
     assert "\r\nX-Other" not in server.visits[0].head
 
 

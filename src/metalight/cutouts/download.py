@@ -4,8 +4,8 @@ One thread writes while the others ask. A part is written when enough files are 
 that a killed process loses at most the part in hand. What is there, or was refused, is not asked for again.
 
 Galaxies are asked for in random order: neighbours fail together, as outside a footprint, and would look like a service
-that fails. Whose fault a failure is, is known once the service has answered for another galaxy since. Before it is given
-up, it is asked once more for a galaxy that it has answered for before.
+that fails. A failure is the fault of its galaxy if the service has answered for another one since. Before a service is
+given up, it is asked once more for a galaxy that it has answered for.
 """
 
 import contextlib
@@ -351,10 +351,11 @@ class _Download:
         )
 
     def _explain_unreachable(self, galaxy: _Galaxy) -> ServiceError:
-        name = self.service.name
+        name, url = self.service.name, hide_secrets(galaxy.files[0].url)
+        reason, kept = galaxy.outcomes[-1].verdict.reason, self._tell_kept()
         return ServiceError(
-            f"{name[:1].upper()}{name[1:]} cannot be reached at {hide_secrets(galaxy.files[0].url)}: "
-            f"{galaxy.outcomes[-1].verdict.reason}, or base_url. {self._tell_kept()}Run the same command again to resume."
+            f"{name[:1].upper()}{name[1:]} cannot be reached at {url}: {reason}, or base_url. {kept}Run the same "
+            "command again to resume."
         )
 
     def _tell_kept(self) -> str:

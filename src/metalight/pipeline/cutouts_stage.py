@@ -22,6 +22,7 @@ from metalight.cutouts import (
     check_origin,
     compute_folder_digest,
     compute_frame_arcsec,
+    find_archive_flaw,
     find_cutouts,
     import_archive,
 )
@@ -114,7 +115,9 @@ def _fetch_archive(job: Job) -> Path:
     algorithm, _, expected = checksum.partition(":")
     if checksum and archive.is_file() and compute_checksum(archive, algorithm) != expected:
         archive.unlink()
-    fetch_file(address, archive, job.recipe.network, checksum=checksum, progress=job.progress)
+    fetch_file(
+        address, archive, job.recipe.network, checksum=checksum, find_flaw=find_archive_flaw, progress=job.progress
+    )
     return archive
 
 

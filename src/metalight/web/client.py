@@ -182,7 +182,7 @@ class WebClient:
         return False
 
     async def _take_turn(self) -> None:
-        """Wait until a request to which a service redirects may begin; its errand has begun, and goes on in any case."""
+        """Wait until a request to which a service redirects may begin, whether `stop` was called or not."""
         while turn_s := self._pace.take_turn():
             await asyncio.sleep(turn_s)
         self.num_requests += 1

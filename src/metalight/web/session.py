@@ -11,15 +11,16 @@ beside the status, by which services tell what is wrong.
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from metalight import __version__
-from metalight.errors import ServiceError, hide_secrets, quote_flaw
+from metalight.errors import ServiceError, hide_secrets, quote_flaw, shorten
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import Verdict
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import httpx2
 
 MOST_REDIRECTS = 5
+
+_LONGEST_CONTACT = 200
 
 _LEAST_BYTES_A_SECOND = 1000
 """An answer that arrives more slowly than this, averaged over `timeout_s`, is given up."""
@@ -131,7 +134,7 @@ class Session:
         finally:
             await response.aclose()
 
-    async def receive(self, response: "httpx2.Response", *, is_raw: bool = False) -> AsyncIterator[bytes]:
+    async def receive(self, response: "httpx2.Response", *, is_raw: bool = False) -> AsyncGenerator[bytes]:
         """The body of an answer in pieces; the time that the caller takes for them does not count.
 
         Args:
@@ -195,11 +198,11 @@ class Session:
 def _build_client(settings: NetworkSettings, headers: Mapping[str, str]) -> "httpx2.AsyncClient":
     import httpx2
 
-    words = " ".join(settings.contact.split())
+    words = shorten(settings.contact, _LONGEST_CONTACT)
     agent = f"metalight/{__version__}" + (f" ({words})" if words else "")
     try:
         return httpx2.AsyncClient(
-            headers={**headers, "User-Agent": agent.encode()},
+            headers={name.encode(): value.encode() for name, value in {**headers, "User-Agent": agent}.items()},
             # Deadlines of whole steps, such as all headers, are ours.
             timeout=httpx2.Timeout(None, connect=min(_LONGEST_CONNECT_S, settings.timeout_s)),
             limits=httpx2.Limits(max_keepalive_connections=settings.connections, keepalive_expiry=_LONGEST_KEEPALIVE_S),
@@ -234,7 +237,7 @@ def _quote(error: BaseException) -> str:
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, OSError) and below.strerror and not isinstance(below, ssl.SSLError):
-            return os.strerror(below.errno) if (below.errno or 0) > 0 else below.strerror
+            return below.strerror if isinstance(below, socket.gaierror) else os.strerror(below.errno or 0)
         below = below.exceptions[0] if isinstance(below, BaseExceptionGroup) else below.__cause__ or below.__context__
     return quote_flaw(error)
 
