@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalight.errors import ServiceError
+from metalight.errors import ServiceError, hide_secrets
 from metalight.recipe import NetworkSettings
 from metalight.web import (
     Answer,
@@ -559,3 +559,32 @@ def test_a_proxy_for_plain_addresses_in_capitals_is_not_asked_for_others(
             monkeypatch.setenv("HTTP_PROXY", proxy.url)
             assert body_of(fetch("http://somewhere.invalid/x")) == b"secret"
     assert [visit.path for visit in proxy.visits] == ["http://somewhere.invalid/x"]
+
+
+@given(
+    user=st.from_regex(r"[a-z]{3,9}", fullmatch=True),
+    password=st.from_regex(r"[0-9]{0,3}[a-zA-Z!%._~-][a-zA-Z0-9:@/!%._~-]{3,9}", fullmatch=True),
+    rest=st.sampled_from(["", "/", "/a/b.tar?x=1", ":8080/a", "/user@home"]),
+)
+def test_no_name_or_password_of_an_address_is_shown(user: str, password: str, rest: str) -> None:
+    for text in (f"http://{user}:{password}@host{rest}", f"see 'https://{user}:{password}@host{rest}', twice"):
+        shown = hide_secrets(text)
+        assert f"{user}:" not in shown
+        assert "host" in shown or "@" in rest
+        assert str(ServiceError(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("http://host/a@b", "http://host:80/a@b", "http://[::1]:80/x@y", "me@example.org", "https://a/b?x=1&y=2"),
+        *("http://host, then you@example.org", "C:\\a@b", "tokens=3"),
+    ],
+)
+def test_what_is_no_secret_is_shown_as_it_is(text: str) -> None:
+    assert hide_secrets(text) == text
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "X-Amz-Signature", "api_key", "apikey", "password"])
+def test_the_value_of_a_secret_parameter_is_not_shown(name: str) -> None:
+    assert hide_secrets(f"https://a/b?x=1&{name}=hidden&y=2#z") == f"https://a/b?x=1&{name}=…&y=2#z"

@@ -76,6 +76,9 @@ class MetalightError(Exception):
 
     exit_status = 1
 
+    def __str__(self) -> str:
+        return hide_secrets(super().__str__())
+
 
 class RecipeError(MetalightError):
     """A setting is unknown, of the wrong type, or does not fit another."""

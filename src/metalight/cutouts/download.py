@@ -28,7 +28,7 @@ from metalight.cutouts.checks import ImageVerdict
 from metalight.cutouts.report import DownloadReport, report_store
 from metalight.cutouts.services import CutoutRequest, CutoutService
 from metalight.cutouts.wanted import list_wanted
-from metalight.errors import ServiceError, hide_secrets
+from metalight.errors import ServiceError
 from metalight.progress import Progress, no_progress, show_note
 from metalight.recipe import NetworkSettings
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
@@ -351,7 +351,7 @@ class _Download:
         )
 
     def _explain_unreachable(self, galaxy: _Galaxy) -> ServiceError:
-        name, url = self.service.name, hide_secrets(galaxy.files[0].url)
+        name, url = self.service.name, galaxy.files[0].url
         reason, kept = galaxy.outcomes[-1].verdict.reason, self._tell_kept()
         return ServiceError(
             f"{name[:1].upper()}{name[1:]} cannot be reached at {url}: {reason}, or base_url. {kept}Run the same "

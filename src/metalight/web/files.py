@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from metalight.errors import ServiceError, hide_secrets, shorten
+from metalight.errors import ServiceError, shorten
 from metalight.progress import Progress, no_progress
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import STATUSES_THAT_PASS, Verdict
@@ -93,7 +93,7 @@ def _explain(partial: Path, url: str, failure: Verdict) -> str:
     way_out = "Run the same command to try again."
     if _measure(partial):
         way_out = f"What has come is kept in {partial}: run the same command to resume."
-    return f"{hide_secrets(url)} cannot be fetched: {failure.reason}. {way_out}"
+    return f"{url} cannot be fetched: {failure.reason}. {way_out}"
 
 
 def _delete(partial: Path, url: str, flaw: str) -> str:
@@ -101,7 +101,7 @@ def _delete(partial: Path, url: str, flaw: str) -> str:
     partial.unlink()
     _version_of(partial).unlink(missing_ok=True)
     return (
-        f"{hide_secrets(url)} was fetched whole, but {flaw}. It is deleted: check the address and the checksum, and "
+        f"{url} was fetched whole, but {flaw}. It is deleted: check the address and the checksum, and "
         "run the same command again."
     )
 

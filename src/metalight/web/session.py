@@ -210,7 +210,7 @@ def _build_client(settings: NetworkSettings, headers: Mapping[str, str]) -> "htt
     except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
         raise ServiceError(
             f"The environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE) has a value that cannot be used: "
-            f"{hide_secrets(quote_flaw(error))}. Set it to an address such as http://proxy:3128, or unset it."
+            f"{quote_flaw(error)}. Set it to an address such as http://proxy:3128, or unset it."
         ) from error
 
 
