@@ -44,17 +44,20 @@ REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "n
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """When what is in hand is written, and when a service is given up."""
+    """When what is in hand is written, and when a service is suspected to be out of order.
+
+    One that is suspected is given up if it fails again for a galaxy that it has answered for, or has answered for none.
+    """
 
     files_a_part: int = 512
     bytes_a_part: int = 64_000_000
     seconds_a_part: float = 30.0
     failures_in_a_row: int = 100
-    """Galaxies that a service fails for, one after the other, after which it is not asked further."""
+    """Galaxies that it fails for, one after the other."""
 
     failures_without_success_s: float = 300.0
-    """So long without any success, and with at least one failure for each connection, it is not asked further
-    either. One that has never answered is given up sooner: after one galaxy for each connection, at least 8."""
+    """Time without any success, and with at least one failure for each connection. One that has sent no answer at all
+    is suspected sooner: after one galaxy for each connection, at least 8."""
 
 
 _DEFAULT_LIMITS = DownloadLimits()
@@ -95,23 +98,24 @@ def download_cutouts(
     store = CutoutStore(folder)
     with store.hold():
         wanted = list_wanted(galaxies, service)
-        left, num_there = _find_left(wanted, store, service, retry_refused=retry_refused)
+        left, there = _find_left(wanted, store, service, retry_refused=retry_refused)
         num_requests = 0
         if len(left):
             foretell(len(left))
             download = _Download(service, store, limits, settings, num_left=len(left))
-            download.answered = _find_answered(wanted, store, service)
+            if len(there):
+                download.answered = _ask(wanted, int(there[0]))
             order = np.random.default_rng().permutation(left)
-            num_requests = download.fetch_all(wanted.take(order), settings, progress)
+            num_requests = download.fetch_all(wanted.take(order), progress)
         report = report_store(wanted, store, service.bands)
-    num_new = len(report.fetched) - num_there
+    num_new = len(report.fetched) - len(there)
     return DownloadReport(report.fetched, report.refused, num_new, num_requests, time.monotonic() - started)
 
 
 def _find_left(
     wanted: pd.DataFrame, store: CutoutStore, service: CutoutService, *, retry_refused: bool
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", int]:
-    """Places of the galaxies that are to be asked for, and how many are there; what cannot be asked for is refused."""
+) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", "np.ndarray[tuple[int], np.dtype[np.intp]]"]:
+    """Places of the galaxies to ask for, and of those that are there; what cannot be asked for is refused."""
     is_there = np.zeros(len(wanted), dtype=bool)
     is_there[store.find_files(wanted, bands=service.bands)["place"].to_numpy(dtype=np.intp)] = True
     known = store.find_refused(wanted)
@@ -130,13 +134,7 @@ def _find_left(
         was_asked = known["kind"].isin(REFUSED_BY_SERVICES).to_numpy()
         is_refused[known["place"].to_numpy(dtype=np.intp)[was_asked]] = True
     is_refused[cannot] = True
-    return np.flatnonzero(~is_there & ~is_refused), int(is_there.sum())
-
-
-def _find_answered(wanted: pd.DataFrame, store: CutoutStore, service: CutoutService) -> AskedCutout | None:
-    """A galaxy that the service has given an image of, if there is one."""
-    places = store.find_files(wanted, bands=service.bands)["place"]
-    return _ask(wanted, int(places.iloc[0])) if len(places) else None
+    return np.flatnonzero(~is_there & ~is_refused), np.flatnonzero(is_there)
 
 
 def _ask(wanted: pd.DataFrame, place: int) -> AskedCutout:
@@ -197,13 +195,13 @@ class _Download:
     last_written: float = field(default_factory=time.monotonic)
     last_shown: float = 0.0
 
-    def fetch_all(self, wanted: pd.DataFrame, settings: NetworkSettings, progress: Progress) -> int:
+    def fetch_all(self, wanted: pd.DataFrame, progress: Progress) -> int:
         """Fetch all, and give the number of requests."""
         galaxies = (self._build_errand(asked) for asked in _list_asked(wanted))
         with (
             _noting_ctrl_c() as self.ctrl_c,
             _Writer(self.store) as self.writer,
-            WebClient(settings, accept=_ACCEPT) as self.client,
+            WebClient(self.settings, accept=_ACCEPT) as self.client,
             progress("Fetching cutouts", self.num_left) as advance,
         ):
             coming = self.client.fetch_each(galaxies)
