@@ -210,6 +210,19 @@ def test_an_answer_without_a_length_that_broke_off_is_not_kept_for_whole(tmp_pat
     assert len(server.visits) == 5
 
 
+def test_a_file_that_comes_in_a_few_bytes_at_a_time_is_given_up(tmp_path: Path) -> None:
+    def send_a_little(visit: Visit) -> None:
+        first = int(visit.head.partition("bytes=")[2].partition("-")[0] or 0)
+        status = f"206 Partial Content\r\nContent-Range: bytes {first}-999999/1000000" if first else "200 OK"
+        words = f"HTTP/1.1 {status}\r\nContent-Length: {1_000_000 - first}\r\n\r\n"
+        visit.connection.sendall(words.encode() + b"x" * 10)
+
+    with serve_script(send_a_little) as server, pytest.raises(ServiceError, match="resume"):
+        fetch_file(f"{server.url}/a", tmp_path / "a", _QUICK)
+    assert (tmp_path / "a.part").stat().st_size == 30
+    assert len(server.visits) == 3
+
+
 def test_what_is_whole_but_no_archive_is_not_kept(tmp_path: Path) -> None:
     with (
         serve_cutouts(lambda handler, times: handler.send(b"<html>log in</html>", kind="text/html")) as server,

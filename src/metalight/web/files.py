@@ -28,6 +28,8 @@ CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{64})")
 """How a checksum is written, such as `md5:0123…`, as Zenodo shows it."""
 
 _BYTES_A_STEP = 1_000_000
+_LEAST_GAIN = 100_000
+"""Bytes that a try must bring to be no failure: a service that sends a few now and then is not waited for forever."""
 
 
 class _FailedError(Exception):
@@ -52,7 +54,7 @@ def fetch_file(
     Args:
         url: Where it is.
         path: Where it goes, once it is whole.
-        settings: How to ask; tries count from the last one that brought something.
+        settings: How to ask; tries count from the last one that brought 100 kB or more.
         checksum: As of `CHECKSUM`; empty if none is known.
         find_flaw: Asked where no checksum is known: why what has come is not a whole file, as a clause; empty if it is.
         progress: Shows how much has come, in MB.
@@ -81,7 +83,7 @@ def fetch_file(
                 failure = Verdict("again", f"{flaw}; the service did not tell its length, and may have broken off")
             except _FailedError as error:
                 failure = error.verdict
-            num_tries = 1 if _measure(partial) > num_before else num_tries + 1
+            num_tries = 1 if _measure(partial) >= num_before + _LEAST_GAIN else num_tries + 1
             if failure.kind == "final" or num_tries >= min(settings.tries, failure.most_tries):
                 raise ServiceError(_explain(partial, url, failure))
             time.sleep(draw_wait_s(settings, num_tries))

@@ -58,6 +58,7 @@ class Session:
             ServiceError: The environment names a proxy that cannot be used.
         """
         self._timeout_s = settings.timeout_s
+        self._connect_s = min(_LONGEST_CONNECT_S, settings.timeout_s)
         self._client = _build_client(settings, {"Accept": accept, "Accept-Encoding": coding})
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(_Lookups())
@@ -174,11 +175,12 @@ class Session:
         if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)):
             return Verdict("final", f"{hide_secrets(url)} is not a web address: {words}")
         if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
-            reason = f"the connection failed: {words}"
+            is_late = isinstance(error, httpx2.ConnectTimeout)
+            reason = "the connection failed: " + (f"none within {self._connect_s:g} s" if is_late else words)
             if has_answered:
                 return Verdict("again", reason)
             # A name that cannot be looked up, or a port where nothing listens, does not change within minutes.
-            most_tries = 1 if isinstance(error, httpx2.ConnectTimeout) else 2
+            most_tries = 1 if is_late else 2
             return Verdict("again", f"{reason}; check your network", most_tries, is_unreachable=True)
         if isinstance(error, (TimeoutError, httpx2.TimeoutException)):
             return Verdict("again", f"no answer, or too slow an answer, for {self._timeout_s:g} s")
