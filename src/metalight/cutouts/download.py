@@ -236,7 +236,8 @@ class _Download:
         failure = None
         for galaxy in ended:
             self._accept(galaxy)
-            if failure is None and galaxy.outcomes[-1].verdict.is_unreachable:
+            is_unreachable = galaxy.outcomes[-1].verdict.is_unreachable and not self.client.has_answered
+            if failure is None and is_unreachable:
                 failure = self._explain_unreachable(galaxy)
             if failure is None and self._seems_hopeless():
                 failure = self._resolve_doubts()
