@@ -32,7 +32,10 @@ soak: $(INSTALLED)  ## the tests that take longer
 clean:  ## what the targets made, apart from the environment
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Hashes and editable installs exclude each other, so there are two steps. Whatever pip is told elsewhere, it takes no
+# file whose hash is not in requirements.txt, and builds metalight with the hatchling from there.
+$(INSTALLED): pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(INSTALLED)

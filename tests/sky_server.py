@@ -1,6 +1,7 @@
 """A small SkyServer for tests: real sockets, a real database, and answers that can be told to go wrong."""
 
 import contextlib
+import json
 import re
 import sqlite3
 import threading
@@ -180,3 +181,22 @@ def cut_at(part: float, *, is_promised: bool) -> Fault:
     return lambda reply: Reply(
         reply.body[: int(part * len(reply.body))], promised=len(reply.body) if is_promised else 0
     )
+
+
+def error_row(words: str) -> Fault:
+    """The table that SkyServer's stored procedure gives for a query that it does not run, quotes not escaped."""
+    return lambda reply: Reply(f'#Table1\nerror_message\n"{words}: SELECT \n TOP 5, "x" FROM y "\n'.encode())
+
+
+QUOTA = error_row("ERROR: Maximum 60 queries allowed per minute. Rejected query")
+
+
+def error_json(words: str, status: int = 500) -> Fault:
+    """What SkyServer makes of an exception."""
+    told = {"ErrorCode": status, "ErrorType": "InternalServerError", "ErrorMessage": words, "LogMessageID": None}
+    return lambda reply: Reply(json.dumps(told).encode(), status, "application/json")
+
+
+def changed(change: Callable[[bytes], bytes]) -> Fault:
+    """The right answer, but for its bytes."""
+    return lambda reply: Reply(change(reply.body))

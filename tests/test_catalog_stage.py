@@ -102,7 +102,7 @@ def test_a_selection_becomes_the_catalogue_with_every_galaxy_kept_or_refused_wit
     assert cuts["cut"].tolist()[-2:] == ["has oh_p50", "once on the sky"]
     assert cuts["source"].notna().all()
     provenance = json.loads((tmp_path / "run" / "provenance.json").read_text())
-    assert provenance["selection"]["service"] == f"{server.url}/dr18/SkyServerWS/SearchTools/SqlSearch"
+    assert provenance["selection"]["service"] == f"{server.url}/dr14/SkyServerWS/SearchTools/SqlSearch"
     assert provenance["selection"]["query"] in (tmp_path / "run" / "query.sql").read_text()
     assert "FROM SpecObj AS S" in provenance["selection"]["query"]
 

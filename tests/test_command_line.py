@@ -33,12 +33,22 @@ STAGES = [
 ]
 
 
+def assert_ends_in_five_lines(output: str) -> None:
+    *_, empty, score, best, look, predict, inspect = output.splitlines()
+    assert not empty
+    assert score.startswith("oh_p50: RMSE ")
+    assert "predicting the mean gives" in score
+    assert "The network is" in best
+    assert Path(look.removeprefix("Look first at ").split(";")[0]).is_file()
+    assert "metalight predict " in predict
+    assert "metalight inspect " in inspect
+
+
 def test_a_run_leaves_every_artefact_and_shows_its_scores(finished: Path) -> None:
     output = (finished / "output.txt").read_text()
     assert list_performed(output) == STAGES
     assert "24 train, 8 validation, 8 test" in output
-    assert "RMSE (dex)" in output
-    assert "predict the mean" in output
+    assert_ends_in_five_lines(output)
     run_folder = finished / "run"
     for name in (
         "recipe.toml",
@@ -85,7 +95,7 @@ def test_a_finished_run_does_nothing_and_says_so_without_torch(finished: Path) -
     ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert "is finished: its settings and inputs are as they were, so nothing was done" in ended.stdout
     assert list_performed(ended.stdout) == []
-    assert "RMSE (dex)" in ended.stdout
+    assert "oh_p50: RMSE " in ended.stdout
     assert ended.stdout.splitlines()[-1] == "False False"
     assert {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")} == before
 
@@ -171,6 +181,15 @@ def test_a_single_stage_refuses_to_read_what_is_out_of_date(copy: Path) -> None:
     assert "run without --only" in refuse_run(copy, "--only", "training", "--set", "splits.seed=9")
     assert "exclude each other" in refuse_run(copy, "--only", "training", "--from", "training")
     assert "There is no stage 'predict'. Did you mean 'prediction'?" in refuse_run(copy, "--from", "predict")
+
+
+def test_the_folder_of_a_run_resumes_that_run(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy)
+    told = succeed("run", "run", "--verbose")
+    assert not list_performed(told)
+    assert "predict the mean" in told
+    assert list_performed(succeed("run", "run", "--set", "prediction.views=none"))[0] == "prediction"
+    assert not (copy / "runs").exists()
 
 
 def test_a_float32_run_repeats_bit_for_bit(finished: Path, sample: Path) -> None:

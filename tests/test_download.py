@@ -301,7 +301,7 @@ def test_places_of_which_the_service_says_nothing_but_an_error_are_outside_if_it
     assert report.fetched["object_id"].tolist() == galaxies["object_id"].tolist()[num_outside:]
     assert report.refused["object_id"].tolist() == galaxies["object_id"].tolist()[:num_outside]
     assert set(report.refused["kind"]) == {"outside_footprint"}
-    assert {service.asked[number] for number in range(num_outside)} <= {3, 6, 9, 12, 15, 18}
+    assert all(service.asked[number] >= 3 for number in range(num_outside))
 
 
 def test_a_service_that_fails_but_answers_is_not_taken_for_one_that_is_not_there(tmp_path: Path) -> None:

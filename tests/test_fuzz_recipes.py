@@ -28,6 +28,8 @@ def write_recipe(seed: int, texts: list[str]) -> bytes:
     text = texts[seed % len(texts)]
     if seed % 10 == 0:
         return noise(seed)
+    if seed % 100 == 1:
+        return nest(seed // 100)
     if seed % 2:
         return mutations(text.encode(), seed)
     values = mutate_values(tomllib.loads(text), np.random.default_rng(seed))
@@ -35,6 +37,20 @@ def write_recipe(seed: int, texts: list[str]) -> bytes:
         return tomli_w.dumps(values).encode()
     except (TypeError, AttributeError, ValueError):
         return str(values).encode(errors="surrogatepass")  # TOML has no null, and is a table
+
+
+def nest(seed: int) -> bytes:
+    """TOML that is nested as deeply as its size allows, in each way that TOML has."""
+    depth = 10 ** (1 + seed % 5)
+    ways = (
+        f"{'a.' * depth}a = 1",
+        f"[{'a.' * depth}a]",
+        f"""a = 1{chr(10)}[["b".{'"b" . ' * depth}b]]""",
+        f"a = {'[' * depth}{']' * depth}",
+        f"a = {'{a = ' * depth}1{'}' * depth}",
+        f"[catalog]{chr(10)}path = '{'a' * depth}'",
+    )
+    return ways[seed // 5 % len(ways)].encode()
 
 
 def write_override(seed: int) -> str:

@@ -117,7 +117,7 @@ def test_the_catalogue_may_name_a_file_for_each_band(tmp_path: Path) -> None:
     assert found == {1: "frame-{i,r,g}-7.fits", 3: "whole.fits"}
     assert refused == {2: "lacks a file of the band r and g", 4: "lacks a file of the band i and r and g"}
     _, refused = find(tmp_path, 1, 2, 3, names=[names[0], names[0], names[2]])
-    assert refused == {1: "is named for galaxy 2 too", 2: "is named for galaxy 1 too"}
+    assert refused == {1: "is named for another galaxy too: 2", 2: "is named for another galaxy too: 1"}
 
 
 def test_a_file_of_one_band_that_changes_is_seen_even_where_two_change_places(tmp_path: Path) -> None:

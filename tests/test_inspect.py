@@ -70,7 +70,7 @@ def test_every_galaxy_is_counted(flawed: Path) -> None:
     assert ("catalog", 1, "has no oh_p50") in found.refused
     output = succeed("inspect", flawed)
     assert "no image file" in output
-    assert "is byte for byte the image of galaxy" in output
+    assert "is byte for byte the image of another galaxy" in output
 
 
 def test_those_left_out_are_shown_if_they_have_a_picture(flawed: Path) -> None:

@@ -256,9 +256,22 @@ def test_predicting_one_value_has_neither_a_correlation_nor_a_line_through_the_t
     assert metrics["predicted_std"] == 0
 
 
-def test_without_a_bootstrap_there_is_no_interval() -> None:
+def test_without_a_bootstrap_only_fractions_have_an_interval() -> None:
     metrics = compute_metrics(*make_galaxies(50), num_bootstrap=0)
-    assert all(math.isnan(metric.low) and math.isnan(metric.high) for metric in metrics.values())
+    for name, metric in metrics.items():
+        assert math.isnan(metric.low) == math.isnan(metric.high) == (not name.startswith("fraction_")), name
+
+
+def test_extremes_have_no_interval_and_fractions_that_of_wilson_even_of_none() -> None:
+    truth = np.linspace(8, 9, 300)
+    metrics = compute_metrics(truth, truth + np.resize([-0.01, 0.01], 300), num_bootstrap=20)
+    for name in ("max_abs_residual", "predicted_min", "predicted_max"):
+        assert math.isnan(metrics[name].low), name
+        assert math.isnan(metrics[name].high), name
+    # Of 0 of n, Wilson's 68 % interval ends at 1 / (n + 1).
+    none, every = metrics["fraction_over_0.2"], metrics["fraction_within_0.1"]
+    assert [none.value, none.low, none.high] == pytest.approx([0, 0, 1 / 301])
+    assert [every.value, every.low, every.high] == pytest.approx([1, 300 / 301, 1])
 
 
 def test_the_bootstrap_is_the_plain_one_galaxies_drawn_together() -> None:
@@ -270,6 +283,8 @@ def test_the_bootstrap_is_the_plain_one_galaxies_drawn_together() -> None:
         rows = generator.integers(0, 40, size=40)
         drawn.append(values_of(compute_metrics(truth[rows], predicted[rows], num_bootstrap=0)))
     for name in NAMES:
+        if name.startswith("fraction_") or name in ("max_abs_residual", "predicted_min", "predicted_max"):
+            continue
         low, high = np.percentile([values[name] for values in drawn], [16, 84])
         assert (metrics[name].low, metrics[name].high) == pytest.approx((low, high), abs=1e-10), name
 
@@ -278,7 +293,7 @@ def test_chunks_of_any_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPatc
     whole = compute_metrics(*make_galaxies(101), num_bootstrap=37)
     for num_at_once in (1, 250, 10_000):
         monkeypatch.setattr(intervals, "NUM_DRAWN_AT_ONCE", num_at_once)
-        assert compute_metrics(*make_galaxies(101), num_bootstrap=37) == whole
+        assert repr(compute_metrics(*make_galaxies(101), num_bootstrap=37)) == repr(whole)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:

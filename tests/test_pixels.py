@@ -124,11 +124,11 @@ def test_copies_of_one_image_are_refused_for_every_galaxy(tmp_path: Path) -> Non
     report = build_pixels(folder, find(folder, 1, 2, 3, 4, 5, 6, 7), tmp_path / "pixels", side=SIDE)
     assert_rows_match(tmp_path / "pixels", 3, 7)
     assert reasons(report.refused) == {
-        1: "is byte for byte the image of galaxy 4",
-        2: "is byte for byte the image of galaxy 5 and of 1 more",
-        4: "is byte for byte the image of galaxy 1",
-        5: "is byte for byte the image of galaxy 2 and of 1 more",
-        6: "is byte for byte the image of galaxy 2 and of 1 more",
+        1: "is byte for byte the image of another galaxy: 4",
+        2: "is byte for byte the image of another galaxy: 5 and of 1 more",
+        4: "is byte for byte the image of another galaxy: 1",
+        5: "is byte for byte the image of another galaxy: 2 and of 1 more",
+        6: "is byte for byte the image of another galaxy: 2 and of 1 more",
     }
 
 

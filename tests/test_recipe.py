@@ -1,5 +1,6 @@
 """Promises of recipes: what a file means, round trips, and refusals that name the nearest key."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metalight.errors import RecipeError
-from metalight.recipe import dump_recipe, list_presets, load_recipe, show_preset, validate_recipe
+from metalight.recipe import KNOWN_BASELINES, dump_recipe, list_presets, load_recipe, show_preset, validate_recipe
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-code", "demo"])
@@ -60,8 +61,8 @@ def test_single_settings_come_last_and_reach_any_depth() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("catalog.skyserver.page_size=8", r"'catalog\.skyserver'.* has moved: it is \[skyserver\] now"),
-        ("cutouts.release=dr17", r"'cutouts\.release'.* has moved: it is \[skyserver\] release now"),
+        ("training.epochs=20", r"'training\.epochs'.*cycles"),
+        ("baselines.kinds=forest", r"no baseline 'forest'.* Did you mean 'forest_gri'"),
         ("training.batchsize=8", r"Unknown setting 'training\.batchsize'.* Did you mean 'batch_size'\?"),
         ("traning.batch_size=8", r"Unknown setting 'traning'.* Did you mean 'training'\?"),
         ("training.augmentation.zoom=2", r"Unknown setting 'training\.augmentation\.zoom'.* Did you mean '.*zoom"),
@@ -74,7 +75,6 @@ def test_single_settings_come_last_and_reach_any_depth() -> None:
         ("splits.fractions=[0.5,0.2,0.2]", r"\[splits\]: fractions must be at least 0 and add up to 1"),
         ("splits.method=column", r"needs column ="),
         ("catalog.targets=[]", r"name at least one column"),
-        ("catalog.targets=oh_p50", r"catalog\.targets = 'oh_p50' does not fit: input should be a list in brackets"),
         ("training.augmented_views=8", None),
         ("batch_size=8", r"is not of the form section\.key=value"),
         ("training.batch_size", r"is not of the form section\.key=value"),
@@ -118,7 +118,8 @@ def test_files_that_are_no_recipe_are_refused(tmp_path: Path) -> None:
     path.write_text("preset = 3")
     with pytest.raises(RecipeError, match="preset must be a name in quotes"):
         load_recipe(str(path))
-    with pytest.raises(RecipeError, match="is a folder; give a TOML file"):
+    path.unlink()
+    with pytest.raises(RecipeError, match="give a TOML file or a run"):
         load_recipe(str(tmp_path))
 
 
@@ -148,3 +149,23 @@ def test_a_training_without_end_is_refused_at_once(override: str) -> None:
     with pytest.raises(RecipeError, match="training"):
         load_recipe("paper", [f"training.{override}"])
     assert load_recipe("paper", ["training.cycles=0", "training.frozen_epochs=90000"]).training.epochs == 90_001
+
+
+def test_one_word_is_a_list_of_one_wherever_a_list_is_wanted() -> None:
+    changes = ["catalog.targets=oh_p50", "baselines.kinds=mean", "catalog.cuts=paper"]
+    recipe = load_recipe("paper", changes)
+    assert recipe == load_recipe("paper", [re.sub("=(.*)", r'=["\1"]', change) for change in changes])
+    assert recipe.catalog.targets == ("oh_p50",)
+
+
+@pytest.mark.parametrize(("word", "num"), [("none", 0), ("all", len(KNOWN_BASELINES)), ("mean", 1)])
+def test_words_for_baselines(word: str, num: int) -> None:
+    assert len(load_recipe("paper", [f"baselines.kinds={word}"]).baselines.names) == num
+
+
+def test_a_run_folder_stands_for_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(dump_recipe(load_recipe("paper", ["training.batch_size=8"])))
+    assert load_recipe(str(tmp_path)).training.batch_size == 8
+    (tmp_path / "recipe.toml").unlink()
+    with pytest.raises(RecipeError, match=r"folder without recipe\.toml"):
+        load_recipe(str(tmp_path))

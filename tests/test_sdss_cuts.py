@@ -33,6 +33,8 @@ GALAXY: dict[str, Any] = {
     "reliable": 1,
     "bptclass": 1,
     "sn_median": 20.0,
+    "zWarning": 0,
+    "clean": 1,
 }
 """One that passes every cut."""
 
@@ -106,6 +108,9 @@ def test_the_covering_fraction_is_the_light_in_the_fibre_over_all_of_it(fraction
         ("class_galaxy", {"class": "GALAXY  "}, ""),
         ("class_galaxy", {"class": None}, "has no class"),
         ("reliable", {"reliable": 0}, "reliable is not 1"),
+        *[("z_warning", {"zWarning": flags}, "zWarning is not 0") for flags in (1, 4, 128, -1)],
+        *[("photometry_clean", {"clean": flag}, "clean is not 1") for flag in (0, False, 2)],
+        ("photometry_clean", {"clean": True}, ""),
         ("reliable", {"reliable": True}, ""),
         ("reliable", {"reliable": False}, "reliable is not 1"),
         *[("bpt_star_forming", {"bptclass": kind}, "bptclass is not 1") for kind in (-1, 2, 3, 4, 5)],
@@ -147,15 +152,16 @@ def test_numbers_of_32_bits_are_compared_in_32_bits_as_the_database_does() -> No
     assert found.flaws.tolist() == ["zErr is not below 0.01", ""]
 
 
+_WHOLE = ("class", "reliable", "bptclass", "zWarning", "clean")
 _EDGES = [-9999.0, 0.0, 1e-5, 0.01, 0.02, 0.04, 0.07, 1.0, 2.0, 6.0, 10.0, 12.0, 16.0, 18.0, 22.0, 25.0]
 
 
 @given(
     rows=st.lists(
         st.fixed_dictionaries(
-            {column: st.sampled_from(_EDGES) for column in GALAXY if column not in ("class", "reliable", "bptclass")}
+            {column: st.sampled_from(_EDGES) for column in GALAXY if column not in _WHOLE}
             | {"class": st.sampled_from(["GALAXY", "QSO"]), "reliable": st.integers(0, 1)}
-            | {"bptclass": st.integers(-1, 5)}
+            | {"bptclass": st.integers(-1, 5), "zWarning": st.sampled_from([0, 4]), "clean": st.integers(0, 1)}
         ),
         min_size=1,
         max_size=20,

@@ -100,7 +100,7 @@ def test_each_cut_is_counted_by_the_database_with_its_reason_and_source(tmp_path
         "z > 0.02",
         "has oh_p50",
     ]
-    assert selection.counts[0].source == "SkyServer, dr18"
+    assert selection.counts[0].source == "SkyServer, dr14"
     assert list_ids(selection) == [FIRST_ID + 3 * row for row in range(4, 10)]
 
 
@@ -355,6 +355,17 @@ def test_the_longest_query_fits_into_the_address_that_servers_of_that_kind_take(
     query = build_page_query(list(SDSS_CUTS), 500_000, (2**63 - 1, 2**63 - 1), ranks_below=NUM_RANKS - 1)
     address = join_query("https://skyserver.sdss.org/", {"cmd": query, "format": "csv"})
     assert len(address.partition("?")[2]) < 2048
+
+
+def test_galaxies_come_from_the_release_of_the_paper_and_another_one_is_told_to_lack_some(
+    server: FakeSkyServer, tmp_path: Path
+) -> None:
+    assert load_recipe("paper").skyserver.release == load_recipe("paper-code").skyserver.release == "dr14"
+    assert not select(server, tmp_path).notes
+    assert server.paths[-1] == "/dr14/SkyServerWS/SearchTools/SqlSearch"
+    [note] = select(server, tmp_path, release="dr18").notes
+    assert "dr18" in note
+    assert "BOSS" in note
 
 
 def test_positions_are_those_of_the_photometry_and_not_of_fibres() -> None:

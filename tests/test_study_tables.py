@@ -163,3 +163,21 @@ def test_names_that_are_none_are_refused_with_the_nearest() -> None:
     assert "has no variant '12 px'. Did you mean '128 px'?" in message
     assert "There are: none, none; none, paper;" in refuse("study", "views", "demo", "--only", "xyz", status=2)
     assert "There is no file nowhere.toml" in refuse("study", "nowhere.toml", "demo", status=2)
+
+
+def test_the_help_of_a_study_is_its_own(tmp_path: Path) -> None:
+    words = " ".join(succeed("study", "bands", "--help").replace("│", " ").split())
+    table = load_study("bands").table
+    assert "study bands [OPTIONS]" in words
+    assert table.purpose in words
+    assert all(variant in words for variant in table.variants)
+    assert "STUDY" not in words.split("--output")[0]
+    own = tmp_path / "own.toml"
+    own.write_text(load_study("bands").text.replace(table.purpose, "A study of my own."))
+    assert "A study of my own." in succeed("study", own, "--help")
+
+
+def test_the_help_of_studies_lists_them() -> None:
+    words = " ".join(succeed("study", "--help").replace("│", " ").split())
+    assert [name for name in list_studies() if f" {name} " not in words] == []
+    assert " perform " not in words

@@ -19,6 +19,7 @@ from metalight.intervals import (
     PERCENTILES_95,
     FloatArray,
     Interval,
+    compute_fraction,
     compute_percentiles,
     draw_numbers,
 )
@@ -51,16 +52,21 @@ BETTER: dict[str, Literal["smaller", "nearer 0", "nearer 1", "larger"]] = {
     "fraction_over_0.3": "smaller",
     "std": "smaller",
     "fraction_within_0.1": "larger",
-    "max_abs_residual": "smaller",
     "rmse_over_sigma": "smaller",
     "rmse_calibrated": "smaller",
     "pearson_r": "larger",
     "slope_true_on_predicted": "nearer 1",
 }
 """Which value of a metric is the better one. The fractions over a number of NMAD are not there: each counts in units of
-its own NMAD, so that narrower predictions may well have more. Nor is the slope of predicted on true: that of the best
+its own NMAD, so that narrower predictions may well have more. Nor are extremes, of which the bootstrap knows too
+little. Nor is the slope of predicted on true: that of the best
 possible predictions is below 1 wherever something of the truth cannot be seen (their R²), while that of true on
 predicted is 1 of them."""
+
+
+_EXTREMES = ("max_abs_residual", "predicted_min", "predicted_max")
+"""The bootstrap never draws beyond an extreme: its percentiles hold the extreme of other galaxies in 3 % of the cases
+instead of 68 %. So extremes have no interval."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -123,8 +129,10 @@ def compute_metrics(
     - slope_predicted_on_true and intercept_predicted_on_true are of the least-squares line through the predictions as
       a function of the truth; slope_true_on_predicted and intercept_true_on_predicted of the other one, which is the
       one-to-one line for calibrated predictions. rmse_calibrated is what that line leaves: σ(truth) √(1 − r²).
-    - predicted_std, predicted_min and predicted_max are of the predictions: their support. The bootstrap never draws
-      beyond an extreme, so that the interval of one lies to one side of it.
+    - predicted_std, predicted_min and predicted_max are of the predictions: their support.
+
+    Intervals are percentiles of bootstrap samples; of fractions they are Wilson's, which 0 and 1 have too, and extremes
+    have none.
 
     Standard deviations are those of the galaxies at hand (divided by N). A metric is NaN where it is not defined: r2,
     rmse_over_sigma, pearson_r and slopes where what they divide by does not vary.
@@ -133,7 +141,7 @@ def compute_metrics(
         truth: True values, shape (galaxies,).
         predicted: Predictions, shape (galaxies,).
         num_bootstrap: How often the galaxies are drawn anew, with replacement; all metrics of one draw are of the same
-            galaxies. 0 leaves the intervals NaN.
+            galaxies. 0 leaves the intervals NaN, except those of fractions.
         seed: Seed of the draws; the same seed draws the same rows for equally many galaxies.
 
     Raises:
@@ -144,7 +152,7 @@ def compute_metrics(
         raise ValueError(f"num_bootstrap must be 0 or more, not {num_bootstrap}")
     values = _compute_by_sample(truth[np.newaxis], predicted[np.newaxis])
     (drawn,) = _bootstrap(truth, [predicted], num_bootstrap, seed)
-    return {name: Interval(float(value[0]), *compute_percentiles(drawn[name])) for name, value in values.items()}
+    return {name: _find_interval(name, float(value[0]), drawn[name], len(truth)) for name, value in values.items()}
 
 
 def compute_baseline(
@@ -200,20 +208,33 @@ def compute_paired_metrics(
     values = [_compute_by_sample(truth[np.newaxis], predicted[np.newaxis]) for predicted in both]
     drawn = _bootstrap(truth, both, num_bootstrap, seed)
     return {
-        name: _pair(name, (float(values[0][name][0]), float(values[1][name][0])), (drawn[0][name], drawn[1][name]))
+        name: _pair(
+            name, (float(values[0][name][0]), float(values[1][name][0])), (drawn[0][name], drawn[1][name]), len(truth)
+        )
         for name in values[0]
     }
 
 
-def _pair(name: str, values: tuple[float, float], drawn: tuple[FloatArray, FloatArray]) -> PairedMetric:
+def _find_interval(name: str, value: float, drawn: FloatArray, num_galaxies: int) -> Interval:
+    if name.startswith("fraction_"):
+        return compute_fraction(round(value * num_galaxies), num_galaxies)
+    if name in _EXTREMES:
+        return Interval(value, float("nan"), float("nan"))
+    return Interval(value, *compute_percentiles(drawn))
+
+
+def _pair(
+    name: str, values: tuple[float, float], drawn: tuple[FloatArray, FloatArray], num_galaxies: int
+) -> PairedMetric:
     difference = values[1] - values[0]
     with np.errstate(invalid="ignore"):  # R² is −∞ where the truth hardly varies
         differences = drawn[1] - drawn[0]
+    of_difference = differences if name not in _EXTREMES else np.empty(0)
     return PairedMetric(
-        a=Interval(values[0], *compute_percentiles(drawn[0])),
-        b=Interval(values[1], *compute_percentiles(drawn[1])),
-        difference=Interval(difference, *_compute_antisymmetric_interval(differences, PERCENTILES_68)),
-        difference_95=Interval(difference, *_compute_antisymmetric_interval(differences, PERCENTILES_95)),
+        a=_find_interval(name, values[0], drawn[0], num_galaxies),
+        b=_find_interval(name, values[1], drawn[1], num_galaxies),
+        difference=Interval(difference, *_compute_antisymmetric_interval(of_difference, PERCENTILES_68)),
+        difference_95=Interval(difference, *_compute_antisymmetric_interval(of_difference, PERCENTILES_95)),
         fraction_b_better=_compute_fraction_better(name, *drawn),
         drawn=differences,
     )

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from metalight.safe_text import for_terminal
+
 
 class Progress(Protocol):
     """Shows how far a piece of long work is."""
@@ -60,14 +62,14 @@ def bar_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.table import Column
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None, table_column=Column(ratio=1)),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with RichProgress(*columns, console=Console(stderr=True), expand=True) as bars:
-        task = bars.add_task(label, total=total, note="")
-        yield _Bar(lambda steps: bars.advance(task, steps), lambda note: bars.update(task, note=note))
+        task = bars.add_task(for_terminal(label), total=total, note="")
+        yield _Bar(lambda steps: bars.advance(task, steps), lambda note: bars.update(task, note=for_terminal(note)))

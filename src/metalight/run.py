@@ -1,6 +1,8 @@
 """A run folder: where each artefact lives, which stages are done, with what settings and inputs.
 
 RUN/
+│   In every table a galaxy's object_id is its identifier as the user gave it, integer or text. Only the caches, pixels/
+│   and the parts of cutouts/ and first_looks/, have the key that stands for it; see `metalight.identifiers`.
 ├── recipe.toml              the settings of every stage, resolved
 ├── catalog.parquet          one row a galaxy; cuts.csv: how many were left after each cut
 ├── repeats.parquet          all spectra of galaxies that have several, where they were selected from SDSS

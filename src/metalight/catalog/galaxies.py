@@ -31,12 +31,12 @@ class Catalog:
     """The galaxies that can be used, and those that cannot, with the reason."""
 
     table: Table
-    """Columns object_id (int64); the targets as `targets` spells them (float64; each galaxy has at least one, and NaN
-    where it lacks one of several); file_name and split_name if they were asked for (text); then all other columns of
-    the user, unchanged. Rows in the user's order."""
+    """Columns object_id (int64, keys); the targets as `targets` spells them (float64; each galaxy has at least one, and
+    NaN where it lacks one of several); file_name and split_name if they were asked for (text); then all other columns
+    of the user, unchanged. Rows in the user's order."""
 
     refused: pd.DataFrame
-    """Columns object_id, reason; one row a galaxy, in the user's order. Another spectrum of a galaxy is none."""
+    """Columns object_id (keys), reason; one row a galaxy, in the user's order. Another spectrum of a galaxy is none."""
 
     counts: pd.DataFrame
     """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
@@ -69,7 +69,7 @@ def build_catalog(
     Args:
         given: The table, one row a galaxy.
         path: Where it comes from, for the messages.
-        object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
+        object_id: Column of the galaxies' identifiers: integers or text.
         targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.

@@ -212,6 +212,24 @@ _CUTS = (
         "S.z > 0.04",
         _limit("z", itemgetter("z"), 0.04),
     ),
+    NamedCut(
+        "z_warning",
+        "zWarning = 0",
+        "any flag means that the redshift, and all that rests on it, may be wrong",
+        "SDSS documentation of SpecObj",
+        ("zWarning",),
+        "S.zWarning = 0",
+        lambda values: {"zWarning is not 0": values["zWarning"] != 0},
+    ),
+    NamedCut(
+        "photometry_clean",
+        "clean = 1",
+        "SDSS flags the photometry of the others: blended, saturated, or hit by a cosmic ray or an artefact",
+        "SDSS documentation of PhotoObjAll",
+        ("clean",),
+        "G.clean = 1",
+        lambda values: {"clean is not 1": values["clean"] != 1},
+    ),
 )
 
 SDSS_CUTS: dict[str, NamedCut] = {cut.name: cut for cut in _CUTS}

@@ -30,7 +30,7 @@ def load_catalog(
 
     Args:
         path: The table, one row a galaxy.
-        object_id: Column of the galaxies' identifiers: integers, or text that spells integers.
+        object_id: Column of the galaxies' identifiers: integers or text.
         targets: Columns to learn to predict. A name may differ from the table's in case.
         file_name: Column of image file names; it becomes `file_name`. Empty: there is none.
         split: Column of the user's own sets; it becomes `split_name`. Empty: there is none.
@@ -54,7 +54,8 @@ def load_catalog(
             Count("all rows", "rows of the catalogue", "[catalog] path", len(table.frame)),
             Count(f"the first {limit}", "to try things out", "[catalog] limit", limit),
         ]
-        table = Table(table.frame.iloc[:limit].reset_index(drop=True), table.info)
+        spelled = {name: texts.iloc[:limit] for name, texts in table.spelled.items()}
+        table = Table(table.frame.iloc[:limit].reset_index(drop=True), table.info, spelled)
     return build_catalog(
         table,
         path,

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from metalight import __version__
 from metalight.cli import compare, evaluate, inspect, predict, rank, recipe, results, run, simulate, study
 from metalight.cli.interruption import told_of_ctrl_c
+from metalight.cli.terminal import show
 from metalight.errors import MetalightError, explain_system, is_of_the_place
 
 
@@ -34,7 +35,7 @@ class _Commands(TyperGroup):
 
 
 def _show_error(sentence: str) -> None:
-    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {sentence}", err=True)
+    show(f" {sentence}", start="Error:", fg="red", bold=True, err=True)
 
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ app.add_typer(study.app, name="study")
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"metalight {__version__}")
+        show(f"metalight {__version__}")
         raise typer.Exit
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.pipeline import CompareReport, RunDifference
@@ -63,26 +64,27 @@ def compare(
     )
     _show(report)
     if output is not None:
-        typer.echo("\n" + "\n".join(str(path) for path in save_comparison(report, output)))
+        show("\n" + "\n".join(str(path) for path in save_comparison(report, output)))
 
 
 def _show(report: "CompareReport") -> None:
     from metalight.evaluation import format_comparison
     from metalight.pipeline import describe_galaxies, describe_overlap
 
-    typer.echo(f"A: {report.names[0]}\nB: {report.names[1]}")
+    show(f"A: {report.names[0]}\nB: {report.names[1]}")
     warning = describe_overlap(report)
     if warning:
-        typer.echo(f"\n{typer.style('Warning:', fg='red', bold=True)} {warning}")
+        show(f" {warning}", start="\nWarning:", fg="red", bold=True)
     for target, compared in report.targets.items():
         known = compared.info.description
         title = f"{target} ({known})" if known else target
-        typer.echo(f"\n{typer.style(title, bold=True)} of {describe_galaxies(compared.galaxies, report.split)}\n")
-        typer.echo(format_comparison(compared.comparison, compared.info.unit))
+        galaxies = describe_galaxies(compared.galaxies, report.split)
+        show(f" of {galaxies}\n", start=f"\n{title}", bold=True)
+        show(format_comparison(compared.comparison, compared.info.unit))
     if report.differences is not None:
-        typer.echo(f"\n{_format_differences(report.differences)}")
+        show(f"\n{_format_differences(report.differences)}")
     if report.notes:
-        typer.echo("\n" + "\n".join(report.notes))
+        show("\n" + "\n".join(report.notes))
 
 
 def _format_differences(differences: "list[RunDifference]") -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 
 
 def evaluate(
@@ -26,5 +27,5 @@ def evaluate(
     scores, known, files = evaluate_table(
         table, output, object_id=object_id, truth=truth, predicted=predicted, num_bootstrap=bootstrap, seed=seed
     )
-    typer.echo(format_scores(scores, known.unit))
-    typer.echo("\n" + "\n".join(str(path) for path in files))
+    show(format_scores(scores, known.unit))
+    show("\n" + "\n".join(str(path) for path in files))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metalight.cli.terminal import show
+
 if TYPE_CHECKING:
     from metalight.catalog import LabelNoise
     from metalight.pipeline import Inspection
@@ -19,7 +21,7 @@ def inspect(
     from metalight.pipeline import inspect_run
 
     for line in _format(inspect_run(run, num_images=images, seed=seed)):
-        typer.echo(line)
+        show(line)
 
 
 def _format(found: "Inspection") -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.terminal import show
 
 
 def predict(
@@ -22,10 +23,14 @@ def predict(
         typer.Option(help="The image as it is; it and four augmented views, as the paper; or the eight symmetries."),
     ] = "paper",
     catalog: Annotated[
-        Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images named by an id.")
+        Path | None, typer.Option(help="Table of the galaxies to predict; without it, all images of the folder.")
     ] = None,
     object_id: Annotated[str, typer.Option("--id", help="Its column of identifiers.", show_default="object_id")] = "",
     file_name: Annotated[str, typer.Option(help="Its column of image file names, if they are not named by id.")] = "",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the catalogue to write too, beside ra, dec and name; may be repeated."),
+    ] = None,
     framing: Annotated[str, typer.Option(help="What the images frame, if their folder does not state it.")] = "",
     source: Annotated[str, typer.Option(help="The survey of the images, if their folder does not state it.")] = "",
     any_images: Annotated[
@@ -52,6 +57,7 @@ def predict(
         output,
         views=views,
         catalog=CatalogOfImages(catalog, object_id or "object_id", file_name) if catalog else None,
+        keep=keep or (),
         framing=framing,
         source=source,
         accept_any=any_images,
@@ -59,11 +65,11 @@ def predict(
         device=device,
         precision=precision,
         progress=bar_progress,
-        foretell=lambda cost: typer.secho(f"Ahead: {cost.describe()}.", dim=True, err=True),
+        foretell=lambda cost: show(f"Ahead: {cost.describe()}.", dim=True, err=True),
     )
     if report.origin_note:
-        typer.echo(report.origin_note, err=True)
-    typer.echo(report.summary.to_string(index=False, float_format="{:.4f}".format))
+        show(report.origin_note, err=True)
+    show(report.summary.to_string(index=False, float_format="{:.4f}".format))
     refused = f"; {len(report.refused):,} refused, see {report.refused_path}" if len(report.refused) else ""
     galaxies = "1 galaxy" if report.num_galaxies == 1 else f"{report.num_galaxies:,} galaxies"
-    typer.echo(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")
+    show(f"\n{galaxies} predicted{refused}.\nPredictions: {report.output}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.pipeline import RankReport
@@ -41,6 +42,10 @@ def rank(
     catalog: Annotated[
         Path | None, typer.Option(help="Table with ra and dec, if the predictions come without them.")
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the catalogue to list too, beside ra, dec and name; may be repeated."),
+    ] = None,
     catalog_id: Annotated[str, typer.Option(help="Its column of identifiers.", show_default="object_id")] = "",
 ) -> None:
     """List the galaxies with the lowest predictions, and tell how pure and how complete such a list is.
@@ -64,31 +69,33 @@ def rank(
         split=split,
         columns=SideColumns(object_id, truth, predicted),
         catalog=CatalogOfPlaces(catalog, catalog_id or "object_id") if catalog else None,
+        keep=keep or (),
     )
     _show(report, num)
     if output is not None:
         save_ranks(report, output)
-        typer.echo(f"\nList: {output}")
+        show(f"\nList: {output}")
 
 
 def _show(report: "RankReport", num: int) -> None:
     from metalight.evaluation import describe_selection
+    from metalight.tables import name_galaxies
 
-    listed = report.listed.frame
-    typer.echo(listed.head(_NUM_SHOWN).to_string(index=False))
+    listed = name_galaxies(report.listed).frame
+    show(listed.head(_NUM_SHOWN).to_string(index=False))
     if len(listed) > _NUM_SHOWN:
-        typer.echo(f"… and {len(listed) - _NUM_SHOWN:,} more")
+        show(f"… and {len(listed) - _NUM_SHOWN:,} more")
     values = listed[report.predicted]
     unit = f" {report.unit}" if report.unit not in ("", "dex") else ""
     galaxies = "1 galaxy" if len(listed) == 1 else f"{len(listed):,} galaxies"
     left_out = f"; {report.num_left_out:,} without a prediction" if report.num_left_out else ""
-    typer.echo(
+    show(
         f"\nThe {report.end} of {report.num_ranked:,} predictions: {galaxies}, {values.iloc[0]:.6g} to "
         f"{values.iloc[-1]:.6g}{unit}{left_out}."
     )
     if report.selection is not None:
-        typer.echo(textwrap.fill(describe_selection(report.selection), _LINE_WIDTH))
+        show(textwrap.fill(describe_selection(report.selection), _LINE_WIDTH))
     elif report.num_known == 0:
-        typer.echo("No true values are known, so that the list cannot be judged.")
+        show("No true values are known, so that the list cannot be judged.")
     else:
-        typer.echo(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")
+        show(f"Only {report.num_known:,} true values are known, no more than the {num:,} asked for: all count.")

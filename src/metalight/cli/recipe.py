@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from metalight.cli.terminal import show
+
 app = typer.Typer(help="List, show and check recipes.", no_args_is_help=True)
 
 
@@ -14,15 +16,15 @@ def list_recipes() -> None:
 
     presets = list_presets()
     for name, purpose in presets.items():
-        typer.echo(f"{name:<{max(map(len, presets))}}  {purpose}")
+        show(f"{name:<{max(map(len, presets))}}  {purpose}")
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="Name of a built-in recipe.")]) -> None:
+@app.command("show")
+def show_recipe(name: Annotated[str, typer.Argument(help="Name of a built-in recipe.")]) -> None:
     """The text of a built-in recipe, to read or to start one's own from."""
     from metalight.recipe import show_preset
 
-    typer.echo(show_preset(name), nl=False)
+    show(show_preset(name), nl=False)
 
 
 @app.command()
@@ -35,5 +37,5 @@ def check(
     """Check a recipe, and print every setting that it comes to."""
     from metalight.recipe import dump_recipe, load_recipe
 
-    typer.echo(dump_recipe(load_recipe(file, settings or [])), nl=False)
-    typer.echo(f"{file} is a valid recipe.", err=True)
+    show(dump_recipe(load_recipe(file, settings or [])), nl=False)
+    show(f"{file} is a valid recipe.", err=True)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from metalight.cli.terminal import show
+
 
 def results(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
@@ -20,6 +22,6 @@ def results(
     from metalight.pipeline import adopt_study, write_results_of
 
     for folder in study or []:
-        typer.echo(f"taken up: {adopt_study(run, folder)}")
+        show(f"taken up: {adopt_study(run, folder)}")
     for path in write_results_of(run):
-        typer.echo(path)
+        show(path)

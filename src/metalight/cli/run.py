@@ -1,11 +1,13 @@
 """`metalight run`: a recipe from the catalogue to the figures."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metalight.cli.options import Device, resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A preset (see `metalight recipe list`) or a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A preset (see `metalight recipe list`), a TOML file, or the folder of a run to resume."),
+    ],
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME", callback=resolve_detour)
     ] = None,
@@ -33,13 +38,14 @@ def run(
     first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
     only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
     device: Device = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also print the tables that results.md has.")] = False,
 ) -> None:
     """Select galaxies, get their images, decode, split, train, predict, evaluate and draw; what is done is left out.
 
     Stages: catalog, cutouts, pixels, splits, baselines, training, prediction, evaluation, figures, results.
     """
     from metalight.errors import RunError
-    from metalight.recipe import load_recipe
+    from metalight.recipe import find_run_folder, load_recipe
 
     if first and only:
         raise RunError("--from and --only exclude each other; give one of them.")
@@ -49,7 +55,7 @@ def run(
     from metalight.pipeline import run_recipe
     from metalight.progress import bar_progress
 
-    place = run_dir or Path("runs") / wanted.name
+    place = run_dir or find_run_folder(recipe) or Path("runs") / wanted.name
     report = run_recipe(
         wanted,
         place,
@@ -58,29 +64,51 @@ def run(
         device=device,
         progress=bar_progress,
         foretell=_foretell,
-        tell=lambda line: typer.secho(f"  {line}", dim=True),
+        tell=lambda line: show(f"  {line}", dim=True),
         announce=_announce,
     )
     if not report.performed:
-        typer.echo(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
+        show(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
     if report.outdated:
-        typer.echo(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
+        show(f"Not up to date: {', '.join(report.outdated)}; run without --only to do them too.")
     if "evaluation" in report.records and "evaluation" not in report.outdated:
-        _show_scores(report.run, wanted)
-    typer.echo(f"Run folder: {place}")
+        if verbose:
+            _show_tables(report.run, wanted)
+        _show_closing(report.run)
+    else:
+        show(f"Run folder: {place}")
 
 
 def _foretell(estimate: "Estimate") -> None:
     for line in estimate.describe():
-        typer.secho(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
+        show(f"  {line}", fg="red" if estimate.is_memory_short else None, dim=not estimate.is_memory_short)
 
 
 def _announce(name: str, record: "StageRecord", is_new: bool) -> None:
-    mark = typer.style("✓", fg="green") if is_new else typer.style("·", dim=True)
-    typer.echo(f"{mark} {name:<11} {record.line}")
+    mark, fg = ("✓", "green") if is_new else ("·", None)
+    show(f" {name:<11} {record.line}", start=mark, fg=fg, dim=not is_new)
 
 
-def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
+def _show_closing(run_folder: "RunFolder") -> None:
+    """The score and what to make of it, where to look first, and the next two commands."""
+    from metalight.evaluation import load_beside, load_scores, tell_best, tell_score
+    from metalight.tables import ColumnInfo, load_table
+
+    baselines = load_beside(run_folder.baselines)
+    info = load_table(run_folder.catalog, missing_values=()).info
+    place = shlex.quote(str(run_folder.path))
+    show()
+    for target, scores in load_scores(run_folder.metrics("test")).items():
+        unit = info.get(target, ColumnInfo()).unit
+        show(tell_score(target, scores, baselines.get(target, []), unit), bold=True)
+        show(tell_best(scores, baselines.get(target, []), unit))
+    figures = sorted(run_folder.figures.glob("prediction_summary*.png"))
+    show(f"Look first at {figures[0] if figures else run_folder.figures}; all scores are in {run_folder.results}.")
+    show(f"To predict other galaxies:  metalight predict {place} --images FOLDER -o predictions.csv")
+    show(f"To look at the sample:      metalight inspect {place}")
+
+
+def _show_tables(run_folder: "RunFolder", recipe: "Recipe") -> None:
     from metalight.evaluation import format_beside, format_scores, load_beside, load_scores
     from metalight.tables import ColumnInfo, load_table
 
@@ -90,12 +118,12 @@ def _show_scores(run_folder: "RunFolder", recipe: "Recipe") -> None:
     for target, scores in load_scores(run_folder.metrics("test")).items():
         known = info.get(target, ColumnInfo())
         title = f"{target} ({known.description})" if known.description else target
-        typer.echo(f"\n{typer.style(title, bold=True)} of the test galaxies\n")
-        typer.echo(format_scores(scores, known.unit))
+        show(" of the test galaxies\n", start=f"\n{title}", bold=True)
+        show(format_scores(scores, known.unit))
         if baselines.get(target):
-            typer.echo(f"\n{typer.style('Baselines', bold=True)} beside the network, of the same galaxies\n")
+            show(" beside the network, of the same galaxies\n", start="\nBaselines", bold=True)
             sees = f"images of {side} × {side} px"
             num_seen = side**2 * num_bands
             table = format_beside(baselines[target], network=scores.metrics, network_sees=sees, num_seen=num_seen)
-            typer.echo(table)
-    typer.echo()
+            show(table)
+    show()

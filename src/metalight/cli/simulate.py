@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 from metalight.errors import RunError, shorten
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def simulate(
     there = report.num_galaxies - report.num_drawn
     before = f" ({there:,} of them were there)" if there else ""
     cost = f"; {1e3 * report.seconds_of_drawing:.0f} ms an image and processor" if report.num_drawn else ""
-    typer.echo(f"{report.num_galaxies:,} galaxies{before}: {report.catalog_path} and {report.images_folder}{cost}\n")
-    typer.echo(f"{'error of a prediction from …':<58}{'RMSE (dex)':>12}")
+    show(f"{report.num_galaxies:,} galaxies{before}: {report.catalog_path} and {report.images_folder}{cost}\n")
+    show(f"{'error of a prediction from …':<58}{'RMSE (dex)':>12}")
     for what, rmse_dex in report.limits.itertuples(index=False):
-        typer.echo(f"{what:<58}{rmse_dex:>12.4f}")
+        show(f"{what:<58}{rmse_dex:>12.4f}")
 
 
 def _require(context: typer.Context, option: str, value: _Value | None, what: str) -> _Value:
@@ -121,7 +122,8 @@ def serve(
     """Answer queries and show cutouts as SkyServer does, on this machine alone, until Ctrl-C.
 
     Kinds of faults: 429, 500, html, truncated, longer, size, reset, drip and redirect, which pass when asked again; 404
-    and black, which stay with a galaxy.
+    and black, which stay with a galaxy; of queries alone, quota, deadlock, blank, unended and untitled, which pass, and
+    sql, which ends a selection.
     """
     from metalight.simulate.stand_in import Faults, run_server
 
@@ -133,9 +135,9 @@ def serve(
         row_limit=row_limit,
         is_old_release=old_release,
     )
-    typer.echo(f"\n{'answers':<16}{'number':>10}")
+    show(f"\n{'answers':<16}{'number':>10}")
     for kind, number in sorted(counts.items()):
-        typer.echo(f"{kind:<16}{number:>10,}")
+        show(f"{kind:<16}{number:>10,}")
 
 
 def _read_shares(faults: list[str]) -> dict[str, float]:
@@ -160,4 +162,4 @@ def _announce(server: "StandIn") -> None:
         f"  ImgCutout/getjpeg?ra=…&dec=…&scale=…    {images}",
     )
     # At once: who reads the first line may end us before the second.
-    typer.echo("\n".join(lines))
+    show("\n".join(lines))

@@ -1,5 +1,6 @@
 """`metalight study`: many runs of one recipe that differ in a few settings, and what they say together."""
 
+import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,23 +9,40 @@ from typer.core import TyperGroup
 
 from metalight.cli.options import Device, resolve_detour
 from metalight.cli.study_mass_metallicity import mass_metallicity
+from metalight.cli.terminal import show
 
 _PERFORM = "perform"
 
 
 class _Studies(TyperGroup):
-    """Takes the name of a study, or a TOML file, where other groups take the name of a command."""
+    """Each study is a command; the name of a TOML file is one too."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            return super().resolve_command(ctx, [_PERFORM, *args])
-        return super().resolve_command(ctx, args)
+    def list_commands(self, ctx: Any) -> list[str]:
+        from metalight.studies import list_studies
+
+        return [*list_studies(), *(name for name in super().list_commands(ctx) if name != _PERFORM)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from metalight.studies import load_study
+
+        if cmd_name in self.commands:
+            return super().get_command(ctx, cmd_name)
+        study = load_study(cmd_name)
+        any_study = self.commands[_PERFORM]
+        command = copy.copy(any_study)
+        command.name, command.hidden = cmd_name, False
+        command.params = [parameter for parameter in command.params if parameter.name != "name"]
+        command.callback = lambda **options: any_study.callback(name=cmd_name, **options)  # type: ignore[misc]
+        variants = ", ".join(study.table.variants)
+        command.help = f"{study.table.purpose}\n\nVariants: {variants}.\n\n{command.help}"
+        return command
 
 
 app = typer.Typer(
     cls=_Studies,
     no_args_is_help=True,
-    help="Run a study: `metalight study NAME RECIPE`, with a NAME of `metalight study list` or a TOML file of yours.",
+    help="Run a study: `metalight study NAME RECIPE`. NAME is one of the studies below, or a TOML file of your own.",
+    subcommand_metavar="NAME [ARGS]...",
 )
 
 
@@ -38,18 +56,18 @@ def list_all() -> None:
 
     studies = list_studies()
     for name, purpose in studies.items():
-        typer.echo(f"{name:<{max(map(len, studies))}}  {purpose}")
-    typer.echo(
+        show(f"{name:<{max(map(len, studies))}}  {purpose}")
+    show(
         "\nBesides: `metalight study mass-metallicity RUN`, of a finished run; `metalight study learning-rate RECIPE`."
     )
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="Name of a built-in study, or a TOML file.")]) -> None:
+@app.command("show")
+def show_study(name: Annotated[str, typer.Argument(help="Name of a built-in study, or a TOML file.")]) -> None:
     """The table of a study, to read or to start one's own from."""
     from metalight.studies import load_study
 
-    typer.echo(load_study(name).text, nl=False)
+    show(load_study(name).text, nl=False)
 
 
 @app.command(_PERFORM, hidden=True)
@@ -81,9 +99,9 @@ def perform(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Run every variant of a study, each in a run folder of its own, and tell what they found together.
+    """Each variant is a run in its own folder; at the end, their results are compared.
 
-    Whatever stops it, the same command goes on from there; finished runs are left as they are.
+    If it is interrupted, run the same command again to resume. Finished runs are not repeated.
     """
     from metalight.recipe import load_recipe
     from metalight.studies.plan import plan_study
@@ -97,9 +115,9 @@ def perform(
     from metalight.studies import perform_study
 
     place = output or Path("studies") / f"{study.name}-{wanted.name}"
-    report = perform_study(plan, place, device=device, progress=bar_progress, tell=typer.echo)
-    typer.echo(f"\n{report.text}\n")
-    typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
+    report = perform_study(plan, place, device=device, progress=bar_progress, tell=show)
+    show(f"\n{report.text}\n")
+    show("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
     if any(summary.flaws for summary in report.summaries):
         raise typer.Exit(1)
 
@@ -147,7 +165,7 @@ def learning_rate(
         is_body_frozen=frozen,
         device=device,
         progress=bar_progress,
-        tell=typer.echo,
+        tell=show,
     )
-    typer.echo(f"\n{report.text}\n")
-    typer.echo("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))
+    show(f"\n{report.text}\n")
+    show("\n".join(str(path) for path in report.files if path.suffix in (".csv", ".png")))

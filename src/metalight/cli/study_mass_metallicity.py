@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from metalight.cli.options import resolve_detour
+from metalight.cli.terminal import show
 
 if TYPE_CHECKING:
     from metalight.studies.mass_metallicity import MassMetallicityReport
@@ -48,7 +49,7 @@ def mass_metallicity(
 
     if shuffled_catalog is not None:
         written = write_shuffled_catalog(run, shuffled_catalog, metallicity=metallicity, seed=seed)
-        typer.echo(
+        show(
             f"{written}\n\nRun the recipe on it with --set catalog.path={written} and another --run-dir, and give that "
             "run as --null-run."
         )
@@ -76,16 +77,16 @@ def _show(report: "MassMetallicityReport") -> None:
             interval = f"{row['rmse_low']:.4f} to {row['rmse_high']:.4f}"
             numbers = [_format(row[name]) for name in ("rmse", "rmse_paper", "nmad", "nmad_paper")]
             rows.append((str(row["route"]), numbers[0], interval, numbers[1], numbers[2], numbers[3]))
-        typer.echo("\n".join(align_rows(rows)) + "\n")
+        show("\n".join(align_rows(rows)) + "\n")
     left_out = f"; {report.num_left_out:,} left out for want of one" if report.num_left_out else ""
     num = report.study.results["num_galaxies"]
     for sentence in (f"{num:,} test galaxies with metallicity, mass and prediction{left_out}.", *report.notes):
-        typer.echo(sentence)
+        show(sentence)
     for sentence in report.study.sentences:
-        typer.echo("\n" + textwrap.fill(sentence, _LINE_WIDTH))
-    typer.echo()
+        show("\n" + textwrap.fill(sentence, _LINE_WIDTH))
+    show()
     for folder, names in _gather(report.paths).items():
-        typer.echo(f"{folder}: {', '.join(names[:2])}{f' and {len(names) - 2} more files' if names[2:] else ''}")
+        show(f"{folder}: {', '.join(names[:2])}{f' and {len(names) - 2} more files' if names[2:] else ''}")
 
 
 def _gather(paths: Sequence[Path]) -> dict[Path, list[str]]:

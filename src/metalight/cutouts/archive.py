@@ -9,6 +9,7 @@ Nothing is unpacked to disk: pictures go from the archive into the store, byte f
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -16,9 +17,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from metalight.cutouts.archive_files import open_archive
+from metalight.cutouts.archive_files import Member, open_archive
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, find_picture_flaw
-from metalight.cutouts.galaxy_files import find_name_flaw
+from metalight.cutouts.galaxy_files import WantedNames
 from metalight.cutouts.report import DownloadReport, report_store
 from metalight.errors import shorten
 from metalight.progress import Progress, no_progress
@@ -84,17 +85,11 @@ def import_archive(
 
 
 def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: CutoutStore, progress: Progress) -> None:
+    wanted = WantedNames(left)
     # Names first: whether a galaxy has several pictures is known only at the end.
-    links, counts = set[int](), Counter[int]()
+    links = set[int]()
     with open_archive(archive) as members:
-        for member in members:
-            object_id = _find_id(member.name)
-            if object_id is None or object_id not in left:
-                continue
-            if member.is_link:
-                links.add(object_id)
-            else:
-                counts[object_id] += 1
+        counts, doubtful = _count_pictures(_find_files(members, wanted, links))
     files: list[CutoutFile] = []
     refused = [
         _refuse(
@@ -111,14 +106,18 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
         for object_id, count in counts.items()
         if count > 1
     ]
+    refused += [
+        _refuse(object_id, pictures, archive, "invalid_image", "has a picture that may be another galaxy's")
+        for object_id in sorted(doubtful)
+        if counts[object_id] == 1
+    ]
     with progress("Reading the archive", sum(counts.values())) as advance, open_archive(archive) as members:
         for member in members:
-            object_id = _find_id(member.name)
-            if object_id is None or object_id not in left or member.is_link:
+            object_ids = [] if member.is_link else _find_ids(member.name, wanted)
+            advance(len(object_ids))
+            if len(object_ids) != 1 or counts[object_ids[0]] > 1:
                 continue
-            advance(1)
-            if counts[object_id] > 1:
-                continue
+            object_id = object_ids[0]
             data = member.read(MAX_PICTURE_BYTES + 1)
             flaw = "is too large" if len(data) > MAX_PICTURE_BYTES else ""
             flaw = flaw or find_picture_flaw(data, width=pictures.side, height=pictures.side)
@@ -134,11 +133,31 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
     store.add_refused(refused)
 
 
-def _find_id(name: str) -> int | None:
+def _find_files(members: Iterable[Member], wanted: WantedNames, links: set[int]) -> Iterator[list[int]]:
+    """The galaxies that each file of an archive may show; those that a link is named by are added to `links`."""
+    for member in members:
+        object_ids = _find_ids(member.name, wanted)
+        if member.is_link:
+            links.update(object_ids)
+        else:
+            yield object_ids
+
+
+def _count_pictures(galaxies: Iterable[list[int]]) -> tuple[Counter[int], set[int]]:
+    """How many pictures each galaxy has, and which ones share one, by the galaxies that each picture may show."""
+    counts, doubtful = Counter[int](), set[int]()
+    for object_ids in galaxies:
+        counts.update(object_ids)
+        doubtful.update(object_ids if len(object_ids) > 1 else ())
+    return counts, doubtful
+
+
+def _find_ids(name: str, wanted: WantedNames) -> list[int]:
+    """The galaxies that a file of an archive may show, by its path there."""
     path = PurePosixPath(name)
-    # Hidden files, which some systems leave beside the real ones, are named by no identifier either.
-    is_picture = path.suffix.lower() in _SUFFIXES and not find_name_flaw(path.stem)
-    return int(path.stem) if is_picture else None
+    # Some systems leave hidden files beside the real ones.
+    is_picture = path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    return list(wanted.find_all(str(path), ())) if is_picture else []
 
 
 def _list_wanted(object_ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", pictures: PicturesOfArchive) -> pd.DataFrame:

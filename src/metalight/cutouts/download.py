@@ -29,6 +29,7 @@ from metalight.cutouts.report import DownloadReport, report_store
 from metalight.cutouts.services import CutoutRequest, CutoutService
 from metalight.cutouts.wanted import list_wanted
 from metalight.errors import ServiceError
+from metalight.identifiers import name_of
 from metalight.progress import Progress, no_progress, show_note
 from metalight.recipe import NetworkSettings
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
@@ -342,11 +343,11 @@ class _Download:
             self.num_shown, self.last_shown = self.num_done, now
 
     def _give_up(self) -> ServiceError:
-        (_, last), name = self.doubtful[-1], self.service.name
+        (_, last), name, kept = self.doubtful[-1], self.service.name, self._tell_kept()
         return ServiceError(
             f"{name[:1].upper()}{name[1:]} gave nothing that can be used for {len(self.doubtful):,} galaxies one after "
-            f"the other, last for {last.asked.object_id}: {last.reason}. {self._tell_kept()}Check that the service is "
-            "at work, its base_url and [network], and run the same command again to resume."
+            f"the other, last for {name_of(last.asked.object_id)}: {last.reason}. {kept}Check that the service is at "
+            "work, its base_url and [network], and run the same command again to resume."
         )
 
     def _explain_unreachable(self, galaxy: _Galaxy) -> ServiceError:

@@ -1,9 +1,9 @@
 """Which image file belongs to which galaxy, from a folder of JPEG and PNG files, or of FITS files.
 
-A file belongs to a galaxy if its name without the suffix is exactly the decimal `object_id`, or if a column of the
-catalogue names it; `galaxy_files` says how the FITS files of single bands are named. Sub-folders are searched too;
-linked sub-folders are not, and links that lead out of the folder are refused. Wherever it is in doubt whose image a
-file is, every galaxy concerned is refused: one galaxy's image is never used with another's label.
+A file belongs to a galaxy if its name without the suffix is the galaxy's identifier, or if a column of the catalogue
+names it; `galaxy_files` says how, also for FITS files of single bands. Sub-folders are searched too; linked
+sub-folders are not, and links that lead out of the folder are refused. Wherever it is in doubt whose image a file is,
+every galaxy concerned is refused: one galaxy's image is never used with another's label.
 """
 
 import hashlib
@@ -22,11 +22,12 @@ from metalight.cutouts.galaxy_files import (
     Candidate,
     choose_bands,
     choose_files,
-    find_name_flaw,
+    group_by_galaxy,
     group_by_name,
 )
 from metalight.cutouts.scan import ImageFile, as_text, find_path_flaw, scan_files
-from metalight.errors import ImageError, explain_system
+from metalight.errors import ImageError, explain_system, shorten
+from metalight.identifiers import find_identifier_flaw, is_own_key, key_of, name_of
 from metalight.image_files import IMAGE_SUFFIXES, join_paths
 from metalight.recipe import CutoutsSettings
 
@@ -47,7 +48,7 @@ class FoundCutouts:
 
     refused: pd.DataFrame
     """Columns object_id, path (empty where there is none), reason. From `list_cutouts` the `object_id` is nullable:
-    a file whose name is not an identifier has none."""
+    a file whose name cannot be an identifier has none."""
 
     unused: int
     """Number of image files in the folder that no row of the catalogue names."""
@@ -64,8 +65,8 @@ def find_cutouts(
 
     Args:
         folder: Folder of image files, searched with its sub-folders.
-        object_ids: The galaxies, each once.
-        file_names: One path relative to `folder` for each galaxy; without it, files are found by `object_id`. Where
+        object_ids: Keys of the galaxies, each once.
+        file_names: One path relative to `folder` for each galaxy; without it, files are found by identifier. Where
             each band is a file of its own, `{band}` stands for the band.
         bands: The bands wanted of FITS files.
 
@@ -76,8 +77,8 @@ def find_cutouts(
     ids = _check_ids(object_ids, file_names)
     files = scan_files(folder)
     if file_names is None:
-        groups = group_by_name(files, bands)
-        candidates = [choose_files(groups.get(str(object_id)), bands) for object_id in ids]
+        groups = group_by_galaxy(files, bands, ids)
+        candidates = [choose_files(groups.get(object_id), bands) for object_id in ids]
     else:
         candidates = _match_names(ids, file_names, files, bands)
     sorted_out = _SortedOut(folder)
@@ -90,33 +91,50 @@ def find_cutouts(
 
 
 def list_cutouts(folder: Path, *, bands: Sequence[str] = _DEFAULT_BANDS) -> FoundCutouts:
-    """Every image file of a folder whose name is an `object_id`, by increasing `object_id`, and why others are not.
+    """Every image file of a folder that can be used, and why others cannot: each name is an identifier.
+
+    They are in the order of the identifiers: integers by increasing value, then text by increasing code points.
 
     Args:
         folder: Folder of image files, searched with its sub-folders.
         bands: The bands wanted of FITS files; files of other bands are unused.
 
     Raises:
-        ImageError: The folder cannot be read, has no image files, or none that is named by an identifier.
+        ImageError: The folder cannot be read, has no image files, or none that can be used.
     """
     files = scan_files(folder)
     groups = group_by_name(files, bands)
     sorted_out = _SortedOut(folder)
-    flaws = {name: find_name_flaw(name) for name in groups}
+    flaws = {name: _find_name_flaw(name) for name in groups}
     for name, flaw in flaws.items():
         if flaw:
             sorted_out.refused += [(None, file.path, flaw) for file in groups[name].list_all()]
-    for name in sorted((name for name, flaw in flaws.items() if not flaw), key=int):
+    for name in sorted((name for name, flaw in flaws.items() if not flaw), key=_order):
         candidate = choose_files(groups[name], bands)
         if not candidate.reason:
-            sorted_out.add(int(name), candidate)
+            sorted_out.add(key_of(name), candidate)
         # Without a catalogue the rows are files: of two files for one galaxy, both are listed.
         for file in candidate.files if candidate.reason else ():
-            sorted_out.add(int(name), Candidate((file,), candidate.reason))
+            sorted_out.add(key_of(name), Candidate((file,), candidate.reason))
     if not sorted_out.found:
-        raise ImageError(_explain_none_listed(folder, len(files), sorted_out.refused, bands))
+        raise ImageError(_explain_none_listed(folder, sorted_out.refused, bands))
     used = sum(len(group.list_all()) for group in groups.values())
     return FoundCutouts(sorted_out.found_frame(), sorted_out.refused_frame("Int64"), len(files) - used)
+
+
+def _find_name_flaw(name: str) -> str:
+    """Why a file's name is not an identifier; empty if it is."""
+    if name.startswith("."):
+        return "is a hidden file"
+    if name != name.strip():
+        return "has a name with blanks around it"
+    flaw = find_identifier_flaw(name)
+    return f"has a name that {flaw}" if flaw else ""
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    """The place of an identifier among others."""
+    return (False, int(name), "") if is_own_key(name) else (True, 0, name)
 
 
 class _SortedOut:
@@ -191,7 +209,7 @@ def _match_names(
         if shared:
             other = shared[1] if shared[0] == ids[row] else shared[0]
             more = f", and for {len(shared) - 2} more" if len(shared) > 2 else ""
-            candidates[row] = Candidate(candidate.files, f"is named for galaxy {other} too{more}")
+            candidates[row] = Candidate(candidate.files, f"is named for another galaxy too: {name_of(other)}{more}")
     return candidates
 
 
@@ -211,16 +229,9 @@ def _find_name(name: str | None, find: Callable[[str], ImageFile | None], bands:
     return Candidate((file,)) if file else Candidate(reason=NO_IMAGE_FILE, named=named)
 
 
-def _explain_none_listed(
-    folder: Path, num_files: int, refused: list[tuple[int | None, str, str]], bands: Sequence[str]
-) -> str:
-    if not refused:
-        return (
-            f"None of the {num_files} image files in {folder} is of a band that is wanted ({', '.join(bands)}); add "
-            "such files, or check the names of those."
-        )
+def _explain_none_listed(folder: Path, refused: list[tuple[int | None, str, str]], bands: Sequence[str]) -> str:
     object_id, path, reason = refused[0]
-    way_out = "Name each image by its galaxy's integer identifier, such as 1237648720693755918.jpg."
+    way_out = "Name each image by its galaxy's identifier, such as 1237648720693755918.jpg."
     if object_id is not None:
         way_out = f"Each galaxy needs one file, or one FITS file for each band ({', '.join(bands)})."
     return f"None of the {len(refused)} image files in {folder} can be used: {path} {reason}. {way_out}"
@@ -236,12 +247,16 @@ def _explain_none_found(
     other = next((row for row in refused if row[2] != NO_IMAGE_FILE), None)
     if other:
         object_id, path, reason = other
+        galaxy = "" if object_id is None else f"galaxy {name_of(object_id)}, "
         return (
             f"None of the {len(ids)} galaxies of the catalogue has an image in {folder} that can be used: "
-            f"galaxy {object_id}, {path or 'no file'}: {reason}. Check the folder and the names of its files."
+            f"{galaxy}{path or 'no file'}: {reason}. Check the folder and the names of its files."
         )
     of_bands = f", and the bands ({', '.join(bands)})" if files[0].is_fits else ""
+    looks = name_of(ids[0])
+    of_bands += "; an identifier with '/' is a path below the folder" if "/" in looks else ""
     return (
         f"None of the {len(ids)} galaxies of the catalogue has an image in {folder}: files there are named like "
-        f"'{files[0].path}', ids look like '{ids[0]}'; check the columns of identifiers and of file names{of_bands}."
+        f"'{files[0].path}', ids look like '{shorten(looks)}'; check the columns of identifiers and of file "
+        f"names{of_bands}."
     )

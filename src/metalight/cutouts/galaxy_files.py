@@ -1,24 +1,27 @@
 """Which files together are the image of a galaxy.
 
 An image is one file, JPEG, PNG or FITS, named `ID.suffix`; or one FITS file for each band, named `ID_BAND`, `ID-BAND`
-or `ID.BAND`, or `BAND` in a folder `ID`. Names of bands are taken as they are spelled. Files of bands that are not
-asked for play no part. Wherever several files could be meant, none is used.
+or `ID.BAND`, or `BAND` in a folder `ID`. An identifier may have dots, blanks and any other sign of a file's name; one
+with a slash is a path below the folder, `field/7.jpg`. Names of bands are taken as they are spelled. Files of bands
+that are not asked for play no part. Wherever several files could be meant, or several galaxies, none is used.
+
+Capital letters matter. Names that differ only in how Unicode spells an accent are the same: macOS spells it in its way.
 """
 
-import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from metalight.cutouts.scan import ImageFile
+from metalight.identifiers import name_of
 from metalight.image_files import cut_suffix, has_marks
 
 NO_IMAGE_FILE = "no image file"
 """Why a galaxy without a file is refused."""
 
-_LARGEST_OBJECT_ID = 2**63 - 1
-_ID_AND_BAND = re.compile(r"([0-9]+)[_.-](.+)")
+_BEFORE_BAND = ("_", "-", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,86 @@ class GalaxyFiles:
 
     whole: list[ImageFile] = field(default_factory=list)
     by_band: dict[str, list[ImageFile]] = field(default_factory=lambda: defaultdict(list))
+    doubt: str = ""
+    """Why a file may be another galaxy's; empty if none may."""
+
+    def add(self, file: ImageFile, band: str) -> None:
+        """Take a file of a band, or of the whole image where `band` is empty."""
+        (self.by_band[band] if band else self.whole).append(file)
 
     def list_all(self) -> list[ImageFile]:
         """Every file, those of whole images first."""
         return self.whole + [file for files in self.by_band.values() for file in files]
 
 
-def group_by_name(files: Iterable[ImageFile], bands: Sequence[str]) -> dict[str, GalaxyFiles]:
-    """The files of each galaxy, by what their names or folders say in place of its identifier."""
-    groups: dict[str, GalaxyFiles] = defaultdict(GalaxyFiles)
+class WantedNames:
+    """The galaxies that files are looked for, by what may stand for them in a path."""
+
+    def __init__(self, object_ids: Iterable[int]) -> None:
+        """The galaxies with these keys."""
+        self._by_name = {name_of(key): key for key in object_ids}
+        alike: dict[str, list[int]] = defaultdict(list)
+        for name, key in self._by_name.items():
+            alike[unicodedata.normalize("NFC", name)].append(key)
+        self._by_spelling = {name: keys[0] for name, keys in alike.items() if len(keys) == 1}
+
+    def find(self, text: str) -> int | None:
+        """The galaxy that a part of a path names."""
+        key = self._by_name.get(text)
+        return self._by_spelling.get(unicodedata.normalize("NFC", text)) if key is None else key
+
+    def find_all(self, path: str, bands: Sequence[str]) -> dict[int, str]:
+        """The band of the file at a path for each galaxy that it may be of; an empty band is the whole image."""
+        whole_path = cut_suffix(path)
+        if "/" in path and (key := self.find(whole_path)) is not None:
+            return {key: ""}
+        stem = PurePosixPath(whole_path).name
+        readings = [(whole_path, ""), (stem, ""), (PurePosixPath(path).name, ""), *_split_bands(path, bands)]
+        found: dict[int, str] = {}
+        for text, band in readings:
+            key = self.find(text)
+            if key is not None:
+                found.setdefault(key, band)
+        return found
+
+
+def group_by_galaxy(
+    files: Iterable[ImageFile], bands: Sequence[str], object_ids: Iterable[int]
+) -> dict[int, GalaxyFiles]:
+    """The files of each of the wanted galaxies that has any."""
+    wanted = WantedNames(object_ids)
+    groups: dict[int, GalaxyFiles] = defaultdict(GalaxyFiles)
     for file in files:
-        galaxy, band = _read_name(file, bands)
-        if not band:
-            groups[galaxy].whole.append(file)
-        elif band in bands:
-            groups[galaxy].by_band[band].append(file)
+        found = wanted.find_all(file.path, bands if file.is_fits else ())
+        for key, band in found.items():
+            groups[key].add(file, band)
+        if len(found) > 1:
+            first, second, *_ = map(name_of, found)
+            for key in found:
+                groups[key].doubt = f"has a file that may be of {first} and of {second}: {file.path}"
+    return groups
+
+
+def group_by_name(files: Iterable[ImageFile], bands: Sequence[str]) -> dict[str, GalaxyFiles]:
+    """The files of each galaxy by what their names say, where it is not known which galaxies there are."""
+    groups: dict[str, GalaxyFiles] = defaultdict(GalaxyFiles)
+    others = []
+    for file in files:
+        galaxy, band = next(_split_bands(file.path, bands if file.is_fits else ()), ("", ""))
+        if band:
+            groups[galaxy].add(file, band)
+        else:
+            others.append(file)
+    of_bands = set(groups)
+    for file in others:
+        path = PurePosixPath(file.path)
+        stem = cut_suffix(path.name)
+        # Beside files of the bands wanted, one of another band is no galaxy of its own.
+        is_of_other_band = file.is_fits and (
+            path.parent.name in of_bands or not of_bands.isdisjoint(_list_starts(stem))
+        )
+        if not is_of_other_band:
+            groups[stem].add(file, "")
     return groups
 
 
@@ -60,6 +128,8 @@ def choose_files(group: GalaxyFiles | None, bands: Sequence[str]) -> Candidate:
     files = group.list_all() if group else []
     if group is None or not files:
         return Candidate(reason=NO_IMAGE_FILE)
+    if group.doubt:
+        return Candidate(tuple(files), group.doubt)
     if len(group.whole) > 1 or (group.whole and group.by_band):
         named = " and ".join(file.path for file in files[:3])
         reason = f"has {len(files)} image files, and which is right cannot be known: {named}"
@@ -83,28 +153,22 @@ def choose_bands(by_band: dict[str, list[ImageFile]], bands: Sequence[str]) -> C
     return Candidate(files)
 
 
-def _read_name(file: ImageFile, bands: Sequence[str]) -> tuple[str, str]:
-    """What stands for the galaxy, and for the band; an empty band is a file with the whole image."""
-    path = PurePosixPath(file.path)
-    stem = cut_suffix(path.name)
-    if not file.is_fits:
-        return stem, ""
-    folder = path.parent.name
-    if stem in bands and folder:
-        return folder, stem
-    both = _ID_AND_BAND.fullmatch(stem)
-    if both:
-        return both[1], both[2]
-    # In the folder of a galaxy, a file of a band that is not asked for.
-    return (folder, stem) if folder.isdigit() and not stem.isdigit() else (stem, "")
+def _split_bands(path: str, bands: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What may stand for the galaxy in the path of a FITS file of one band, and the band, the longest name first."""
+    whole_path = PurePosixPath(cut_suffix(path))
+    stem, folder = whole_path.name, str(whole_path.parent)
+    inside = "" if folder == "." else f"{folder}/"
+    if inside and stem in bands:
+        yield PurePosixPath(folder).name, stem
+        yield folder, stem
+    for band in sorted(bands, key=len, reverse=True):
+        galaxy = stem[: -len(band) - 1]
+        if galaxy and stem.endswith(tuple(f"{mark}{band}" for mark in _BEFORE_BAND)):
+            yield galaxy, band
+            if inside:
+                yield f"{inside}{galaxy}", band
 
 
-def find_name_flaw(stem: str) -> str:
-    """Why a file's name is not an `object_id`; empty if it is."""
-    if not (stem.isascii() and stem.isdigit()):
-        return "is not named by an integer identifier"
-    if stem != "0" and stem.startswith("0"):
-        return "has an identifier with leading zeros"
-    if len(stem) > 19 or int(stem) > _LARGEST_OBJECT_ID:
-        return "has an identifier that is larger than 64 bits hold"
-    return ""
+def _list_starts(stem: str) -> list[str]:
+    """What stands before each sign that may separate a galaxy from a band."""
+    return [stem[:place] for place, sign in enumerate(stem) if sign in _BEFORE_BAND]

@@ -11,6 +11,7 @@ from typing import get_args
 
 from metalight.errors import ImageError, quote_flaw, shorten
 from metalight.recipe import Framing
+from metalight.small_files import read_small_file
 
 ORIGIN_FILE = "cutouts.json"
 """Name of the file, at the top of a folder of images."""
@@ -34,7 +35,7 @@ def load_origin(folder: Path) -> ImageOrigin:
     if not path.is_file():
         return ImageOrigin()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_small_file(path))
         origin = ImageOrigin(str(values.get("framing", "")), str(values.get("source", "")))
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ImageError(

@@ -19,6 +19,7 @@ from metalight.evaluation.binned import (
     is_metallicity_like,
 )
 from metalight.evaluation.breakdown import Breakdown, compute_breakdown, describe_breakdown
+from metalight.evaluation.closing import tell_best, tell_score
 from metalight.evaluation.examples import select_examples
 from metalight.evaluation.metric_text import (
     align_rows,
@@ -61,6 +62,7 @@ from metalight.evaluation.scores import (
     evaluate_predictions,
     find_scorable,
     format_scores,
+    list_score_notes,
     load_scores,
     replace_nan,
     save_scores,
@@ -122,6 +124,7 @@ __all__ = [
     "format_scores",
     "is_metallicity_like",
     "list_beside_notes",
+    "list_score_notes",
     "load_beside",
     "load_score_table",
     "load_scores",
@@ -135,4 +138,6 @@ __all__ = [
     "score_beside",
     "select_examples",
     "summarize_columns",
+    "tell_best",
+    "tell_score",
 ]

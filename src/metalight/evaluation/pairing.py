@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import EvaluationError
+from metalight.identifiers import name_of
 
 TRUTH_TOLERANCE = 1e-3
 """How far two true values of a galaxy may lie apart, in standard deviations of the truth: as far as the decimals of a
@@ -134,9 +135,10 @@ def _refuse_other_truth(
         object_id = object_ids[is_known_twice][worst]
         source = truths[int(firsts[is_known_twice][worst])]
         raise EvaluationError(
-            f"The true value of galaxy {object_id} is {first[worst]:.8g} in {source.name} and {second[worst]:.8g} in "
-            f"{truths[place].name}, and {np.sum(is_other):,} of {len(first):,} galaxies have two true values: "
-            "compare predictions of the same labels, or name the labels to use for both with --truth-table."
+            f"The true value of galaxy {name_of(object_id)} is {first[worst]:.8g} in {source.name} and "
+            f"{second[worst]:.8g} in {truths[place].name}, and {np.sum(is_other):,} of {len(first):,} galaxies have "
+            "two true values: compare predictions of the same labels, or name the labels to use for both with "
+            "--truth-table."
         )
 
 
@@ -147,7 +149,7 @@ def _look_up(wanted: npt.NDArray[np.int64], object_ids: npt.NDArray[np.int64], v
 
 
 def _show_ids(object_ids: npt.NDArray[np.int64]) -> str:
-    return f"'{object_ids[0]}'" if len(object_ids) else "nothing (there are no rows)"
+    return f"'{name_of(object_ids[0])}'" if len(object_ids) else "nothing (there are no rows)"
 
 
 def _explain_too_few(a: Predictions, b: Predictions, num_in_both: int, paired: PairedGalaxies, way_out: str) -> str:

@@ -159,8 +159,14 @@ def format_scores(scores: Scores, unit: str) -> str:
         shown = choose_decimals_of(name, decimals)
         numbers = [format_number(value, shown) for value in (metric.value, scores.baseline[name].value)]
         rows.append((format_label(name, unit), numbers[0], format_interval(metric, shown), numbers[1]))
+    return "\n".join([*align_rows(rows), "", *list_score_notes(scores, unit)])
+
+
+def list_score_notes(scores: Scores, unit: str) -> list[str]:
+    """Lines on what lies behind the scores: galaxies, intervals, the trusted range, lists of the lowest and highest."""
+    decimals = choose_decimals(scores.metrics["rmse"].value)
     told = describe_breakdown(scores.breakdown, unit, decimals, num_galaxies=scores.num_galaxies)
-    return "\n".join([*align_rows(rows), "", *_format_notes(scores), *told])
+    return [*_format_notes(scores), *told]
 
 
 def replace_nan(value: Any) -> Any:

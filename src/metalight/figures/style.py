@@ -16,6 +16,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter
 
 from metalight.atomic import replace_file
+from metalight.safe_text import guard_formulas
 
 RMSE_RED = "#ce1504"
 """The running median and all that is RMSE; the paper, figure 2."""
@@ -116,7 +117,7 @@ def save_numbers(table: pd.DataFrame, path_stem: Path, ending: str = "") -> Path
     """Write numbers that a figure shows as CSV beside it, and get the path: its stem, `ending` and .csv."""
     path = name_file(path_stem, f"{ending}.csv")
     with replace_file(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(table).to_csv(temporary, index=False, lineterminator="\n")
     return path
 
 

@@ -28,6 +28,7 @@ import pandas as pd
 
 from metalight.atomic import replace_file, replace_folder
 from metalight.errors import ImageError, explain_system
+from metalight.identifiers import name_of
 from metalight.image_files import split_path
 from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
@@ -76,7 +77,7 @@ class Pixels:
         lacking = wanted[rows < 0]
         if len(lacking):
             more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-            raise ImageError(f"Galaxy {lacking[0]}{more} has no decoded image; its refusal says why.")
+            raise ImageError(f"Galaxy {name_of(lacking[0])}{more} has no decoded image; its refusal says why.")
         return rows
 
     @cached_property

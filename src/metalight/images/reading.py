@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import ImageError, explain_system
+from metalight.identifiers import name_of
 from metalight.image_files import split_path
 from metalight.images.fits_planes import MAX_FITS_BYTES
 from metalight.images.kinds import ImageKind, decode_files
@@ -98,7 +99,7 @@ def refuse_duplicates(outcomes: pd.DataFrame) -> None:
         alike = by_content[sha256]
         other = alike[1] if alike[0] == object_id else alike[0]
         more = f" and of {len(alike) - 2} more" if len(alike) > 2 else ""
-        reasons.append(f"is byte for byte the image of galaxy {other}{more}")
+        reasons.append(f"is byte for byte the image of another galaxy: {name_of(other)}{more}")
     outcomes.loc[twins.index, "reason"] = reasons
 
 
@@ -110,13 +111,13 @@ def check_any_usable(folder: Path, outcomes: pd.DataFrame) -> None:
     """
     if (outcomes["reason"] == "").any():
         return
-    # Reasons that differ only in a number, such as another galaxy's identifier, are the same reason.
-    kinds = outcomes["reason"].map(lambda reason: re.sub(r"\d+", "0", reason))
+    # Reasons that differ only in a number, or in another galaxy's identifier after a colon, are the same reason.
+    kinds = outcomes["reason"].map(lambda reason: re.sub(r"\d+", "0", reason.split(":")[0]))
     example = outcomes[kinds == kinds.mode()[0]].iloc[0]
     num_alike = int((kinds == kinds.mode()[0]).sum())
     raise ImageError(
         f"None of the {len(outcomes)} images in {folder} can be used. {num_alike} for the same reason, such as galaxy "
-        f"{example['object_id']}: {example['path']} {example['reason']}."
+        f"{name_of(example['object_id'])}: {example['path']} {example['reason']}."
     )
 
 

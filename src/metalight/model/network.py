@@ -16,17 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metalight.errors import ModelError, name_nearest
+from metalight.model_files import SMALL_SIDE_PX, list_sides
 from metalight.recipe import ModelSettings
 
 LAYER_GROUPS = ("early", "late", "head")
 """Parts of the network with a learning rate each, from the input on."""
-
-
-SMALL_SIDE_PX = 64
-"""From this side on every backbone has maps of features left to pool, unless it is made for certain sides."""
-
-SIDE_STEP_PX = 32
-"""What a backbone makes of one pixel of its last maps: some take only multiples of it."""
 
 
 class Network(nn.Module):
@@ -241,7 +235,7 @@ def assemble_network(
 
 def _find_side(body: nn.Module, backbone: str, num_channels: int, side: int) -> int:
     """The side that images are to be enlarged to before a backbone (on the device "meta") takes them; 0 for none."""
-    for candidate in _list_sides(side):
+    for candidate in list_sides(side):
         images = torch.zeros(2, num_channels, candidate, candidate, device="meta")
         try:
             with torch.inference_mode():
@@ -253,14 +247,6 @@ def _find_side(body: nn.Module, backbone: str, num_channels: int, side: int) -> 
             raise ModelError(_explain_unsuited(backbone, "does not give maps of features, channels first"))
         return candidate if candidate > side else 0
     raise ModelError(_explain_unsuited(backbone, "does not take images of any size"))
-
-
-def _list_sides(side: int) -> list[int]:
-    """Sides to try: the images' own; doubled while small, so that all pixels are repeated alike; the next multiple."""
-    sides = [side]
-    while sides[-1] < SMALL_SIDE_PX:
-        sides.append(2 * sides[-1])
-    return [*sides, -(-side // SIDE_STEP_PX) * SIDE_STEP_PX]
 
 
 def _spread_over_channels(of_colours: Sequence[float], num_channels: int) -> Tensor:

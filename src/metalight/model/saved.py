@@ -31,6 +31,7 @@ from metalight.model_files import (
     load_config,
 )
 from metalight.recipe import ModelSettings
+from metalight.safe_text import as_code, for_markdown
 
 _DTYPES = {
     torch.float32: "F32",
@@ -148,11 +149,11 @@ def _write_card(config: ModelConfig) -> str:
     """Text of the model card; the lines at its top are what the hub reads."""
     images, training = config.images, config.training
     targets = "\n".join(
-        f"| `{target.name}` | {target.description or '–'} | {target.unit or '–'} | "
+        f"| {as_code(target.name)} | {for_markdown(target.description) or '–'} | {for_markdown(target.unit) or '–'} | "
         f"{_format_rmse(training.validation_rmse.get(target.name))} |"
         for target in config.targets
     )
-    versions = ", ".join(f"{name} {version}" for name, version in training.versions.items())
+    versions = for_markdown(", ".join(f"{name} {version}" for name, version in training.versions.items()))
     side = images.enlarged_to
     enlarged = f"; the network enlarges them to {side} × {side}, by nearest neighbour" if side else ""
     return f"""---
@@ -161,18 +162,19 @@ tags: [astronomy, galaxies]
 ---
 # Properties of galaxies from images
 
-A `{config.backbone}` network with the head of Wu & Boada (2019), made by metalight.
+A {as_code(config.backbone)} network with the head of Wu & Boada (2019), made by metalight.
 
 | target | description | unit | RMSE on validation galaxies |
 |---|---|---|---|
 {targets}
 
 - **Images it takes:** {images.side} × {images.side} pixels (other sizes are resampled{enlarged}), channels
-  {", ".join(images.channels)}, framing `{images.framing}`, source `{images.source}`. It refuses images of another
-  framing or source unless told otherwise.{_describe_files(images)}
+  {for_markdown(", ".join(images.channels))}, framing {as_code(images.framing)}, source
+  {as_code(images.source)}. It refuses images of another framing or source unless told
+  otherwise.{_describe_files(images)}
 - **Training:** {training.num_galaxies} galaxies ({training.num_validation} for validation), {training.epochs} epochs,
   optimizer {training.optimizer}, loss {training.loss}, seed {training.seed}, {training.precision}, starting weights:
-  {training.starting_weights}.
+  {for_markdown(training.starting_weights)}.
 - **Made with:** {versions}.
 
     metalight predict THIS_FOLDER --images FOLDER_OF_IMAGES -o predictions.csv
@@ -184,11 +186,12 @@ A prediction is only as good as the likeness of its galaxy to the training galax
 def _describe_files(images: ImageDescription) -> str:
     """What a model makes of image files beyond their size, as a line of the card; nothing for most pictures."""
     if images.picture_bands:
-        return f"\n- **Pictures:** red, green and blue are {', '.join(images.picture_bands)}."
+        return f"\n- **Pictures:** red, green and blue are {for_markdown(', '.join(images.picture_bands))}."
     if not images.is_fits:
         return ""
     field = f"the central {images.field_arcsec:g} arcsec" if images.field_arcsec else "the whole central square"
-    planes = f", planes {', '.join(images.file_bands)} unless keywords name them" if images.file_bands else ""
+    file_bands = for_markdown(", ".join(images.file_bands))
+    planes = f", planes {file_bands} unless keywords name them" if file_bands else ""
     lupton = images.lupton
     values = "fluxes as they are, in the unit of the training files"
     if images.stretch == "lupton":
@@ -197,10 +200,10 @@ def _describe_files(images: ImageDescription) -> str:
             f"minimum = {list(lupton.minimum)}, scale = {list(lupton.scale)}"
         )
     if images.deredden:
-        of_bands = zip(images.channels, images.extinction, strict=True)
+        of_bands = zip(map(for_markdown, images.channels), images.extinction, strict=True)
         values += (
-            f", corrected for the Milky Way's dust before by E(B−V), the column `{images.deredden}` of the catalogue, "
-            f"with A / E(B−V) = {', '.join(f'{value:g} in {band}' for band, value in of_bands)}"
+            f", corrected for the Milky Way's dust before by E(B−V), the column {as_code(images.deredden)} of the "
+            f"catalogue, with A / E(B−V) = {', '.join(f'{value:g} in {band}' for band, value in of_bands)}"
         )
     return f"\n- **FITS files:** {field}{planes}; {values}."
 

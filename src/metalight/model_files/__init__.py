@@ -21,11 +21,13 @@ from metalight.model_files.saved import (
     check_saved_model,
     find_saved_model,
 )
+from metalight.model_files.sides import SMALL_SIDE_PX, list_sides
 from metalight.model_files.starting import check_starting_weights, check_weights_file, fetch_weights
 
 __all__ = [
     "CARD_FILE",
     "CONFIG_FILE",
+    "SMALL_SIDE_PX",
     "WEIGHTS_FILE",
     "ImageDescription",
     "ModelConfig",
@@ -41,6 +43,7 @@ __all__ = [
     "check_weights_file",
     "fetch_weights",
     "find_saved_model",
+    "list_sides",
     "load_config",
     "read_header",
 ]

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from metalight.errors import ModelError, shorten
 from metalight.model_files.saved import CONFIG_FILE, FORMAT_VERSION, load_description
+from metalight.model_files.sides import list_sides
 from metalight.recipe import (
     AugmentationSettings,
     CutoutsSettings,
@@ -73,12 +74,15 @@ class ImageDescription(_Record):
     extinction: tuple[float, ...] = ()
     """A / E(B−V) of each channel, where fluxes are corrected."""
 
-    enlarged_to: Annotated[int, Field(ge=0, le=2048)] = 0
+    enlarged_to: int = 0
     """Side in pixels that the network enlarges them to, by nearest neighbour, as its backbone takes none so small; 0
     where they stay as they are."""
 
     @model_validator(mode="after")
-    def _bands_fit(self) -> "ImageDescription":
+    def _fits_together(self) -> "ImageDescription":
+        # A stranger's model could ask for so large a side that one batch fills the memory.
+        if self.enlarged_to not in (0, *list_sides(self.side)):
+            raise ValueError(f"images of {self.side} px are never enlarged to {self.enlarged_to}")
         check_bands(self.channels, self.file_bands, self.stretch)
         check_picture_bands(self.picture_bands)
         check_extinction(self.channels, self.deredden, self.extinction)

@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from metalight.errors import ModelError, explain_system, shorten
+from metalight.small_files import require_regular
 
 MAX_HEADER_BYTES = 16_000_000
 """A header of this size describes some hundred thousand tensors; a longer one is refused unread."""
@@ -33,8 +34,7 @@ def read_header(path: Path) -> dict[str, TensorForm]:
         ModelError: With a short reason, to be read after the file's name, such as "is cut short".
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(64)
+        start = _read_start(path)
     except OSError as error:
         raise ModelError(_explain_unread(path, error)) from error
     if flaw := _find_other_kind(start):
@@ -58,11 +58,15 @@ def read_header(path: Path) -> dict[str, TensorForm]:
 def is_pickle(path: Path) -> bool:
     """Whether a file is a pickle, as PyTorch saves it: opening one may run whatever code its author put there."""
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
+        return _read_start(path).startswith((_ZIP, *_PICKLE))
     except OSError:
         return False
-    return start.startswith((_ZIP, *_PICKLE))
+
+
+def _read_start(path: Path) -> bytes:
+    require_regular(path)
+    with path.open("rb") as file:
+        return file.read(64)
 
 
 def _find_other_kind(start: bytes) -> str:

@@ -7,6 +7,7 @@ from pydantic_core import from_json
 
 from metalight.errors import ModelError, explain_absence, explain_system, shorten
 from metalight.model_files.header import TensorForm, read_header
+from metalight.small_files import read_small_file
 
 FORMAT_VERSION = 1
 """Raised when older models could no longer be read by newer code, or newer ones would be misread by older code."""
@@ -14,9 +15,6 @@ FORMAT_VERSION = 1
 WEIGHTS_FILE, CONFIG_FILE, CARD_FILE = "model.safetensors", "config.json", "README.md"
 
 _MANY_VERSIONS = 10_000  # a larger number is damage, which the message need not quote
-
-MAX_CONFIG_BYTES = 1_000_000
-"""A description has a few thousand bytes; a longer file is refused unread."""
 
 
 def find_saved_model(path: Path) -> Path:
@@ -55,9 +53,7 @@ def load_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG_FILE
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ValueError(f"it has more than {MAX_CONFIG_BYTES:,} bytes")
-        values: Any = from_json(path.read_bytes())
+        values: Any = from_json(read_small_file(path))
         if not isinstance(values, dict):
             raise ValueError("it is no JSON object")
         version = values.get("format_version")

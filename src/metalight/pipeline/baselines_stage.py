@@ -27,7 +27,7 @@ from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.run import RunFolder, name_predicted
 from metalight.splits import SPLITS
-from metalight.tables import Table, load_table, save_table
+from metalight.tables import Table, load_galaxies, save_galaxies
 from metalight.unfinished import UnfinishedWork, go_on_with, name_unfinished
 
 PREDICTED_SETS = ("validation", "test")
@@ -48,8 +48,8 @@ def score_baselines(job: Job) -> dict[str, list[BesideScores]]:
     Targets of which fewer than two galaxies have a true value are left out.
     """
     facts = _load_facts(job.run)
-    network = load_table(job.run.predictions("test"), missing_values=()).frame
-    ours = load_table(_place(job.run, "test"), missing_values=()).frame
+    network = load_galaxies(job.run.predictions("test")).frame
+    ours = load_galaxies(_place(job.run, "test")).frame
     ours = ours.set_index("object_id").loc[network["object_id"]]
     settings, nothing = job.recipe.evaluation, np.full(len(network), np.nan)
     scores = {}
@@ -95,7 +95,7 @@ def _perform_baselines(job: Job) -> str:
             }
             known = frame.loc[is_of_set, ["object_id", *targets]].reset_index(drop=True)
             of_targets = {target: info[target] for target in targets if target in info}
-            save_table(Table(known.assign(**columns), of_targets), _place(job.run, split))
+            save_galaxies(Table(known.assign(**columns), of_targets), _place(job.run, split))
         facts = {target: [_describe(name, fitted[target][name]) for name in names] for target in targets}
         stored = {target: [dataclasses.asdict(each) for each in of_target] for target, of_target in facts.items()}
         save_json(stored, job.run.baseline_fits)
@@ -167,7 +167,7 @@ def _measure_apertures(job: Job, pixels: Pixels, object_ids: npt.NDArray[np.int6
             parts.append(table)
         measured = pd.concat(parts, ignore_index=True)
         whole = pd.concat([pd.DataFrame({"object_id": object_ids}), measured], axis=1)
-        save_table(Table(whole, {}), job.run.aperture_numbers)
+        save_galaxies(Table(whole, {}), job.run.aperture_numbers)
     return measured.to_numpy(dtype=np.float64)
 
 

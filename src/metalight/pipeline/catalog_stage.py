@@ -28,7 +28,7 @@ from metalight.pipeline.splits_stage import name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
 from metalight.run import RunFolder
-from metalight.tables import Table, find_column, save_table
+from metalight.tables import Table, find_column, save_galaxies, save_table
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _perform_catalog(job: Job) -> str:
     check_labels_differ(catalog.table.frame, settings.targets, f"{_name_origin(job.recipe)} that can be used")
     # Columns that the recipe names of properties must be there, before the work that ends with them.
     compute_properties(catalog.table, settings.properties, path=_name_origin(job.recipe))
-    save_table(catalog.table, job.run.catalog)
+    save_galaxies(catalog.table, job.run.catalog)
     save_table(Table(catalog.counts, {}), job.run.cuts)
     save_refused(catalog.refused, job.run.refused("catalog"))
     # What another source left in the run folder is not of this catalogue.

@@ -1,6 +1,7 @@
 """Which images a prediction is for: the decoded ones of a run, its files, or those of a folder; and whose they are."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +12,7 @@ import pandas as pd
 from metalight.catalog import list_file_names, load_catalog
 from metalight.cutouts import FoundCutouts, find_cutouts, list_cutouts, load_origin
 from metalight.errors import PredictionError
+from metalight.identifiers import name_of
 from metalight.image_files import has_fits
 from metalight.images import CONTENT_FILE, ImageKind, Pixels, find_kind, load_pixels
 from metalight.model_files import (
@@ -27,12 +29,13 @@ from metalight.pipeline.predict_parts import (
     predict_galaxies,
 )
 from metalight.pipeline.reddening import add_reddening, load_reddening
+from metalight.pipeline.refusals import load_refused
 from metalight.pipeline.stage import locate_images
 from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, describe_file
-from metalight.tables import Table, load_table
+from metalight.tables import Table, load_galaxies
 from metalight.unfinished import UnfinishedWork
 
 if TYPE_CHECKING:
@@ -46,6 +49,17 @@ class CatalogOfImages:
     path: Path
     object_id: str = "object_id"
     file_name: str = ""
+
+    @cached_property
+    def galaxies(self) -> Table:
+        """Its galaxies, as of `load_catalog`; read once.
+
+        Raises:
+            CatalogError: It cannot be used.
+        """
+        roles = ("--id", "--file-name")
+        found = load_catalog(self.path, object_id=self.object_id, targets=(), file_name=self.file_name, roles=roles)
+        return found.table
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,11 @@ def _has_decoded(run: RunFolder) -> bool:
 
 class ChosenImages(Protocol):
     """Images of galaxies to predict."""
+
+    @property
+    def object_ids(self) -> npt.NDArray[np.int64]:
+        """Their keys."""
+        ...
 
     @property
     def num_galaxies(self) -> int:
@@ -143,6 +162,10 @@ class _ImagesOfFolder:
     kind: ImageKind
 
     @property
+    def object_ids(self) -> npt.NDArray[np.int64]:
+        return self.cutouts.found["object_id"].to_numpy()
+
+    @property
     def num_galaxies(self) -> int:
         return len(self.cutouts.found)
 
@@ -188,16 +211,16 @@ def choose_images(
 def _choose_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted: ImageDescription) -> _ImagesOfRun:
     """The galaxies of a catalogue, or else all, whose decoded images are such as are wanted."""
     recipe, pixels = load_recipe(str(run.recipe)), _load_whole_pixels(run)
-    are_fits = has_fits(load_table(run.cutouts, missing_values=()).frame["path"].tolist())
+    are_fits = has_fits(load_galaxies(run.cutouts).frame["path"].tolist())
     decoded = ImageDescription.from_settings(recipe.cutouts, side=recipe.pixels.side, is_fits=are_fits)
     check_mapping_matches(wanted, decoded)
-    object_ids = pixels.object_ids if catalog is None else _load_galaxies(catalog).frame["object_id"].to_numpy()
+    object_ids = pixels.object_ids if catalog is None else catalog.galaxies.frame["object_id"].to_numpy()
     has_pixels = np.isin(object_ids, pixels.object_ids)
     refused = _explain_absent(run, object_ids[~has_pixels])
     if not has_pixels.any():
         raise PredictionError(
             f"None of the {len(object_ids)} galaxies to predict has a decoded image in the run {run.path}, such as "
-            f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
+            f"{name_of(object_ids[0])}, which {refused['reason'].iloc[0]}; check --catalog and --id."
         )
     return _ImagesOfRun(run, pixels, object_ids[has_pixels], refused)
 
@@ -206,20 +229,20 @@ def _choose_files_of_run(run: RunFolder, catalog: CatalogOfImages | None, wanted
     """The image files of a run, of the galaxies of a catalogue, or else of all, if they are such as are wanted."""
     folder = locate_images(run, load_recipe(str(run.recipe)))
     # What was known of their reddening was for the run's own images.
-    files = load_table(run.cutouts, missing_values=()).frame[["object_id", "path", "num_bytes", "modified_ns"]]
-    galaxies = None if catalog is None else _load_galaxies(catalog)
+    files = load_galaxies(run.cutouts).frame[["object_id", "path", "num_bytes", "modified_ns"]]
+    galaxies = None if catalog is None else catalog.galaxies
     object_ids = (files if galaxies is None else galaxies.frame)["object_id"].to_numpy()
     has_file = np.isin(object_ids, files["object_id"])
     refused = _explain_absent(run, object_ids[~has_file])
     if not has_file.any():
         raise PredictionError(
             f"None of the {len(object_ids)} galaxies to predict has an image in the run {run.path}, such as "
-            f"{object_ids[0]}, which {refused['reason'].iloc[0]}; check --catalog and --id."
+            f"{name_of(object_ids[0])}, which {refused['reason'].iloc[0]}; check --catalog and --id."
         )
     found = files.set_index("object_id", drop=False).loc[object_ids[has_file]].reset_index(drop=True)
     check_files_match(wanted, are_fits=has_fits(found["path"].tolist()))
     if wanted.deredden:
-        known = load_table(run.catalog, missing_values=()) if galaxies is None else galaxies
+        known = load_galaxies(run.catalog) if galaxies is None else galaxies
         path = run.catalog if catalog is None else catalog.path
         role = "the model's [cutouts] deredden"
         found = add_reddening(found, load_reddening(known, wanted.deredden, path=path, role=role))
@@ -242,7 +265,7 @@ def _explain_absent(run: RunFolder, object_ids: npt.NDArray[np.int64]) -> pd.Dat
     reasons: dict[int, str] = {}
     for path in (run.refused(stage) for stage in ("catalog", "cutouts", "pixels")):
         if path.is_file():
-            frame = load_table(path, missing_values=()).frame
+            frame = load_refused(path)
             reasons |= dict(zip(frame["object_id"].tolist(), frame["reason"].tolist(), strict=True))
     told = [
         f"was refused by the run: {reasons[key]}" if key in reasons else "is none of the run's galaxies"
@@ -269,7 +292,7 @@ def _choose_of_folder(images: Path, catalog: CatalogOfImages | None, wanted: Ima
 
 def _find_of_catalog(images: Path, catalog: CatalogOfImages, wanted: ImageDescription) -> FoundCutouts:
     """The files of a catalogue's galaxies, with their E(B−V) where the model needs it."""
-    galaxies = _load_galaxies(catalog)
+    galaxies = catalog.galaxies
     file_names = list_file_names(galaxies) if catalog.file_name else None
     object_ids = galaxies.frame["object_id"].to_numpy()
     cutouts = find_cutouts(images, object_ids, file_names, bands=wanted.channels)
@@ -278,13 +301,3 @@ def _find_of_catalog(images: Path, catalog: CatalogOfImages, wanted: ImageDescri
     role = "the model's [cutouts] deredden"
     reddening = load_reddening(galaxies, wanted.deredden, path=catalog.path, role=role)
     return replace(cutouts, found=add_reddening(cutouts.found, reddening))
-
-
-def _load_galaxies(catalog: CatalogOfImages) -> Table:
-    return load_catalog(
-        catalog.path,
-        object_id=catalog.object_id,
-        targets=(),
-        file_name=catalog.file_name,
-        roles=("--id", "--file-name"),
-    ).table

@@ -25,11 +25,12 @@ from metalight.tables import (
     ColumnInfo,
     Table,
     find_column,
+    load_galaxies,
     load_table,
     match_columns,
     require_numbers,
     require_object_ids,
-    save_table,
+    save_galaxies,
 )
 
 
@@ -162,7 +163,7 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
             frame = compared.galaxies.frame
             residuals = {f"residual_{side}": frame[f"predicted_{side}"] - frame["truth"] for side in ("a", "b")}
             difference = frame["predicted_b"] - frame["predicted_a"]
-            save_table(Table(frame.assign(**residuals, difference=difference), {}), paths[-1])
+            save_galaxies(Table(frame.assign(**residuals, difference=difference), {}), paths[-1])
             paths += draw_paired_difference(
                 frame["truth"].to_numpy(),
                 frame["predicted_a"].to_numpy(),
@@ -310,7 +311,7 @@ def _load_training_ids(side: Side) -> npt.NDArray[np.int64]:
     """Training galaxies of a run; nothing for a table, of whose model nothing is known."""
     if side.run is None or not side.run.splits.is_file():
         return np.empty(0, dtype=np.int64)
-    splits = load_table(side.run.splits, missing_values=()).frame
+    splits = load_galaxies(side.run.splits).frame
     return splits.loc[splits["split"] == "train", "object_id"].to_numpy(dtype=np.int64)
 
 

@@ -27,6 +27,7 @@ from metalight.cutouts import (
     import_archive,
 )
 from metalight.errors import ImageError, RecipeError, explain_absence, hide_secrets
+from metalight.identifiers import name_of
 from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.galaxy_sizes import measure_radii
 from metalight.pipeline.reddening import add_reddening, load_reddening
@@ -34,7 +35,15 @@ from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_ON_FETCHING, Recipe, is_address
 from metalight.run import RunFolder, describe_file
-from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, save_table
+from metalight.tables import (
+    Table,
+    find_column,
+    load_galaxies,
+    load_table,
+    match_columns,
+    require_numbers,
+    save_galaxies,
+)
 from metalight.web import compute_checksum, fetch_file
 
 _USUAL_R90 = "petroR90_r"
@@ -43,7 +52,7 @@ _SETTINGS_WITHOUT_EFFECT = {"folder", "base_url", "archive", "archive_checksum",
 
 
 def _perform_cutouts(job: Job) -> str:
-    galaxies = load_table(job.run.catalog, missing_values=())
+    galaxies = load_galaxies(job.run.catalog)
     settings = job.recipe.cutouts
     reddening = None
     if settings.deredden:
@@ -59,10 +68,11 @@ def _perform_cutouts(job: Job) -> str:
     if report.fetched.empty:
         first = report.refused.iloc[0]
         raise ImageError(
-            f"None of the {len(report.refused):,} galaxies has an image of {origin}: galaxy {first['object_id']}, for "
-            f"example: {first['reason']}. Check [cutouts], and what [catalog] says of identifiers and places."
+            f"None of the {len(report.refused):,} galaxies has an image of {origin}, for example galaxy "
+            f"{name_of(first['object_id'])}: {first['reason']}. Check [cutouts], and what [catalog] says of "
+            "identifiers and places."
         )
-    save_table(Table(add_reddening(report.fetched, reddening), {}), job.run.cutouts)
+    save_galaxies(Table(add_reddening(report.fetched, reddening), {}), job.run.cutouts)
     save_refused(report.refused, job.run.refused("cutouts"))
     line = f"{len(report.fetched):,} of {len(galaxies.frame):,} have an image of {origin}"
     if report.num_requests:
@@ -77,7 +87,7 @@ def _find_in_folder(job: Job, galaxies: Table, reddening: "pd.Series[float] | No
     # A column of the user's that only happens to be called file_name is not asked for.
     file_names = list_file_names(galaxies) if job.recipe.catalog.file_name else None
     cutouts = find_cutouts(folder, galaxies.frame["object_id"].to_numpy(), file_names, bands=settings.bands)
-    save_table(Table(add_reddening(cutouts.found, reddening), {}), job.run.cutouts)
+    save_galaxies(Table(add_reddening(cutouts.found, reddening), {}), job.run.cutouts)
     save_refused(cutouts.refused, job.run.refused("cutouts"))
     unused = f"; {cutouts.unused:,} images belong to none of them" if cutouts.unused else ""
     return f"{len(cutouts.found):,} of {len(galaxies.frame):,} have an image{format_refused(cutouts.refused)}{unused}"

@@ -7,12 +7,12 @@ from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.splits_stage import SPLITS_STAGE
 from metalight.pipeline.stage import Job, Stage, locate_images
 from metalight.recipe import WORDS_ON_FETCHING
-from metalight.tables import load_table
+from metalight.tables import load_galaxies
 from metalight.unfinished import name_unfinished
 
 
 def _perform_pixels(job: Job) -> str:
-    found = load_table(job.run.cutouts, missing_values=()).frame
+    found = load_galaxies(job.run.cutouts).frame
     side, settings = job.recipe.pixels.side, job.recipe.cutouts
     report = build_pixels(
         locate_images(job.run, job.recipe), found, job.run.pixels, side=side, settings=settings, progress=job.progress

@@ -20,7 +20,7 @@ from metalight.pipeline.stage import Job, locate_images
 from metalight.recipe import Recipe
 from metalight.run import RunFolder
 from metalight.splits import SPLITS
-from metalight.tables import load_table
+from metalight.tables import load_galaxies, load_table
 
 if TYPE_CHECKING:
     from metalight.model import SavedModel
@@ -100,7 +100,7 @@ def estimate_run(job: Job, stages: Collection[str]) -> Estimate:
         RunError: The disk has no place for what will be written.
         ModelError: The backbone cannot be used.
     """
-    found = load_table(job.run.cutouts, missing_values=()).frame
+    found = load_galaxies(job.run.cutouts).frame
     folder = locate_images(job.run, job.recipe)
     kind = find_kind(folder, found, job.recipe.pixels.side, job.recipe.cutouts)
     costs = [_try_decoding(folder, found, kind)] if "pixels" in stages else []
@@ -138,7 +138,7 @@ def describe_costs(recipe: Recipe, run_dir: Path, stages: Collection[str], devic
 def measure_decoded(recipe: Recipe, run_dir: Path) -> int:
     """Bytes that the decoded images of a recipe take, of a run that has catalogue and cutouts."""
     job = Job(RunFolder(run_dir), recipe)
-    found = load_table(job.run.cutouts, missing_values=()).frame
+    found = load_galaxies(job.run.cutouts).frame
     kind = find_kind(locate_images(job.run, recipe), found, recipe.pixels.side, recipe.cutouts)
     return kind.num_bytes * len(found)
 

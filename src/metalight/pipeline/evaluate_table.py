@@ -16,7 +16,15 @@ from metalight.evaluation import (
     save_scores,
 )
 from metalight.intervals import FloatArray
-from metalight.tables import ColumnInfo, Table, find_column, load_table, require_numbers, require_object_ids, save_table
+from metalight.tables import (
+    ColumnInfo,
+    Table,
+    find_column,
+    load_table,
+    require_numbers,
+    require_object_ids,
+    save_galaxies,
+)
 
 
 def evaluate_table(
@@ -72,7 +80,7 @@ def evaluate_table(
         save_scores({true_column: scores}, folder / "metrics.json")
         names = ("metrics_by_truth.csv", "metrics_by_prediction.csv", "selection.csv")
         paths = save_score_tables({true_column: tables}, TablePlaces(*(folder / name for name in names)))
-        save_table(Table(residuals, {}), folder / "residuals.csv")
+        save_galaxies(Table(residuals, {}), folder / "residuals.csv")
         figures = draw_prediction_summary(
             true_values,
             predictions,

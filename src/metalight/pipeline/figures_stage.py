@@ -12,11 +12,12 @@ import pandas as pd
 
 from metalight.catalog import compute_properties
 from metalight.evaluation import load_score_table, load_scores, select_examples
+from metalight.identifiers import name_all
 from metalight.images import load_pixels, make_display
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
 from metalight.run import name_endings, name_predicted
-from metalight.tables import ColumnInfo, Table, load_table
+from metalight.tables import ColumnInfo, Table, load_galaxies
 
 TREND_PROPERTIES = (
     *("redshift", "petro_r90_arcsec", "axis_ratio", "e_bv", "fibre_fraction", "signal_to_noise", "petro_magnitude_r"),
@@ -31,7 +32,7 @@ def list_scorable(predictions: pd.DataFrame, targets: Sequence[str]) -> list[str
 
 
 def _perform_figures(job: Job) -> str:
-    test = load_table(job.run.predictions("test"), missing_values=())
+    test = load_galaxies(job.run.predictions("test"))
     names = job.recipe.catalog.targets
     paths = _draw_training(job, test)
     endings = name_endings(names)
@@ -82,6 +83,7 @@ def _draw_examples(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo,
     shown = pixels.array[pixels.rows_of(examples["object_id"].to_numpy())]
     images, note = make_display(shown, job.recipe.cutouts.bands)
     stem = job.run.figures / f"example_grid{ending}"
+    examples = examples.assign(object_id=name_all(examples["object_id"]))
     return draw_example_grid(examples, images, path_stem=stem, name=known.description or target, note=note)
 
 
@@ -101,7 +103,7 @@ def _draw_use(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, endi
 def _draw_trends(job: Job, test: pd.DataFrame, target: str, known: ColumnInfo, ending: str) -> list[Path]:
     from metalight.figures import draw_residual_trends
 
-    catalog = load_table(job.run.catalog, missing_values=())
+    catalog = load_galaxies(job.run.catalog)
     rows = catalog.frame.set_index("object_id", drop=False).loc[test["object_id"]].reset_index(drop=True)
     found = compute_properties(Table(rows, catalog.info), job.recipe.catalog.properties, path=job.run.catalog)
     shown = [name for name in TREND_PROPERTIES if name in found.frame]

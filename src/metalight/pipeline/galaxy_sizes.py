@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.cutouts import SDSS_PIXEL_ARCSEC, DownloadReport, build_service
-from metalight.errors import ImageError, RecipeError
+from metalight.errors import ImageError, RecipeError, TableError
 from metalight.images import PICTURE_CURVES, PetrosianRadius, decode_image, measure_petrosian
 from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.stage import Job
 from metalight.processes import count_processes, share_out
 from metalight.store import FileReader
-from metalight.tables import Table, save_table
+from metalight.tables import Table, load_galaxies, save_galaxies
 
 FIRST_SIDES = (256, 512)
 """Pixels on a side of the first look, and of the second one of galaxies that fill it."""
@@ -99,8 +99,8 @@ def _measure_all(job: Job, fetched: pd.DataFrame) -> pd.DataFrame:
 
 def _load_known(job: Job) -> pd.DataFrame:
     try:
-        return pd.read_parquet(job.run.sizes)[_COLUMNS]
-    except (OSError, ValueError, KeyError):  # there is none, or it is damaged: then all is measured
+        return load_galaxies(job.run.sizes).frame[_COLUMNS]
+    except (TableError, KeyError):  # there is none, or it is damaged: then all is measured
         return pd.DataFrame({name: pd.Series(dtype="int64" if name in _KEY else "object") for name in _COLUMNS})
 
 
@@ -140,5 +140,5 @@ def _keep(job: Job, known: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataF
     """Add measurements to those that are known, and save them all."""
     new = pd.DataFrame(rows, columns=_COLUMNS).astype({"reason": "str"})
     both = new if known.empty else pd.concat([known, new], ignore_index=True)
-    save_table(Table(both, {}), job.run.sizes)
+    save_galaxies(Table(both, {}), job.run.sizes)
     return both

@@ -15,12 +15,13 @@ import pandas as pd
 from metalight.catalog import PROPERTIES, LabelNoise, Property, compute_label_noise, describe_column
 from metalight.errors import MetalightError, RunError, explain_absence, explain_system
 from metalight.evaluation import choose_galaxies, summarize_columns
+from metalight.identifiers import name_all, name_of
 from metalight.images import INDEX_FILE
 from metalight.pipeline.pictures import list_refused, load_pictures, load_refused_pictures
 from metalight.pipeline.refusals import count_kinds
 from metalight.recipe import Recipe, load_recipe
 from metalight.run import RunFolder
-from metalight.tables import ColumnInfo, Table, load_table, match_columns
+from metalight.tables import ColumnInfo, Table, load_galaxies, load_table, match_columns
 
 _REDSHIFT, _SIZE = ColumnInfo("", "Redshift"), ColumnInfo("arcsec", "Radius of 90 % of the Petrosian light")
 """What they are, where the catalogue does not say."""
@@ -97,7 +98,7 @@ def _load_recipe(run: RunFolder) -> Recipe:
 
 def _load_catalog(run: RunFolder, absent: list[str]) -> Table | None:
     if run.catalog.is_file():
-        return load_table(run.catalog, missing_values=())
+        return load_galaxies(run.catalog)
     absent.append("There is no catalogue yet, so there is nothing to summarise or to show.")
     return None
 
@@ -220,14 +221,14 @@ def _draw_chosen(
         return []
     target = recipe.catalog.targets[0]
     labels = catalog.frame.set_index("object_id")[target].reindex(object_ids)
-    captions = [f"{number}\n{target} {label:.3f}" for number, label in zip(object_ids, labels, strict=True)]
+    captions = [f"{name_of(key)}\n{target} {label:.3f}" for key, label in zip(object_ids, labels, strict=True)]
     return draw_contact_sheet(
         images,
         captions,
         path_stem=run.figures / "contact_sheet",
         title=f"{len(images):,} galaxies at random (seed {seed})" + (f"; {note}" if note else ""),
         num_columns=_IMAGES_A_ROW,
-        numbers=pd.DataFrame({"object_id": object_ids, target: labels.to_numpy()}),
+        numbers=pd.DataFrame({"object_id": name_all(object_ids), target: labels.to_numpy()}),
     )
 
 
@@ -241,12 +242,13 @@ def _draw_refused(run: RunFolder, recipe: Recipe, num_images: int, seed: int, ab
     if shown.empty:
         absent.append(f"None of the {num_all:,} galaxies that were left out has an image that can be shown.")
         return []
-    captions = [f"{row.object_id}\n{row.stage}: {row.reason}" for row in shown.itertuples()]
+    named = shown.assign(object_id=name_all(shown["object_id"]))
+    captions = [f"{row.object_id}\n{row.stage}: {row.reason}" for row in named.itertuples()]
     return draw_contact_sheet(
         images,
         captions,
         path_stem=run.figures / "refused_sheet",
         title=f"{len(images):,} of {num_all:,} galaxies left out, those whose image can be shown",
         num_columns=_IMAGES_A_ROW,
-        numbers=shown,
+        numbers=named,
     )

@@ -43,7 +43,7 @@ from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
 from metalight.run import RunFolder, describe_file, name_predicted
-from metalight.tables import ColumnInfo, Table, load_table, save_table
+from metalight.tables import ColumnInfo, Table, load_table, save_galaxies
 from metalight.unfinished import go_on_with, name_unfinished
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _perform_prediction(job: Job) -> str:
             table = build_prediction_table(model.config, object_ids, predicted)
             frame = pd.concat([galaxies.frame[["object_id", *targets]], table.frame.drop(columns="object_id")], axis=1)
             of_targets = {target: galaxies.info[target] for target in targets if target in galaxies.info}
-            save_table(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
+            save_galaxies(Table(frame, {**of_targets, **table.info}), job.run.predictions(split))
         counts.append(f"{len(object_ids):,} {split}")
     return f"{' and '.join(counts)} galaxies, views '{settings.views}', in {precision}"
 
@@ -288,7 +288,10 @@ LEARNING_STAGES = (
         after=("catalog", "splits", "baselines", "prediction"),
         perform=_perform_evaluation,
         # What it writes is part of it: runs of before there were tables of bins get them when they go on.
-        settings=lambda recipe: {**recipe.evaluation.model_dump(mode="json"), "writes": "scores, breakdown, tables"},
+        settings=lambda recipe: {
+            **recipe.evaluation.model_dump(mode="json", exclude={"beside_paper"}),
+            "writes": "scores, breakdown, tables",
+        },
         outputs=lambda run: [
             *(path for split in SCORED_SETS for path in (run.metrics(split), *_list_score_tables(run, split))),
             run.baselines,

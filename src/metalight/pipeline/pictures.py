@@ -20,12 +20,12 @@ from metalight.images import (
     read_images,
     resize_area,
 )
-from metalight.pipeline.refusals import name_kind
+from metalight.pipeline.refusals import load_refused, name_kind
 from metalight.pipeline.stage import locate_images
 from metalight.recipe import Recipe
 from metalight.run import RunFolder
 from metalight.store import FileReader
-from metalight.tables import load_table
+from metalight.tables import load_galaxies
 
 _STAGES = ("catalog", "cutouts", "pixels")
 _LARGEST_SIDE = 256
@@ -45,9 +45,7 @@ def list_refused(run: RunFolder) -> dict[str, pd.DataFrame]:
         path = run.refused(stage)
         if not path.is_file():
             continue
-        frame = pd.read_csv(path, dtype={"object_id": "int64", "reason": "str", "path": "str"}, keep_default_na=False)
-        frame["path"] = frame["path"].fillna("") if "path" in frame else ""
-        refused[stage] = frame[["object_id", "path", "reason"]]
+        refused[stage] = load_refused(path)
     return refused
 
 
@@ -67,7 +65,7 @@ def load_pictures(run: RunFolder, recipe: Recipe, choose: Callable[[Ids], Ids]) 
         object_ids = choose(pixels.object_ids)
         levels = pixels.array[pixels.rows_of(object_ids)]
     elif run.cutouts.is_file():
-        found = load_table(run.cutouts, missing_values=()).frame
+        found = load_galaxies(run.cutouts).frame
         object_ids = choose(found["object_id"].to_numpy())
         chosen = found.set_index("object_id", drop=False).loc[object_ids].reset_index(drop=True)
         object_ids, levels = _read(locate_images(run, recipe), chosen, recipe)

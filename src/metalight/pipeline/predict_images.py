@@ -1,11 +1,12 @@
 """Predictions of a saved model for a folder of images, or for the galaxies of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from metalight.atomic import remove_leftovers_of
@@ -15,6 +16,7 @@ from metalight.model_files import (
     find_saved_model,
     load_config,
 )
+from metalight.pipeline.carried import choose_carried, put_beside, take_carried
 from metalight.pipeline.choose_images import CatalogOfImages, StatedOrigin, choose_images, state_origin
 from metalight.pipeline.estimate import Cost, estimate_prediction
 from metalight.pipeline.predict_parts import (
@@ -22,7 +24,16 @@ from metalight.pipeline.predict_parts import (
 )
 from metalight.pipeline.refusals import save_refused
 from metalight.progress import Progress, no_progress
-from metalight.tables import list_saved_files, require_writable, save_table
+from metalight.run import RunFolder, name_predicted
+from metalight.tables import (
+    Table,
+    list_saved_files,
+    load_galaxies,
+    name_galaxies,
+    require_storable,
+    require_writable,
+    save_galaxies,
+)
 from metalight.unfinished import forget_work, go_on_with
 
 if TYPE_CHECKING:
@@ -55,6 +66,7 @@ def predict_images(
     *,
     views: Literal["none", "paper", "eight"] = "paper",
     catalog: CatalogOfImages | None = None,
+    keep: Sequence[str] = (),
     framing: str = "",
     source: str = "",
     accept_any: bool = False,
@@ -67,8 +79,9 @@ def predict_images(
 ) -> PredictReport:
     """Predict every usable image, and write a table with the rows in the order of the input.
 
-    The order is that of the catalogue where one is given, that of the run's catalogue for a run, and by increasing
-    identifier for a folder alone.
+    The order is that of the catalogue where one is given, that of the run's catalogue for a run, and by identifier for
+    a folder alone: integers by increasing value, then text. `ra`, `dec` and `name` of the catalogue stand beside the
+    predictions.
 
     Args:
         model_path: A saved model, or a run that has trained one.
@@ -76,8 +89,8 @@ def predict_images(
             or the folder `cutouts` of a run, which holds the files that a service gave.
         output: The table to write, in any format of `save_table`.
         views: Test-time views whose predictions are averaged.
-        catalog: Which galaxies to predict; without it, every file of the folder that is named by an identifier, or
-            every image of the run.
+        catalog: Which galaxies to predict; without it, every file of the folder, or every image of the run.
+        keep: More columns of the catalogue, or of the run's, to write beside the predictions.
         framing: What the user says of the images; empty: what the folder states, or else that of the model.
         source: Likewise.
         accept_any: Predict images of another framing or source all the same.
@@ -97,9 +110,13 @@ def predict_images(
         require_writable(place)
     folder = find_saved_model(model_path)
     check_saved_model(folder)
-    wanted = load_config(folder).images
+    config = load_config(folder)
+    wanted = config.images
     stated = state_origin(images, framing, source)
     chosen = choose_images(images, stated, catalog, wanted, accept_any=accept_any)
+    taken = ["object_id", *(name_predicted(target.name) for target in config.targets)]
+    carry = _choose_carried(catalog, stated.run, keep, taken)
+    require_storable(name_galaxies(put_beside(_list_galaxies(chosen.object_ids), carry(chosen.object_ids))), output)
     # Not before all is looked at: importing torch takes seconds.
     from metalight.model import choose_device, choose_precision, load_model
     from metalight.prediction import build_prediction_table
@@ -114,7 +131,8 @@ def predict_images(
             remove_leftovers_of([*list_saved_files(output), *list_saved_files(refused_path)])
             outcome = chosen.predict(model, how, work, progress)
             # The parts are kept until all is written.
-            save_table(build_prediction_table(model.config, outcome.object_ids, outcome.predicted), output)
+            predictions = build_prediction_table(model.config, outcome.object_ids, outcome.predicted)
+            save_galaxies(put_beside(predictions, carry(outcome.object_ids)), output)
             _save_refused(outcome.refused, refused_path)
     except ImageError:
         forget_work(output)  # no image can be used: once they are mended, they are others
@@ -133,6 +151,36 @@ def predict_images(
         _summarise(outcome.predicted, names),
         _note_origin(stated, model.config),
     )
+
+
+def _choose_carried(
+    catalog: CatalogOfImages | None, run: RunFolder | None, keep: Sequence[str], taken: Sequence[str]
+) -> Callable[[npt.NDArray[np.int64]], Table]:
+    """What gives the columns of galaxies that are to stand beside their predictions.
+
+    Raises:
+        MetalightError: A column of `keep` cannot be carried.
+    """
+    if catalog is not None:
+        galaxies, path = catalog.galaxies, catalog.path
+        if catalog.object_id in keep:
+            raise PredictionError(
+                f"--keep {catalog.object_id} names the column of identifiers, which is written as object_id; leave it "
+                "out."
+            )
+    elif run is not None and run.catalog.is_file():
+        galaxies, path = load_galaxies(run.catalog), run.catalog
+    elif keep:
+        raise PredictionError(f"--keep {keep[0]} names a column of a catalogue; give --catalog too, or leave it out.")
+    else:
+        return lambda object_ids: Table(pd.DataFrame(index=range(len(object_ids))))
+    columns = choose_carried(galaxies, keep, path=path, taken=taken)
+    known = galaxies.frame["object_id"].to_numpy()
+    return lambda object_ids: take_carried(galaxies, columns, known=known, wanted=object_ids)
+
+
+def _list_galaxies(object_ids: npt.NDArray[np.int64]) -> Table:
+    return Table(pd.DataFrame({"object_id": object_ids}))
 
 
 def _save_refused(refused: pd.DataFrame, path: Path) -> None:

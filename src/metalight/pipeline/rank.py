@@ -1,5 +1,6 @@
 """The lowest or the highest predictions of a run or of a table, as a list for follow-up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,19 @@ import pandas as pd
 from metalight.errors import EvaluationError, explain_system
 from metalight.evaluation import End, Selection, compute_selection, rank_predictions
 from metalight.intervals import FloatArray
+from metalight.pipeline.carried import choose_carried, take_carried
 from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side
 from metalight.recipe import load_recipe
 from metalight.tables import (
     ColumnInfo,
     Table,
     find_column,
+    load_galaxies,
     load_table,
     match_columns,
     require_numbers,
     require_object_ids,
-    save_table,
+    save_galaxies,
 )
 
 _PLACES = ("ra", "dec")
@@ -29,7 +32,7 @@ _DEGREES = {"ra": ColumnInfo("deg", "Right ascension"), "dec": ColumnInfo("deg",
 
 @dataclass(frozen=True)
 class CatalogOfPlaces:
-    """A table that knows where galaxies are on the sky, in columns `ra` and `dec` of any case."""
+    """A table that knows where galaxies are on the sky, in columns `ra` and `dec` of any case, and more of them."""
 
     path: Path
     object_id: str = "object_id"
@@ -40,8 +43,8 @@ class RankReport:
     """A list, and how good it is as far as truths tell."""
 
     listed: Table
-    """rank (from 1), object_id, ra and dec where they are known, the prediction, and the true value where the table
-    has such a column; the last two under the names that they have there."""
+    """rank (from 1), object_id (keys), ra, dec and name where they are known, what is kept, the prediction, and the
+    true value where the table has such a column; the last two under the names that they have there."""
     end: End
     predicted: str
     """Name of the column of predictions in `listed`."""
@@ -66,6 +69,7 @@ def rank(
     split: Split = "test",
     columns: SideColumns | None = None,
     catalog: CatalogOfPlaces | None = None,
+    keep: Sequence[str] = (),
 ) -> RankReport:
     """The `num` galaxies with the lowest or the highest predictions, the most extreme first.
 
@@ -76,7 +80,9 @@ def rank(
         target: What is predicted, if it is several things.
         split: Which galaxies of a run.
         columns: Columns of a table.
-        catalog: Where places on the sky are taken from; None: the run's catalogue or the table itself.
+        catalog: Where places on the sky, and other columns, are taken from; None: the run's catalogue or the table
+            itself.
+        keep: More columns of it to list, beside the places and `name`.
 
     Raises:
         MetalightError: The predictions or the catalogue cannot be used, or no prediction is finite.
@@ -90,14 +96,15 @@ def rank(
     predicted_column, predictions = side.targets[name], side.predicted(name)
     truth_column = side.find_truth(name, name)
     rows = rank_predictions(side.object_ids, predictions, num=num, end=end)
-    frame = pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "object_id": side.object_ids[rows]})
-    info = dict(side.table.info)
-    for place, values in _find_places(side, frame["object_id"].to_numpy(), catalog).items():
-        frame[place], info[place] = values, _DEGREES[place]
+    listed = pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "object_id": side.object_ids[rows]})
+    taken = [*listed, predicted_column, *filter(None, [truth_column])]
+    carried = _carry(_find_source(side, catalog, keep), listed["object_id"].to_numpy(), keep, taken)
+    frame = pd.concat([listed, carried.frame], axis=1)
     frame[predicted_column] = predictions[rows]
     truths = side.truth(truth_column) if truth_column else np.full(len(predictions), np.nan)
     if truth_column:
         frame[truth_column] = truths[rows]
+    info = {**side.table.info, **carried.info}
     is_ranked = np.isfinite(predictions)
     is_known = is_ranked & np.isfinite(truths)
     return RankReport(
@@ -120,7 +127,7 @@ def save_ranks(report: RankReport, path: Path) -> None:
         EvaluationError: It cannot be written there.
     """
     try:
-        save_table(report.listed, path)
+        save_galaxies(report.listed, path)
     except OSError as error:
         raise EvaluationError(
             f"The list cannot be written to {path}: {explain_system(error)}. Mend that, or choose another place."
@@ -144,38 +151,59 @@ def _judge(truths: FloatArray, predictions: FloatArray, num: int, end: End) -> S
     return compute_selection(truths, predictions, num_listed=num, num_wanted=num, end=end)
 
 
-def _find_places(
-    side: Side, object_ids: npt.NDArray[np.int64], catalog: CatalogOfPlaces | None
-) -> dict[str, FloatArray]:
-    """Right ascension and declination of the galaxies, in degrees, NaN where missing; nothing if nobody knows them."""
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A table that knows more of the galaxies than their predictions."""
+
+    table: Table
+    path: Path
+    object_ids: npt.NDArray[np.int64]
+    places: dict[str, str]
+    """Its columns of right ascension and declination by `ra` and `dec`; nothing if it lacks one."""
+
+
+def _find_source(side: Side, catalog: CatalogOfPlaces | None, keep: Sequence[str]) -> _Source | None:
+    """What knows the places of the galaxies, and their other columns; None if there is nothing."""
+    wanted = dict(zip(_PLACES, _PLACES, strict=True))
     if catalog is not None:
         table, path = load_table(catalog.path), catalog.path
         ids = require_object_ids(
             table, find_column(table, catalog.object_id, path=path, role="--catalog-id"), path=path
         )
-        names = {place: find_column(table, place, path=path, role="--catalog") for place in _PLACES}
-    else:
-        known = _load_own_places(side)
-        if known is None:
-            return {}
-        table, path, ids, names = known
-    found = {place: pd.Series(require_numbers(table, name, path=path), index=ids) for place, name in names.items()}
-    return {place: np.asarray(values.reindex(object_ids), dtype=np.float64) for place, values in found.items()}
-
-
-def _load_own_places(side: Side) -> tuple[Table, Path, npt.NDArray[np.int64], dict[str, str]] | None:
-    """The table that knows places, its path, its identifiers and its two columns; None if a run or a table has none."""
-    wanted = dict(zip(_PLACES, _PLACES, strict=True))
-    if side.run is None:
+        if not keep:  # then there is nothing else that it could be given for
+            wanted = {place: find_column(table, place, path=path, role="--catalog") for place in _PLACES}
+    elif side.run is None:
         table, path, ids = side.table, side.table_path, side.object_ids
     elif side.run.catalog.is_file() and side.run.recipe.is_file():
         settings = load_recipe(str(side.run.recipe)).catalog
-        table, path = load_table(side.run.catalog, missing_values=()), side.run.catalog
-        ids = require_object_ids(table, "object_id", path=path)
+        table, path = load_galaxies(side.run.catalog), side.run.catalog
+        ids = table.frame["object_id"].to_numpy()
         wanted = {"ra": settings.ra, "dec": settings.dec}
+    elif keep:
+        raise EvaluationError(
+            f"--keep {keep[0]} names a column of the catalogue, which {side.path} lacks; leave it out."
+        )
     else:
         return None
-    matches = {place: match_columns(table, name) for place, name in wanted.items()}
-    if any(len(alike) != 1 for alike in matches.values()):
-        return None
-    return table, path, ids, {place: alike[0] for place, alike in matches.items()}
+    alike = {place: match_columns(table, name) for place, name in wanted.items()}
+    places = {place: names[0] for place, names in alike.items() if len(names) == 1}
+    return _Source(table, path, ids, places if len(places) == len(_PLACES) else {})
+
+
+def _carry(
+    source: _Source | None, object_ids: npt.NDArray[np.int64], keep: Sequence[str], taken: Sequence[str]
+) -> Table:
+    """Right ascension and declination of the galaxies in degrees, their names, and what is to be kept, where known."""
+    if source is None:
+        return Table(pd.DataFrame(index=range(len(object_ids))))
+    table, path = source.table, source.path
+    # The places have names of their own here, and are numbers.
+    own = {place: require_numbers(table, name, path=path) for place, name in source.places.items()}
+    spelt = {name: place for place, name in source.places.items()}
+    others = [name for name in keep if spelt.get(name, name) not in own]
+    columns = choose_carried(table, others, path=path, taken=[*taken, *own, *spelt], usual=["name"])
+    found = take_carried(table, columns, known=source.object_ids, wanted=object_ids)
+    places = Table(pd.DataFrame(own, index=range(len(table.frame))))
+    of_places = take_carried(places, list(own), known=source.object_ids, wanted=object_ids)
+    info = {**{place: _DEGREES[place] for place in own}, **found.info}
+    return Table(pd.concat([of_places.frame, found.frame], axis=1), info)

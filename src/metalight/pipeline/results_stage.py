@@ -9,7 +9,7 @@ import pandas as pd
 from metalight.atomic import replace_file
 from metalight.catalog import name_property
 from metalight.errors import RunError
-from metalight.evaluation import load_beside, load_score_table, load_scores
+from metalight.evaluation import list_score_notes, load_beside, load_score_table, load_scores
 from metalight.model_files import CONFIG_FILE, load_config
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe, load_recipe
@@ -24,6 +24,7 @@ from metalight.report import (
     tabulate,
 )
 from metalight.run import RunFolder, compute_digest
+from metalight.safe_text import guard_formulas, unguard_formulas
 from metalight.tables import ColumnInfo, load_table
 
 PREDICTIONS_STUDIED = "predictions_sha256"
@@ -52,7 +53,7 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
     beside = {target: of_target for target, of_target in beside.items() if of_target and target in scores}
     texts = {}
     for table in sorted((run.path / _STUDIES).glob(f"*/{_STUDY_TABLE}")):
-        results += list_study(table.parent.name, pd.read_csv(table), kinds)
+        results += list_study(table.parent.name, unguard_formulas(pd.read_csv(table)), kinds)
     found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
         stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
@@ -67,14 +68,35 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         for target, of_target in load_score_table(run.metrics_by_truth("test")).items()
         if kinds.get(target) == "metallicity"
     }
-    page = Page(recipe.name, _describe_model(run, recipe), results, scores, units, bins, beside, texts)
+    explained = {
+        f"{target}: what lies behind the scores": "\n".join(list_score_notes(of_target, units[target]))
+        for target, of_target in scores.items()
+    }
+    page = Page(
+        recipe.name,
+        _describe_model(run, recipe),
+        results,
+        scores,
+        units,
+        bins,
+        beside,
+        explained | texts,
+        has_paper=is_beside_paper(recipe),
+    )
     with replace_file(run.results) as temporary:
         temporary.write_text(build_page(page), encoding="utf-8")
     # On the page they stand in a table of their own.
     baselines = [row for target, rows in beside.items() for row in list_baselines(target, rows, kinds[target])]
     with replace_file(run.results_table) as temporary:
-        tabulate([*results, *baselines]).to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(tabulate([*results, *baselines])).to_csv(temporary, index=False, lineterminator="\n")
     return [run.results, run.results_table]
+
+
+def is_beside_paper(recipe: Recipe) -> bool:
+    """Whether the page has the paper's numbers: those of another sample would mislead, so they are shown on request."""
+    if recipe.evaluation.beside_paper != "auto":
+        return recipe.evaluation.beside_paper == "always"
+    return not recipe.catalog.is_table and set(recipe.catalog.cuts) & {"auto", "paper"} != set()
 
 
 def write_results_of(path: Path) -> list[Path]:
@@ -103,13 +125,13 @@ def adopt_study(path: Path, study: Path) -> Path:
     run = _find_run(path)
     try:
         name = json.loads((study / "study.json").read_text(encoding="utf-8"))["study"]
-        table = pd.read_csv(study / _STUDY_TABLE)
+        table = unguard_formulas(pd.read_csv(study / _STUDY_TABLE))
         table[list(_COLUMNS_OF_STUDY)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{study} is no folder of a finished study; give one that `metalight study` made.") from error
     kept = run.path / _STUDIES / Path(str(name)).stem / _STUDY_TABLE
     with run.hold(), replace_file(kept) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(table).to_csv(temporary, index=False, lineterminator="\n")
     return kept
 
 
@@ -155,7 +177,12 @@ def _perform_results(job: Job) -> str:
 
 
 def _results_settings(recipe: Recipe) -> dict[str, Any]:
-    return {"name": recipe.name, "targets": list(recipe.catalog.targets), "properties": recipe.catalog.properties}
+    return {
+        "name": recipe.name,
+        "beside_paper": is_beside_paper(recipe),
+        "targets": list(recipe.catalog.targets),
+        "properties": recipe.catalog.properties,
+    }
 
 
 RESULTS_STAGE = Stage(

@@ -23,7 +23,7 @@ from metalight.splits import (
     find_groups,
     load_test_ids,
 )
-from metalight.tables import Table, find_column, load_table, require_numbers, save_table
+from metalight.tables import Table, find_column, load_galaxies, require_numbers, save_galaxies
 
 
 def name_sky_columns(recipe: Recipe) -> SkyColumns | None:
@@ -46,7 +46,7 @@ def check_splits(recipe: Recipe) -> None:
 
 def load_set(job: Job, split: str) -> Table:
     """The galaxies of one set with the columns of the catalogue, in the catalogue's order."""
-    splits = load_table(job.run.splits, missing_values=()).frame
+    splits = load_galaxies(job.run.splits).frame
     return _load_galaxies(job, splits.loc[splits["split"] == split, "object_id"].to_numpy())
 
 
@@ -75,14 +75,14 @@ def _perform_splits(job: Job) -> str:
         splits, note = _assign_ids(job, pixels)
     training = splits.loc[splits["split"] == "train", "object_id"].to_numpy()
     check_labels_differ(_load_galaxies(job, training).frame, job.recipe.catalog.targets, "the training set")
-    save_table(Table(splits, {}), job.run.splits)
+    save_galaxies(Table(splits, {}), job.run.splits)
     sizes = splits["split"].value_counts()
     return ", ".join(f"{int(sizes.get(split, 0)):,} {split}" for split in SPLITS) + note
 
 
 def _load_galaxies(job: Job, object_ids: npt.NDArray[np.int64]) -> Table:
     """The catalogue's rows of these galaxies, in their order."""
-    catalog = load_table(job.run.catalog, missing_values=())
+    catalog = load_galaxies(job.run.catalog)
     galaxies = catalog.frame.set_index("object_id", drop=False).loc[object_ids]
     return Table(galaxies.reset_index(drop=True), catalog.info)
 
@@ -100,7 +100,7 @@ def _assign_ids(job: Job, pixels: Pixels) -> tuple[pd.DataFrame, str]:
 def _describe_absent(job: Job, pixels: Pixels, test_ids: npt.NDArray[np.int64], path: Path) -> str:
     """Of the galaxies that were to be tested, how many are not, and why."""
     absent = np.setdiff1d(test_ids, pixels.object_ids)
-    labelled = load_table(job.run.catalog, missing_values=()).frame["object_id"].to_numpy()
+    labelled = load_galaxies(job.run.catalog).frame["object_id"].to_numpy()
     num_without_image = int(np.isin(absent, labelled).sum())
     kinds = (
         (len(absent) - num_without_image, "not in the catalogue, or without a label there"),

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from metalight.errors import PredictionError
+from metalight.identifiers import name_of
 from metalight.model import Precision, SavedModel, TestViews, build_test_views, open_inference, to_unit_range
 from metalight.model_files import ImageDescription, ModelConfig
 from metalight.progress import Progress, no_progress
@@ -130,6 +131,6 @@ def _check_finite(predicted: npt.NDArray[np.float64], object_ids: npt.NDArray[np
     flawed = object_ids[~np.isfinite(predicted).all(axis=1)]
     if len(flawed):
         raise PredictionError(
-            f"The model predicts no finite number for {len(flawed)} galaxies, such as {flawed[0]}: its weights are "
-            "damaged, or its training diverged; train it anew."
+            f"The model predicts no finite number for {len(flawed)} galaxies, such as {name_of(flawed[0])}: its "
+            "weights are damaged, or its training diverged; train it anew."
         )

@@ -35,6 +35,7 @@ from metalight.recipe.learning import (
 from metalight.recipe.load import (
     SETTINGS_OF_FILES,
     dump_recipe,
+    find_run_folder,
     is_address,
     list_presets,
     load_recipe,
@@ -83,6 +84,7 @@ __all__ = [
     "check_extinction",
     "check_picture_bands",
     "dump_recipe",
+    "find_run_folder",
     "is_address",
     "list_presets",
     "load_recipe",

@@ -19,8 +19,8 @@ KNOWN_BASELINES = (
 class BaselinesSettings(Settings):
     """Which baselines are fitted to the training galaxies and scored beside the network: see docs/baselines.md."""
 
-    kinds: Literal["all"] | tuple[str, ...] = ()
-    """Names of baselines, `all` of them, or none. Those that need columns which the catalogue does not have are left
+    kinds: Literal["all", "none"] | tuple[str, ...] = ()
+    """Names of baselines, `all` of them, or `none`. Those that need columns which the catalogue does not have are left
     out and named in the table, each with its reason."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -29,23 +29,15 @@ class BaselinesSettings(Settings):
     @property
     def names(self) -> tuple[str, ...]:
         """The baselines that are wanted, in the order of tables."""
-        return KNOWN_BASELINES if self.kinds == "all" else tuple(sorted(self.kinds, key=KNOWN_BASELINES.index))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_word_is_a_list(cls, given: object) -> object:
-        # `--set baselines.kinds=forest_gri`; without this, a wrong word would be told not to be 'all'.
-        if isinstance(given, dict) and isinstance(given.get("kinds"), str) and given["kinds"] != "all":
-            return {**given, "kinds": (given["kinds"],)}
-        return given
+        if isinstance(self.kinds, str):
+            return KNOWN_BASELINES if self.kinds == "all" else ()
+        return tuple(sorted(self.kinds, key=KNOWN_BASELINES.index))
 
     @model_validator(mode="after")
     def _kinds_are_known(self) -> "BaselinesSettings":
-        if self.kinds == "all":
-            return self
-        for place, name in enumerate(self.kinds):
+        for place, name in enumerate(() if isinstance(self.kinds, str) else self.kinds):
             if name not in KNOWN_BASELINES:
-                near = name_nearest(name[:80], [*KNOWN_BASELINES, "all"])
+                near = name_nearest(name[:80], [*KNOWN_BASELINES, "all", "none"])
                 raise ValueError(f"there is no baseline '{name[:80]}'.{near}")
             if name in self.kinds[:place]:
                 raise ValueError(f"kinds names '{name}' twice")

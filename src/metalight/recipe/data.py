@@ -47,7 +47,8 @@ class CatalogSettings(Settings):
     """For `source = "galspec"`: a table with objID, specObjID, ra, dec (photometric, degrees) and magnitudes."""
 
     object_id: str = "object_id"
-    """Column of the galaxies' integer identifiers. Here and below, a name may differ from the table's in case."""
+    """Column of the galaxies' identifiers, integers or text. Here and below, a name may differ from the table's in
+    case."""
 
     targets: tuple[str, ...] = ("metallicity",)
     """Columns to learn to predict. Galaxies that lack it, or all of several, are refused, listed and counted; one that

@@ -200,5 +200,9 @@ class EvaluationSettings(Settings):
     bootstrap_samples: Annotated[int, Field(ge=0)] = 1000
     """Bootstrap samples behind the 68 % intervals; 0 leaves them out."""
 
+    beside_paper: Literal["auto", "always", "never"] = "auto"
+    """Whether results.md has the paper's numbers beside the run's: `auto` only where the galaxies were selected from
+    SDSS by the paper's cuts."""
+
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the bootstrap."""

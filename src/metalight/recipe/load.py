@@ -4,7 +4,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from metalight.errors import RecipeError, explain_system, hide_secrets, name_nea
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
+from metalight.small_files import parse_toml, read_small_file
 
 _SETTINGS_OF_ADDRESSES = (("cutouts", "base_url"), ("cutouts", "archive"), ("skyserver", "base_url"))
 
@@ -26,8 +28,17 @@ SETTINGS_OF_FILES = (
 """Section and key of those that name files: in a recipe file relative to its folder, as its author sees them. An
 archive may also be at an address."""
 
-_MOVED = {"catalog.skyserver": "[skyserver]", "cutouts.release": "[skyserver] release"}
-"""Where settings are now that were elsewhere."""
+_HINTS = {
+    "training.epochs": (
+        "Epochs are counted in cycles: frozen_epochs + constant_epochs, then `cycles` cycles, the first of "
+        "first_cycle_epochs and each cycle_multiplier times as long as the one before. For 20 epochs, 2 of them "
+        "frozen, set cycles = 1, constant_epochs = 0 and first_cycle_epochs = 18."
+    ),
+}
+"""For settings that people expect and that are not there, what takes their place."""
+
+RECIPE_FILE = "recipe.toml"
+"""Of a run folder."""
 
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
@@ -56,7 +67,8 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe that a name or a file describes, with single settings changed.
 
     Args:
-        recipe: A preset's name, or the path of a TOML file; a file may build on a preset with `preset = "NAME"`.
+        recipe: A preset's name, the path of a TOML file, or a run folder, which has its own recipe. A file may build on
+            a preset with `preset = "NAME"`.
         overrides: `section.key=value` each, values as in TOML, except that bare words need no quotes. Paths here are
             relative to the current folder.
 
@@ -66,7 +78,8 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     if recipe in list_presets():
         name, values, origin = recipe, tomllib.loads(show_preset(recipe)), f"the preset '{recipe}'"
     else:
-        path = Path(recipe)
+        folder = find_run_folder(recipe)
+        path = folder / RECIPE_FILE if folder else Path(recipe)
         name, values, origin = path.stem, _read_file(path), str(path)
         values = _merge(_pop_preset(values, origin), _anchor_paths(values, path.parent))
     for override in overrides:
@@ -76,6 +89,12 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     if overrides:
         origin = f"{origin} with what --set changes"
     return validate_recipe({"name": name, **values}, origin)
+
+
+def find_run_folder(recipe: str) -> Path | None:
+    """The run folder that a recipe's name stands for; None for a preset or a TOML file."""
+    folder = Path(recipe)
+    return folder if recipe not in list_presets() and (folder / RECIPE_FILE).is_file() else None
 
 
 def validate_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
@@ -89,7 +108,7 @@ def validate_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
         RecipeError: One sentence about the first setting that is wrong.
     """
     try:
-        return Recipe.model_validate(_lists_to_tuples(values))
+        return Recipe.model_validate(_words_to_lists(_lists_to_tuples(values), Recipe))
     except ValidationError as error:
         raise RecipeError(_explain(error, origin)) from None
 
@@ -112,34 +131,22 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return _parse(path.read_text(encoding="utf-8"))
+        return parse_toml(read_small_file(path).decode())
     except FileNotFoundError:
         if path.suffix == ".toml" or path.parent != Path():
             raise RecipeError(f"There is no recipe file {path}; check the path.") from None
         hint = name_nearest(str(path), list(list_presets()))
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
     except IsADirectoryError:
-        raise RecipeError(f"{path} is a folder; give a TOML file, such as the recipe.toml of a run.") from None
+        raise RecipeError(
+            f"{path} is a folder without {RECIPE_FILE}, so not a run; give a TOML file or a run."
+        ) from None
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Mend that first.") from None
     except UnicodeDecodeError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
-
-
-def _parse(text: str) -> dict[str, Any]:
-    """What TOML says.
-
-    Raises:
-        tomllib.TOMLDecodeError: It is not TOML, or has a number or a nesting that no recipe has.
-    """
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise tomllib.TOMLDecodeError("it is nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise tomllib.TOMLDecodeError(quote_flaw(error)) from None
 
 
 def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -200,7 +207,7 @@ def _parse_override(text: str) -> dict[str, Any]:
 def parse_value(text: str) -> Any:
     """A value as TOML has it, except that bare words, such as paths, need no quotes."""
     try:
-        return _parse(f"value = {text}")["value"]
+        return parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 
@@ -214,13 +221,32 @@ def _lists_to_tuples(value: Any) -> Any:
     return value
 
 
+def _words_to_lists(values: Any, settings: type[Settings]) -> Any:
+    """`targets = "oh_p50"` is `targets = ["oh_p50"]`, wherever a list of words is wanted."""
+    changed = dict(values) if isinstance(values, Mapping) else {}
+    for key in changed.keys() & settings.model_fields.keys():
+        kind = settings.model_fields[key].annotation
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            changed[key] = _words_to_lists(changed[key], kind)
+        elif isinstance(changed[key], str) and _takes_list(kind, changed[key]):
+            changed[key] = (changed[key],)
+    return changed if isinstance(values, Mapping) else values
+
+
+def _takes_list(kind: Any, word: str) -> bool:
+    """Whether a setting takes a list of words, and does not know this one word by itself."""
+    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    known = [each for choice in choices if get_origin(choice) is Literal for each in get_args(choice)]
+    return word not in known and tuple[str, ...] in choices
+
+
 def _explain(error: ValidationError, origin: str) -> str:
     problem = error.errors(include_url=False)[0]
     location = [str(part) for part in problem["loc"]]
     setting = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        if setting in _MOVED:
-            return f"The setting '{setting}' in {origin} has moved: it is {_MOVED[setting]} now, so write it there."
+        if setting in _HINTS:
+            return f"There is no setting '{setting}', which {origin} gives. {_HINTS[setting]}"
         known = _known_keys(location[:-1])
         return f"Unknown setting '{shorten(setting)}' in {origin}.{name_nearest(location[-1][:80], known)}"
     reason = problem["msg"].removeprefix("Value error, ")

@@ -7,6 +7,7 @@ from metalight.errors import name_nearest
 KNOWN_CUTS = (
     *("petro_magnitude", "colour", "model_magnitudes", "spectral_fit", "redshift_error", "redshift", "metallicity"),
     *("class_galaxy", "reliable", "bpt_star_forming", "signal_to_noise", "fibre_fraction", "redshift_above_0.04"),
+    *("z_warning", "photometry_clean"),
 )
 """Names of the cuts that `metalight.catalog.SDSS_CUTS` defines: first those of the paper."""
 

@@ -31,8 +31,10 @@ class SkyServerSettings(Settings):
     base_url: Annotated[str, Field(min_length=1)] = SKYSERVER_URL
     """Address of the service, before the release; a mirror or a stand-in has another."""
 
-    release: SkyServerRelease = "dr18"
-    """Data release of SDSS. The tables of MPA-JHU and the pictures are the same in all of them."""
+    release: SkyServerRelease = "dr14"
+    """Data release of SDSS: dr14 is the paper's. The pictures and the MPA-JHU tables are the same in all releases, but
+    in a later one the primary spectrum of many galaxies is one of BOSS or eBOSS, which MPA-JHU did not measure: those
+    galaxies are missing from it."""
 
     page_size: Annotated[int, Field(ge=1, le=500_000)] = 100_000
     """Galaxies asked for at once; the service answers with 500,000 rows at most."""

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtrit
 
 from metalight import published
 from metalight.evaluation import BesideScores, Scores, choose_decimals, choose_decimals_of, format_label
@@ -165,7 +168,9 @@ def list_scatter_ratios(ratios: Mapping[str, Mapping[str, Any]]) -> list[Result]
 
 
 def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list[Result]:
-    """RMSE, NMAD and RMSE / σ of each variant of a study; of repetitions the mean, with their range as the interval.
+    """RMSE, NMAD and RMSE / σ of each variant of a study; of repetitions their mean.
+
+    The interval of such a mean is Student's, of the scatter of the repetitions: what other seeds would give.
 
     Args:
         name: Of the study; of `resolution` and `bands` the paper has values.
@@ -181,7 +186,7 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
             values = rows[metric].dropna()
             if values.empty:
                 continue
-            value = Interval(float(values.mean()), float(values.min()), float(values.max()))
+            value = _average(values.to_numpy(dtype=np.float64))
             if len(values) == 1:
                 bounds = (rows.get(f"{metric}_{end}", pd.Series([NAN])).iloc[0] for end in ("low", "high"))
                 value = Interval(value.value, *(float(bound) for bound in bounds))
@@ -190,6 +195,14 @@ def list_study(name: str, table: pd.DataFrame, kinds: Mapping[str, str]) -> list
             where = source if math.isfinite(paper) else ""
             results.append(Result(section, f"{label}, {variant}", value, published=paper, source=where))
     return results
+
+
+def _average(values: npt.NDArray[np.float64]) -> Interval:
+    if len(values) == 1:
+        return Interval(float(values[0]), NAN, NAN)
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
+    half_width = error * float(stdtrit(len(values) - 1, 0.84))
+    return Interval(mean, mean - half_width, mean + half_width)
 
 
 def _find_published_variant(study: str, variant: str) -> dict[str, float]:

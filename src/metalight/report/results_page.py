@@ -11,14 +11,17 @@ from metalight import published
 from metalight.evaluation import BesideScores, Scores, choose_decimals, format_number, list_beside_notes, pad_columns
 from metalight.intervals import Interval
 from metalight.report.results import Result, find_published_baseline, list_sections
+from metalight.safe_text import as_code_block, for_markdown
 
 _DASH = "–"
 _WIDTH = 120
 _LEFT = ("", "where", "sees")
 """Columns of words."""
 
+_BESIDE_PAPER = (
+    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's."
+)
 _HOW_TO_READ = (
-    "Beside each number that the paper has (Wu & Boada 2019, MNRAS 484, 4683, or its draft) stands the paper's. "
     "Intervals are of 68 %, of these predictions for other galaxies of the same kind; what another training would "
     "change is not in them. Residual = predicted − true. Of samples that spread differently compare RMSE / σ."
 )
@@ -42,6 +45,8 @@ class Page:
     """By target."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Plain-text tables and sentences of other artefacts, by the heading that they get."""
+    has_paper: bool = True
+    """Whether the numbers of the paper stand beside the run's."""
 
 
 def build_page(page: Page) -> str:
@@ -49,30 +54,31 @@ def build_page(page: Page) -> str:
 
     Nothing in it depends on the time: the same artefacts give the same bytes.
     """
-    lines = [f"# Results of {page.name}"]
-    for text in (page.model, _HOW_TO_READ):
+    lines = [f"# Results of {for_markdown(page.name)}"]
+    for text in (for_markdown(page.model), f"{_BESIDE_PAPER} {_HOW_TO_READ}" if page.has_paper else _HOW_TO_READ):
         lines += ["", *textwrap.wrap(text, _WIDTH)]
     if not page.scores:
         lines += ["", "There are too few test galaxies to score."]
     for target, scores in page.scores.items():
-        quoted = textwrap.wrap(quote_scores(target, scores, page.units.get(target, "")), _WIDTH - 2)
+        sentence = quote_scores(target, scores, page.units.get(target, ""))
+        quoted = textwrap.wrap(for_markdown(sentence), _WIDTH - 2)
         lines += ["", *(f"> {line}" for line in quoted)]
     for section in list_sections(page.results):
         rows = [result for result in page.results if result.section == section]
-        lines += ["", f"## {section}", "", *_format_table(rows)]
+        lines += ["", f"## {for_markdown(section)}", "", *_format_table(rows, page.has_paper)]
     for target, baselines in page.baselines.items():
         lines += [
             "",
-            f"## {target}: baselines beside the network",
+            f"## {for_markdown(target)}: baselines beside the network",
             "",
-            *_format_baselines(baselines, is_metallicity=target in page.bins),
+            *_format_baselines(baselines, target in page.bins, page.has_paper),
             "",
         ]
-        lines += [f"- {note}" for note in list_beside_notes(baselines)]
+        lines += [f"- {for_markdown(note)}" for note in list_beside_notes(baselines)]
     for target, bins in page.bins.items():
-        lines += ["", f"## {target} in bins of the true value", "", *_format_bins(bins)]
+        lines += ["", f"## {for_markdown(target)} in bins of the true value", "", *_format_bins(bins, page.has_paper)]
     for heading, text in page.texts.items():
-        lines += ["", f"## {heading}", "", "```", text.rstrip(), "```"]
+        lines += ["", f"## {for_markdown(heading)}", "", *as_code_block(text)]
     return "\n".join(lines) + "\n"
 
 
@@ -113,7 +119,7 @@ def tabulate(results: Sequence[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _format_table(results: Sequence[Result]) -> list[str]:
+def _format_table(results: Sequence[Result], has_paper: bool) -> list[str]:
     rows = [("", "this run", "68 % interval", "the paper", "where")]
     for result in results:
         interval = _format_interval(result.value, result.decimals)
@@ -121,10 +127,10 @@ def _format_table(results: Sequence[Result]) -> list[str]:
         if math.isfinite(result.published_error):
             theirs += f" ± {_format(result.published_error, result.decimals)}"
         rows.append((result.quantity, _format(result.value.value, result.decimals), interval, theirs, result.source))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
-def _format_bins(bins: pd.DataFrame) -> list[str]:
+def _format_bins(bins: pd.DataFrame, has_paper: bool) -> list[str]:
     rows: list[tuple[str, ...]] = [("bin", "galaxies", "median", "the paper", "RMSE", "the paper", "NMAD", "the paper")]
     of_paper = published.BINS_OF_TRUTH if list(bins["centre"]) == list(published.BINS_OF_TRUTH) else {}
     for _, row in bins.iterrows():
@@ -133,10 +139,10 @@ def _format_bins(bins: pd.DataFrame) -> list[str]:
         for name, value in zip(("median", "rmse", "nmad"), theirs, strict=True):
             cells += [_format(float(row[name]), 4), _format(value, 4)]
         rows.append(tuple(cells))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
-def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool) -> list[str]:
+def _format_baselines(baselines: Sequence[BesideScores], is_metallicity: bool, has_paper: bool) -> list[str]:
     names = ("", "sees", "numbers", "RMSE", "68 % interval", "the paper", "NMAD", "the paper")
     rows: list[tuple[str, ...]] = [(*names, "network better by", "68 % interval")]
     for each in baselines:
@@ -148,7 +154,7 @@ def _format_baselines(baselines: Sequence[BesideScores], *, is_metallicity: bool
         numbers += [_format(each.nmad.value, decimals), _format(theirs.nmad, 4)]
         numbers += [_format(better.value, decimals), _format_interval(better, decimals)]
         rows.append((each.facts.name, each.facts.sees, f"{each.facts.num_numbers:,}", *numbers))
-    return _align(rows)
+    return _align(rows if has_paper else _leave_out_paper(rows))
 
 
 def _format_interval(value: Interval, decimals: int) -> str:
@@ -160,10 +166,16 @@ def _format(value: float, decimals: int) -> str:
     return format_number(value, decimals).replace("-", "−")
 
 
+def _leave_out_paper(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The table without its columns of the paper."""
+    kept = [place for place, name in enumerate(rows[0]) if name not in ("the paper", "where")]
+    return [tuple(row[place] for place in kept) for row in rows]
+
+
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table whose columns are as wide in the text as on the page; numbers end flush right."""
     is_left = [name in _LEFT for name in rows[0]]
-    padded = pad_columns([[cell.replace("|", "\\|") for cell in row] for row in rows], is_left)
+    padded = pad_columns([[for_markdown(cell) for cell in row] for row in rows], is_left)
     dashes = ["-" * (len(cell) + 1) for cell in padded[0]]
     rule = "|".join(f":{dash}" if left else f"{dash}:" for dash, left in zip(dashes, is_left, strict=True))
     lines = [f"| {' | '.join(row)} |" for row in padded]

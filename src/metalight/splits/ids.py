@@ -4,6 +4,7 @@ The authors shuffled without a seed, so which of their other galaxies were for v
 int(0.2 n) of the n is.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from metalight.errors import SplitError, TableError, quote_flaw, shorten
+from metalight.identifiers import compute_keys, find_identifier_flaw, name_of
+from metalight.small_files import read_small_file
 from metalight.splits.sets import SPLITS, build_splits, compute_share, draw_sets, require_unique
 from metalight.tables import Table, find_column, load_table, match_columns, require_object_ids
 
 _LIST_SUFFIX = ".txt"
+_COMMENT = re.compile(r"(^|\s)#.*")
 _KNOWN_NAMES = ("object_id", "objid")
+_MOST_BYTES = 1_000_000_000  # some forty million identifiers
 
 
 def load_test_ids(path: Path, *, object_id: str) -> npt.NDArray[np.int64]:
-    """The identifiers that a file lists, each once, by increasing value.
+    """Keys of the identifiers that a file lists, each once, by increasing key.
 
     Args:
-        path: A table, or a text file (`.txt`) of one integer a line, in which empty lines and what follows a `#` are
-            passed over.
+        path: A table, or a text file (`.txt`) of one identifier a line, in which empty lines are passed over, and what
+            follows a `#` at the start of a line or after a blank.
         object_id: The table's column of identifiers, in any case. If it has no such column, `object_id` or `objID` in
             any case, or else its only column, is taken.
 
@@ -68,8 +73,8 @@ def assign_ids(
     if len(object_ids) and not is_test.any():
         raise SplitError(
             f"None of the {len(test_ids)} test galaxies that [splits] test_ids lists is among the {len(object_ids)} "
-            f"galaxies with a label and an image: ids look like {test_ids[0]} there, and like {object_ids[0]} here. "
-            "Name another file."
+            f"galaxies with a label and an image: ids look like {name_of(test_ids[0])} there, and like "
+            f"{name_of(object_ids[0])} here. Name another file."
         )
     num_rest = int((~is_test).sum())
     num_validation = int(compute_share(num_rest, validation_fraction))
@@ -95,22 +100,32 @@ def _find_column(table: Table, object_id: str, path: Path) -> str:
 
 def _read_list(path: Path) -> npt.NDArray[np.int64]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_small_file(path, most_bytes=_MOST_BYTES).decode("utf-8-sig").split("\n")
     except FileNotFoundError:
         raise TableError(f"There is no file {path}; check its path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(
             f"{path} cannot be read as text: {quote_flaw(error)}; save it again as UTF-8, or name another file."
         ) from error
-    ids = []
+    texts = []
     for number, line in enumerate(lines, start=1):
-        text = line.partition("#")[0].strip()
+        text = _COMMENT.sub("", line).strip()
         if not text:
             continue
-        if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63):
+        if flaw := find_identifier_flaw(text):
             raise TableError(
-                f"Line {number} of {path} is '{shorten(text)}', not an identifier such as 1237648720693755918; write "
-                "one a line."
+                f"Line {number} of {path} is '{shorten(text)}', which {flaw}; write one identifier a line, such as "
+                "1237648720693755918."
             )
-        ids.append(int(text))
-    return np.array(ids, dtype=np.int64)
+        texts.append(text)
+    if texts and all(map(_is_float, texts)):
+        raise TableError(
+            f"{path} lists decimal numbers such as '{shorten(texts[0])}', which cannot tell neighbouring integers "
+            "apart; write the identifiers as integers or as text."
+        )
+    return compute_keys(texts)
+
+
+def _is_float(text: str) -> bool:
+    """Whether a text is a number that is written as programs write those that are not integers."""
+    return re.fullmatch(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+]\d+", text, re.ASCII) is not None

@@ -7,7 +7,7 @@ import pandas as pd
 
 from metalight.images import load_pixels
 from metalight.run import RunFolder
-from metalight.tables import load_table
+from metalight.tables import load_galaxies
 
 NUM_TREES, MIN_GALAXIES_A_LEAF = 40, 8
 """The settings of Acquaviva (2016), of the paper's baseline."""
@@ -29,8 +29,8 @@ def predict_by_forest(run_dir: Path, target: str, *, seed: int) -> "pd.Series[fl
 
     run = RunFolder(run_dir)
     pixels = load_pixels(run.pixels)
-    splits = load_table(run.splits, missing_values=()).frame.set_index("object_id")["split"]
-    truth = load_table(run.catalog, missing_values=()).frame.set_index("object_id")[target].astype("float64")
+    splits = load_galaxies(run.splits).frame.set_index("object_id")["split"]
+    truth = load_galaxies(run.catalog).frame.set_index("object_id")[target].astype("float64")
     training = [object_id for object_id in splits.index[splits == "train"] if np.isfinite(truth.loc[object_id])]
     test = splits.index[splits == "test"]
 

@@ -39,7 +39,7 @@ from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
 from metalight.run import RunFolder, compute_digest, name_predicted
 from metalight.studies.draw_mass_metallicity import draw_mass_metallicity_study
-from metalight.tables import Table, load_table, save_table
+from metalight.tables import Table, load_galaxies, load_table, save_galaxies, save_table
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -191,9 +191,9 @@ def _load_run(path: Path) -> _Run:
         if not needed.is_file():
             raise RunError(f"The run {path} has no {needed.name} yet; finish it with `metalight run`.")
     recipe = load_recipe(str(folder.recipe))
-    catalog = load_table(folder.catalog, missing_values=())
+    catalog = load_galaxies(folder.catalog)
     properties = compute_properties(catalog, recipe.catalog.properties, path=folder.catalog).frame
-    splits = load_table(folder.splits, missing_values=()).frame.set_index("object_id")["split"]
+    splits = load_galaxies(folder.splits).frame.set_index("object_id")["split"]
     object_ids = catalog.frame["object_id"].to_numpy(dtype=np.int64)
     return _Run(
         folder,
@@ -211,7 +211,7 @@ def _load_run(path: Path) -> _Run:
 
 def _load_predictions(run: _Run, split: str) -> Table | None:
     path = run.folder.predictions(split)
-    return load_table(path, missing_values=()) if path.is_file() else None
+    return load_galaxies(path) if path.is_file() else None
 
 
 def _find_target(run: _Run, given: str, name: str) -> tuple[str, Table]:
@@ -408,7 +408,8 @@ def _save(
             temporary.write_text("\n\n".join(study.sentences) + "\n", encoding="utf-8")
         for name, frame in {"galaxies": galaxies, **study.tables}.items():
             paths.append(folder / f"{name}.csv")
-            save_table(Table(frame.reset_index(drop=True), {}), paths[-1])
+            save = save_galaxies if name == "galaxies" else save_table
+            save(Table(frame.reset_index(drop=True), {}), paths[-1])
         paths += draw_mass_metallicity_study(galaxies, study.tables, study.results, folder / "figures")
         for left in set(folder.glob("*.csv")) - set(paths):
             left.unlink()  # of an earlier study, that found what this one did not

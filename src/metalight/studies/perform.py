@@ -15,6 +15,7 @@ from metalight.pipeline import adopt_stages, format_bytes, format_seconds, list_
 from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
 from metalight.run import RunFolder
+from metalight.safe_text import guard_formulas
 from metalight.studies.cost import estimate_study
 from metalight.studies.draw import draw_study
 from metalight.studies.plan import Plan, PlannedRun
@@ -198,7 +199,7 @@ def _conclude(plan: Plan, folder: Path, flaws: dict[str, str]) -> StudyReport:
     summaries = summarise(results)
     files = [folder / _RESULTS, folder / _TEXT]
     with replace_file(files[0]) as temporary:
-        build_table(results).to_csv(temporary, index=False, lineterminator="\n")
+        guard_formulas(build_table(results)).to_csv(temporary, index=False, lineterminator="\n")
     resolutions: list[Resolution] = []
     if plan.study.table.has_published_values:
         targets = dict.fromkeys(summary.target for summary in summaries if summary.results)

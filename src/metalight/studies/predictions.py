@@ -9,9 +9,10 @@ import pandas as pd
 
 from metalight.errors import EvaluationError
 from metalight.evaluation import load_scores
+from metalight.identifiers import name_of
 from metalight.model_files import load_config
 from metalight.run import RunFolder, name_predicted
-from metalight.tables import ColumnInfo, load_table
+from metalight.tables import ColumnInfo, load_galaxies
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ def load_tested(run_dirs: Sequence[Path], target: str) -> TestedGalaxies:
     info = ColumnInfo()
     for run_dir in run_dirs:
         run = RunFolder(run_dir)
-        table = load_table(run.predictions("test"), missing_values=())
+        table = load_galaxies(run.predictions("test"))
         if target not in table.frame:
             raise EvaluationError(
                 f"{run_dir.name} has not learnt {target}; name it in [catalog] targets of the variant."
@@ -52,8 +53,8 @@ def load_tested(run_dirs: Sequence[Path], target: str) -> TestedGalaxies:
     frame = pd.concat(frames)
     if not frame.index.is_unique:
         raise EvaluationError(
-            f"Galaxies such as {frame.index[frame.index.duplicated()][0]} are tested by several of the runs that are "
-            "scored together; pool over a setting by which each is tested once, such as splits.fold."
+            f"Galaxies such as {name_of(frame.index[frame.index.duplicated()][0])} are tested by several of the runs "
+            "that are scored together; pool over a setting by which each is tested once, such as splits.fold."
         )
     return TestedGalaxies(frame[np.isfinite(frame["truth"]) & np.isfinite(frame["predicted"])], info)
 

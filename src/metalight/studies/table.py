@@ -30,6 +30,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from metalight.errors import RecipeError, explain_system, name_nearest, quote_flaw, shorten
 from metalight.recipe import Recipe, Settings, validate_recipe
+from metalight.small_files import parse_toml, read_small_file
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,.+×_-]{0,58}[A-Za-z0-9+.])?")
 _OF_RECIPE = re.compile(r"recipe:\s*([a-z0-9_.]+)\s*(?:\*\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*)?")
@@ -139,7 +140,7 @@ def load_study(name_or_file: str) -> Study:
             f"{name_nearest(name_or_file[:80], known)}"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small_file(path).decode()
     except FileNotFoundError:
         raise RecipeError(f"There is no file {path}; check the path, or see `metalight study list`.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -195,8 +196,8 @@ def set_value(name: str, value: Any) -> dict[str, Any]:
 
 def _parse(name: str, text: str, origin: str) -> Study:
     try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        values = parse_toml(text)
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{origin} is not TOML: {quote_flaw(error)}. Mend that line.") from None
     try:
         return Study(name, StudyTable.model_validate(_lists_to_tuples(values)), text)

@@ -1,7 +1,7 @@
 """Tables: columns with units and descriptions, the same through CSV, ECSV, VOTable, FITS and Parquet.
 
-Identifiers stay exact 64-bit integers in every format, and numbers that stand for "not measured" become missing when
-a table is loaded. Integers come back as 64-bit ones everywhere, and a missing float is NaN. Units are text, never
+Identifiers, integers or text, are the same in every format, and numbers that stand for "not measured" become missing
+when a table is loaded. Integers come back as 64-bit ones everywhere, and a missing float is NaN. Units are text, never
 interpreted. What the formats cannot hold:
 
 - CSV has no types: a text column of numbers only comes back as numbers, one of `true` and `false` only as booleans, a
@@ -15,16 +15,18 @@ interpreted. What the formats cannot hold:
 FITS, VOTable and ECSV have no dates; a table with such a column is refused.
 """
 
-from metalight.tables.columns import find_column, match_columns, require_numbers, require_object_ids
+from metalight.tables.columns import find_column, match_columns, require_numbers
 from metalight.tables.files import (
     list_saved_files,
     list_table_files,
     load_rows,
     load_table,
     peek_table,
+    require_storable,
     require_writable,
     save_table,
 )
+from metalight.tables.galaxies import load_galaxies, name_galaxies, require_object_ids, save_galaxies
 from metalight.tables.missing import build_text, replace_sentinels
 from metalight.tables.table import SENTINELS, ColumnInfo, Table
 
@@ -36,13 +38,17 @@ __all__ = [
     "find_column",
     "list_saved_files",
     "list_table_files",
+    "load_galaxies",
     "load_rows",
     "load_table",
     "match_columns",
+    "name_galaxies",
     "peek_table",
     "replace_sentinels",
     "require_numbers",
     "require_object_ids",
+    "require_storable",
     "require_writable",
+    "save_galaxies",
     "save_table",
 ]

@@ -1,11 +1,9 @@
-"""Columns of a table: found by name, and taken as identifiers or numbers or refused with the reason.
+"""Columns of a table: found by name, and taken as numbers or refused with the reason.
 
 Rows in messages count from 1, the first row below the column names.
 """
 
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +14,6 @@ from metalight.tables.table import Table
 
 MOST_COLUMNS = 20_000
 """Columns a table may have; each takes about a millisecond and a kilobyte, however few bytes it has in a file."""
-
-_LARGEST_OBJECT_ID = 2**63 - 1
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def find_column(table: Table, name: str, *, path: Path | str, role: str) -> str:
@@ -52,42 +47,6 @@ def match_columns(table: Table, name: str) -> list[str]:
 
 def _fold(name: str) -> str:
     return name.strip().casefold()
-
-
-def require_object_ids(
-    table: Table, column: str, *, path: Path | str, may_repeat: bool = False
-) -> npt.NDArray[np.int64]:
-    """Identifiers of galaxies, exact, each once, in the order of the rows.
-
-    Args:
-        table: The table.
-        column: Column of integers, or of text that spells integers.
-        path: File of the table, or where else it comes from, for the messages.
-        may_repeat: Whether one may be there twice, as in a list that only says which galaxies are meant.
-
-    Raises:
-        TableError: The column holds decimal numbers, an identifier is missing, is not an integer from 0 to 2**63 − 1,
-            or is there twice.
-    """
-    values = table.frame[column]
-    where = f"Column '{column}' of {path}"
-    if pd.api.types.is_float_dtype(values.dtype) and values.notna().any():
-        raise TableError(
-            f"{where} holds decimal numbers ({values.dtype}), which above 2**53 cannot tell neighbouring integers "
-            "apart, so that two galaxies may become one; save the identifiers as integers or as text."
-        )
-    _refuse_missing(values, where)
-    if pd.api.types.is_integer_dtype(values.dtype):
-        ids = [int(value) for value in values.tolist()]
-    else:
-        ids = [_parse_id(value, where, row) for row, value in enumerate(values.tolist(), start=1)]
-    for row, object_id in enumerate(ids, start=1):
-        if not 0 <= object_id <= _LARGEST_OBJECT_ID:
-            flaw = "is negative" if object_id < 0 else "is larger than 64 bits hold"
-            raise TableError(f"{where} cannot identify galaxies: {object_id} in row {row} {flaw}. Correct that row.")
-    if not may_repeat:
-        _refuse_repeated(ids, where)
-    return np.array(ids, dtype=np.int64)
 
 
 def require_numbers(table: Table, column: str, *, path: Path | str) -> npt.NDArray[np.float64]:
@@ -142,39 +101,6 @@ def refuse_columns(names: list[str], path: Path) -> None:
             f"{path} has columns that do not hold one plain value a row: {listed}. Remove them, or make a column of "
             "each part."
         )
-
-
-def _refuse_missing(values: "pd.Series[Any]", where: str) -> None:
-    is_missing = values.isna().to_numpy()
-    if is_missing.any():
-        raise TableError(
-            f"{where} lacks {is_missing.sum()} of {len(values)} identifiers, first in row "
-            f"{int(np.argmax(is_missing)) + 1}. Fill them in, or remove these rows."
-        )
-
-
-def _refuse_repeated(ids: list[int], where: str) -> None:
-    first_rows: dict[int, int] = {}
-    again = []
-    for row, object_id in enumerate(ids, start=1):
-        if first_rows.setdefault(object_id, row) != row:
-            again.append(row)
-    if again:
-        object_id = ids[again[0] - 1]
-        raise TableError(
-            f"{where} has identifiers twice, in {len(again)} of {len(ids)} rows: {object_id} is in row "
-            f"{first_rows[object_id]} and in row {again[0]}. Keep one row for each galaxy."
-        )
-
-
-def _parse_id(value: object, where: str, row: int) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not _INTEGER.fullmatch(text) or len(text) > 40:
-        raise TableError(
-            f"{where} cannot identify galaxies: '{text[:60]}' in row {row} is not an integer. Identifiers are whole "
-            "numbers such as 1237648720693755918."
-        )
-    return int(text)
 
 
 def _reads_as_number(value: object) -> bool:

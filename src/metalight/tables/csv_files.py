@@ -3,7 +3,8 @@
 Lines that start with `#` before the column names are passed over, such as SkyServer's `#Table1`. A field that is empty
 or reads NaN, NA, N/A, null, none or `--` is missing; in columns of text only an empty field is. A column is read as
 integers if every value is one, else as floats, else as booleans, else as text. Integers never pass through floats.
-Numbers with leading zeros are text.
+Numbers with leading zeros are text. Text that a spreadsheet would run as a formula is written with an apostrophe before
+it, which is taken off again when it is read.
 """
 
 import csv
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from metalight.errors import TableError, quote_flaw
+from metalight.safe_text import guard_formulas, unguard_formulas
 from metalight.tables.arrow import build_arrow_table, build_column, join_rows
 from metalight.tables.columns import check_names
 from metalight.tables.csv_metadata import load_csv_metadata
@@ -26,6 +28,8 @@ from metalight.tables.table import Table
 _MISSING_WORDS = ["", "nan", "na", "n/a", "null", "none", "--"]
 _LARGEST_ROW = 1 << 24
 _LARGEST_LINE_OF_NAMES = 1 << 20
+_WRITTEN_AS_FLOAT = r"[.]|[eE][+]"
+"""How programs write numbers that are not integers; `1e5` is rather a name, if it is in a column of identifiers."""
 _NUMBERS_ONLY = re.compile(r"[\s\d.,eE+-]*\d[\s\d.,eE+-]*")
 
 
@@ -50,7 +54,13 @@ def load_csv(file: BinaryIO, path: Path) -> Table:
             f"{path} cannot be read as CSV: {quote_flaw(error)}. Correct it, or export it again."
         ) from error
     info = load_csv_metadata(path)
-    return Table(pd.DataFrame(columns), {name: info[name] for name in names if name in info})
+    frame = unguard_formulas(pd.DataFrame(columns))
+    spelled = {
+        name: build_column(rows[place])
+        for place, name in enumerate(frame.columns)
+        if frame[name].dtype.kind in "fb" and not _has(rows[place], _WRITTEN_AS_FLOAT)
+    }
+    return Table(frame, {name: info[name] for name in frame.columns if name in info}, spelled)
 
 
 def save_csv(table: Table, file: BinaryIO) -> None:
@@ -60,8 +70,7 @@ def save_csv(table: Table, file: BinaryIO) -> None:
         TableError: A column holds values that CSV cannot express.
     """
     try:
-        rows = build_arrow_table(table.frame)
-        write_rows(rows, file)
+        write_rows(build_arrow_table(guard_formulas(table.frame)), file)
     except (pa.ArrowException, UnicodeEncodeError) as error:
         raise TableError(f"CSV cannot hold it: {quote_flaw(error)}") from error
 

@@ -51,7 +51,7 @@ def load_table(path: Path, *, missing_values: Sequence[float] = SENTINELS) -> Ta
     """
     parts = list_parts(path)
     table = join_parts([_load_file(part) for part in parts], parts) if parts else _load_file(path)
-    return Table(replace_sentinels(table.frame, missing_values), table.info)
+    return Table(replace_sentinels(table.frame, missing_values), table.info, table.spelled)
 
 
 def load_rows(path: Path, select: Callable[[Table], Any], *, missing_values: Sequence[float] = SENTINELS) -> Table:
@@ -158,6 +158,19 @@ def require_writable(path: Path) -> None:
         raise TableError(
             f"{path} cannot be written: {explain_system(error)}. Mend that, or choose another place."
         ) from error
+
+
+def require_storable(table: Table, path: Path) -> None:
+    """Refuse a table that the format of a file cannot hold, before the work whose result it is to carry.
+
+    Raises:
+        TableError: The suffix is unknown, or the format cannot hold a column.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            _find_format(path).save(table, file)
+    except TableError as error:
+        raise TableError(f"{path} cannot be written: {error}") from error
 
 
 def _find_format(path: Path) -> _Format:

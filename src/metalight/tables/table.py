@@ -32,6 +32,10 @@ class Table:
     info: dict[str, ColumnInfo] = field(default_factory=dict)
     """Units and descriptions by column name; columns that have neither may be left out."""
 
+    spelled: "dict[str, pd.Series[Any]]" = field(default_factory=dict)
+    """The text of columns of numbers or booleans that may be names, such as `1e5`, where a file does not say what it
+    has."""
+
 
 def build_table(columns: "Mapping[str, pd.Series[Any]]", info: Mapping[str, ColumnInfo]) -> Table:
     """A table of these columns, in this order; of those that have neither unit nor description nothing is said."""

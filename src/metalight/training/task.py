@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from metalight.errors import TrainingError
+from metalight.identifiers import name_of
 from metalight.model import LAYER_GROUPS, NUM_DRAWS, Network, augment, to_unit_range
 from metalight.recipe import TrainingSettings
 from metalight.training.checkpoints import Checkpoint
@@ -162,7 +163,9 @@ class TrainingTask(LightningModule):
 
     def _explain_divergence(self, batch: dict[str, Any], loss: float) -> str:
         object_ids = batch["object_ids"].tolist()
-        listed = ", ".join(map(str, object_ids[:8])) + (f" and {len(object_ids) - 8} more" if object_ids[8:] else "")
+        listed = ", ".join(map(name_of, object_ids[:8])) + (
+            f" and {len(object_ids) - 8} more" if object_ids[8:] else ""
+        )
         epoch = self.phase.first_epoch + self.current_epoch + 1
         return (
             f"The loss became {loss} in epoch {epoch}, with the galaxies {listed}. Lower the rates under [training], "

@@ -1,58 +1,61 @@
-"""SkyServer's SqlSearch: one query, one answer in CSV, and what is none.
+"""SkyServer's SqlSearch: one query, one answer in CSV, asked for again where that may help.
 
-SDSS documentation and source, as collected: a client may send 60 queries a minute, each of which may take 600 s and
-bring 500,000 rows. An answer in CSV begins with a line `#Table1`; errors come as a page, as text or as JSON with an
-ErrorMessage, also with status 200.
+A client may send 60 queries a minute, each of which may take 600 s and bring 500,000 rows; SDSS documentation and
+source, as collected.
 """
 
-import contextlib
-import csv
-import html
-import io
-import json
 import math
-import re
 import time
-from typing import Literal
+from collections.abc import Sequence
 
+from metalight.catalog.sky_server.answers import MOST_BYTES, Reading, read_answer
 from metalight.errors import ServiceError, shorten
 from metalight.recipe import NetworkSettings, SkyServerSettings
-from metalight.web import Answer, Outcome, Pace, Verdict, WebClient, judge_status
+from metalight.web import Answer, Pace, Verdict, WebClient
 
-_MOST_BYTES = 2**30
-_FIRST_LINE = b"#Table1"
 _LONGEST_QUOTE = 200
 
-_OF_TIME = re.compile(r"\btimed?[ -]?out\b", re.IGNORECASE)
-"""What services say of a query that took too long."""
+_QUOTA_WINDOW_S = 60.0
+"""Over which SkyServer counts queries. It does not count those that it refuses."""
 
-_GATEWAY_TIMEOUT = 504
-"""A status: what stands before the service waited for it in vain."""
+_MOST_REFUSALS = 12
+"""Of one query, for the quota: with the waits of [network] that is about seven minutes."""
 
-_OF_THE_QUERY = re.compile(
-    r"incorrect syntax|syntax error|invalid (column|object)|no such (column|table)|could not be bound|ambiguous column",
-    re.IGNORECASE,
-)
-"""What databases say of a query that no asking again will mend."""
+_LONGEST_WAIT_S = 86_400.0
 
 
 class SlowQueryError(ServiceError):
     """A query takes the service longer than it is waited for."""
 
 
-class _PatientPace(Pace):
-    """A pace that stops when the patience with a query has ended: what is under way may end, but is not begun again."""
+class _OneTry(Pace):
+    """The pace for a web client that may try once: `SqlSearch` can read what SkyServer's errors mean, and asks again.
 
-    _ends_at = math.inf
+    Of the client, it hears for how long the service wants to be left alone.
+    """
 
-    def begin(self, patience_s: float) -> None:
-        """A new query, which may be begun again for so long."""
-        self._ends_at = time.monotonic() + patience_s
+    asked_wait_s = 0.0
+    _is_taken = False
+
+    def allow_one(self) -> None:
+        """Let the next request begin when its turn has come, and none after it."""
+        self._is_taken, self.asked_wait_s = False, 0.0
+
+    def take_turn(self) -> float:
+        """As of `Pace`."""
+        wait_s = super().take_turn()
+        self._is_taken = not wait_s
+        return wait_s
+
+    def hold_back(self, seconds: float) -> None:
+        """As of `Pace`."""
+        self.asked_wait_s = seconds
+        super().hold_back(seconds)
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the patience has ended, or `stop` was called."""
-        return super().is_stopped or time.monotonic() >= self._ends_at
+        """Whether the one request has begun, or `stop` was called."""
+        return self._is_taken or super().is_stopped
 
 
 class SqlSearch:
@@ -66,9 +69,13 @@ class SqlSearch:
             network: How to ask any service.
         """
         self.url = name_service(settings)
-        patient = network.model_copy(update={"timeout_s": settings.timeout_s})
-        self._pace = _PatientPace(settings.queries_per_minute / 60)
-        self._web = WebClient(patient, pace=self._pace, accept="text/csv, text/plain, */*")
+        self.num_refusals = 0
+        """How often the quota has made it wait."""
+
+        self._network = network
+        once = {"timeout_s": settings.timeout_s, "tries": 2, "longest_wait_s": _LONGEST_WAIT_S}
+        self._pace = _OneTry(settings.queries_per_minute / 60)
+        self._web = WebClient(network.model_copy(update=once), pace=self._pace, accept="text/csv, text/plain, */*")
 
     def __enter__(self) -> "SqlSearch":
         return self
@@ -76,24 +83,64 @@ class SqlSearch:
     def __exit__(self, *_: object) -> None:
         self._web.close()
 
-    def fetch_csv(self, sql: str, *, patience_s: float = math.inf) -> bytes:
-        """The answer to a query as it was served, a whole table in CSV.
+    def fetch_csv(self, sql: str, columns: Sequence[str], *, patience_s: float = math.inf) -> bytes:
+        """The answer to a query, a whole table in CSV below a line `#Table1`.
 
         Args:
             sql: The query.
-            patience_s: Time after which it is not begun again.
+            columns: Names of the columns that it asks for.
+            patience_s: Time after which it is not begun again; waiting for the quota does not count.
 
         Raises:
             SlowQueryError: The service works on it for too long, by its own words or by the clock.
             ServiceError: The service cannot be reached, or does not answer with a table.
         """
-        started = time.monotonic()
-        self._pace.begin(patience_s)
-        outcome = self._web.fetch(self.url, {"cmd": sql, "format": "csv"}, judge=_judge, max_bytes=_MOST_BYTES)
-        if outcome.verdict.kind == "good" and outcome.answer is not None:
-            return outcome.answer.body
-        is_slow = time.monotonic() - started > patience_s or _tells_of_time(outcome)
-        raise (SlowQueryError if is_slow else ServiceError)(_explain(outcome, self.url))
+        started, num_tries, num_refusals, unended = time.monotonic(), 0, 0, b""
+        while True:
+            reading = self._ask_once(sql, columns)
+            # A table that is cut off within its last number looks whole, but not twice in the same way.
+            if reading.kind == "table" or (reading.kind == "unended" and reading.table == unended):
+                return reading.table
+            if reading.kind == "quota" and num_refusals < _MOST_REFUSALS:
+                num_refusals += 1
+                self.num_refusals += 1
+                self._pace.sleep(min(_QUOTA_WINDOW_S, self._compute_wait_s(num_refusals)))
+                started = time.monotonic()
+                continue
+            num_tries, unended = num_tries + 1, reading.table
+            is_late = time.monotonic() - started > patience_s
+            if is_late or self._is_last(reading, num_tries):
+                is_slow = is_late or reading.kind == "slow"
+                raise (SlowQueryError if is_slow else ServiceError)(_explain(reading, num_tries, self.url))
+            self._pace.sleep(self._compute_wait_s(num_tries))
+
+    def _ask_once(self, sql: str, columns: Sequence[str]) -> Reading:
+        readings: list[Reading] = []
+
+        def judge(answer: Answer) -> Verdict:
+            readings.append(read_answer(answer, columns))
+            return Verdict("good" if readings[-1].kind == "table" else "final")
+
+        self._pace.allow_one()
+        outcome = self._web.fetch(self.url, {"cmd": sql, "format": "csv"}, judge=judge, max_bytes=MOST_BYTES)
+        verdict = outcome.verdict
+        if not readings and outcome.answer is not None and verdict.kind == "again":
+            # A status that may pass, of which the client does not ask us.
+            readings.append(read_answer(outcome.answer, columns))
+        if readings:
+            return readings[-1]
+        return Reading("final" if verdict.kind == "final" else "again", verdict.reason, most_tries=verdict.most_tries)
+
+    def _is_last(self, reading: Reading, num_tries: int) -> bool:
+        if reading.kind in ("final", "quota") or self._pace.asked_wait_s > self._network.longest_wait_s:
+            return True
+        # A table without an end needs a second look in any case.
+        fewest = 2 if reading.kind == "unended" else 1
+        return num_tries >= max(fewest, min(reading.most_tries, self._network.tries))
+
+    def _compute_wait_s(self, num_failures: int) -> float:
+        """Seconds to wait after so many failures in a row: twice as long after each."""
+        return min(self._network.longest_wait_s, self._network.first_wait_s * 2.0 ** (num_failures - 1))
 
 
 def name_service(settings: SkyServerSettings) -> str:
@@ -101,52 +148,16 @@ def name_service(settings: SkyServerSettings) -> str:
     return f"{settings.services_url}/SearchTools/SqlSearch"
 
 
-def _judge(answer: Answer) -> Verdict:
-    if answer.status != 200:
-        return judge_status(answer)
-    if not answer.body.startswith(_FIRST_LINE):
-        kind: Literal["again", "final"] = "final" if _OF_THE_QUERY.search(_read_words(answer)) else "again"
-        return Verdict(kind, "it answered with something else than a table")
-    return Verdict("good") if _is_whole(answer.body) else Verdict("again", "the table that it answered with is cut off")
-
-
-def _is_whole(body: bytes) -> bool:
-    """Whether CSV has a line of names, and every line as many fields: a truncated answer ends within a line."""
-    if not body.endswith(b"\n"):
-        return False
-    try:
-        rows = csv.reader(io.StringIO(body.partition(b"\n")[2].decode(), newline=""), strict=True)
-        num_columns = len(next(rows, []))
-        return num_columns > 0 and all(len(row) == num_columns for row in rows)
-    except (UnicodeDecodeError, csv.Error):
-        return False
-
-
-def _read_words(answer: Answer) -> str:
-    """What a page, a text or JSON says, without its markup."""
-    text = answer.body[:100_000].decode("utf-8", errors="replace")
-    if text.lstrip().startswith("{"):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return str(json.loads(text)["ErrorMessage"])
-    text = re.sub(r"(?is)<(script|style|head)\b.*?(</\1>|$)", " ", text)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
-
-
-def _tells_of_time(outcome: Outcome) -> bool:
-    answer = outcome.answer
-    if answer is None or answer.body.startswith(_FIRST_LINE):
-        return False
-    return answer.status == _GATEWAY_TIMEOUT or _OF_TIME.search(_read_words(answer)) is not None
-
-
-def _explain(outcome: Outcome, url: str) -> str:
-    has_words = outcome.answer is not None and not outcome.answer.body.startswith(_FIRST_LINE)
-    words = _read_words(outcome.answer) if outcome.answer is not None and has_words else ""
-    said = f", '{shorten(words, _LONGEST_QUOTE)}'" if words else ""
-    tries = f", {outcome.num_tries} times" if outcome.num_tries > 1 else ""
-    way_out = (
-        "Check [skyserver] base_url and release."
-        if outcome.verdict.kind == "final"
-        else "Try again later: what it has answered so far is kept."
-    )
-    return f"{url} gives no galaxies: {outcome.verdict.reason}{said}{tries}. {way_out}"
+def _explain(reading: Reading, num_tries: int, url: str) -> str:
+    said = f", '{shorten(reading.words, _LONGEST_QUOTE)}'" if reading.words else ""
+    tries = f", {num_tries} times" if num_tries > 1 else ""
+    way_out = "Try again later: what it has answered so far is kept."
+    if reading.kind == "final":
+        way_out = "Check [skyserver] base_url and release."
+    if reading.kind == "quota":
+        tries = f", {_MOST_REFUSALS + 1} times"
+        way_out = (
+            "All programs that ask it from your network count: end the others, and run the command again. What it has "
+            "answered so far is kept."
+        )
+    return f"{url} gives no galaxies: {reading.reason}{said}{tries}. {way_out}"

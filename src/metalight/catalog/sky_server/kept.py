@@ -31,11 +31,12 @@ class KeptAnswers:
         self._missing_values = missing_values
         self._used: list[Path] = []
 
-    def ask(self, sql: str, *, anew: bool = False, patience_s: float = math.inf) -> Table:
+    def ask(self, sql: str, columns: Sequence[str], *, anew: bool = False, patience_s: float = math.inf) -> Table:
         """The table that answers a query.
 
         Args:
             sql: The query.
+            columns: Names of the columns that it asks for.
             anew: Ask even if the answer is kept.
             patience_s: Time after which the service is not asked again.
 
@@ -52,7 +53,7 @@ class KeptAnswers:
                 return load_table(path, missing_values=self._missing_values)
             except TableError:
                 path.unlink()  # damaged since it was kept
-        body = self._search.fetch_csv(sql, patience_s=patience_s)
+        body = self._search.fetch_csv(sql, columns, patience_s=patience_s)
         told = "".join(f"# {line}\n" for line in asked.splitlines())
         with replace_file(path) as temporary:
             temporary.write_bytes(gzip.compress(told.encode() + body, compresslevel=4, mtime=0))

@@ -112,6 +112,9 @@ def _column(name: str, sql: str, kind: Kind, unit: str, description: str) -> Sky
 SKY_SERVER_COLUMNS = tuple(_list_columns())
 """In the order of the answer."""
 
+COUNT_COLUMN = "num"
+"""What the number of galaxies is called in the answer."""
+
 REPEATED_COLUMNS = (
     _column("objID", "S.bestObjID", "id", "", "Identifier of the photometric object"),
     *(
@@ -150,7 +153,7 @@ def build_page_query(
 
 def build_count_query(cuts: Sequence[str], *, ranks_below: int = spread.NUM_RANKS) -> str:
     """The SQL of how many galaxies pass cuts, of those of lower ranks."""
-    return f"SELECT COUNT(*) AS num\n{_FROM}{_join(_list_conditions(cuts, ranks_below))}"
+    return f"SELECT COUNT(*) AS {COUNT_COLUMN}\n{_FROM}{_join(_list_conditions(cuts, ranks_below))}"
 
 
 def build_repeats_query(num_rows: int, after: Key | None = None, *, ranks_below: int = spread.NUM_RANKS) -> str:

@@ -16,6 +16,7 @@ from metalight.catalog.selection import Count, Selection
 from metalight.catalog.sky_server.client import SlowQueryError, SqlSearch
 from metalight.catalog.sky_server.kept import KeptAnswers
 from metalight.catalog.sky_server.query import (
+    COUNT_COLUMN,
     REPEATED_COLUMNS,
     SKY_SERVER_COLUMNS,
     Key,
@@ -31,6 +32,8 @@ from metalight.tables import SENTINELS, Table, build_text, find_column, require_
 
 _NUM_OF_THE_PAPER = 142_000
 """Galaxies that the paper's cuts leave, where nobody has counted."""
+
+_RELEASE_OF_THE_PAPER = "dr14"
 
 _NOT_COUNTED = "that pass the cuts below; the database was too slow to count how many each of them leaves"
 
@@ -81,6 +84,16 @@ def select_sky_server(
     if below < spread.NUM_RANKS or 0 < limit < len(frame):
         frame = frame.iloc[spread.choose_spread(frame["objID"].to_numpy(), limit)].reset_index(drop=True)
         counts = (*counts, Count(spread.name_spread(len(frame)), "to try things out", "[catalog] limit", len(frame)))
+    if search.num_refusals:
+        asking.notes.append(
+            "SkyServer's limit of queries a minute was reached, perhaps together with other programs of your network; "
+            "what it refused was asked again"
+        )
+    if settings.release != _RELEASE_OF_THE_PAPER:
+        asking.notes.append(
+            f"{settings.release} lacks the galaxies whose primary spectrum there is from BOSS or eBOSS, which MPA-JHU "
+            f"did not measure; the paper's sample is from {_RELEASE_OF_THE_PAPER}"
+        )
     info = {column.name: column.info for column in SKY_SERVER_COLUMNS}
     return Selection(Table(frame, info), counts, tuple(dict.fromkeys(asking.notes)), repeated)
 
@@ -129,7 +142,7 @@ class _Asking:
         """How many galaxies of ranks below a number pass cuts; None if it takes too long to know."""
         query = build_count_query(cuts, ranks_below=below)
         try:
-            frame = self.answers.ask(query, anew=anew, patience_s=self.patience_s).frame
+            frame = self.answers.ask(query, [COUNT_COLUMN], anew=anew, patience_s=self.patience_s).frame
         except SlowQueryError:
             self.notes.append("SkyServer was too slow to count all of the galaxies that each cut leaves")
             return None
@@ -203,12 +216,13 @@ class _Asking:
         A page that is shorter than asked for need not be the last: a service may have a limit of rows that it does not
         tell.
         """
+        names = [column.name for column in columns]
         pages: list[pd.DataFrame] = []
         num_rows = 0
         after: Key | None = None
         while number is None or num_rows < number:
             most = self.settings.page_size if number is None else min(self.settings.page_size, number - num_rows)
-            answer = self.answers.ask(build(most, after), patience_s=patience_s)
+            answer = self.answers.ask(build(most, after), names, patience_s=patience_s)
             page = _read(answer, columns, self.url).iloc[:most]
             _check_order(page, after, self.url)
             pages.append(page)
@@ -243,7 +257,8 @@ def _read_column(table: Table, name: str, column: SkyServerColumn, url: str) -> 
         return require_object_ids(table, name, path=url, may_repeat=True)
     values = table.frame[name]
     if column.kind == "text":
-        return build_text([value if isinstance(value, str) else None for value in values.tolist()])
+        words = [value.strip() if isinstance(value, str) else "" for value in values.tolist()]
+        return build_text([None if word.casefold() in ("", "null") else word for word in words])
     if column.kind == "number":
         return require_numbers(table, name, path=url)
     if pd.api.types.is_integer_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):

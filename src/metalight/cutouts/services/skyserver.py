@@ -24,7 +24,7 @@ class SkyServer:
     """Pictures of SDSS from SkyServer."""
 
     side: int
-    release: SkyServerRelease = "dr18"
+    release: SkyServerRelease = "dr14"
     """Data release."""
 
     base_url: str = SKYSERVER_URL

@@ -3,8 +3,8 @@
 It answers what SkyServer would, and misbehaves when it is told to, so that what asks the sky can be tried without it.
 """
 
-from metalight.simulate.stand_in.faults import FAULTS, LASTING, Faults
+from metalight.simulate.stand_in.faults import FAULTS, LASTING, OF_QUERIES, Faults
 from metalight.simulate.stand_in.server import StandIn, run_server, serve
 from metalight.simulate.stand_in.sql_search import ROW_LIMIT
 
-__all__ = ["FAULTS", "LASTING", "ROW_LIMIT", "Faults", "StandIn", "run_server", "serve"]
+__all__ = ["FAULTS", "LASTING", "OF_QUERIES", "ROW_LIMIT", "Faults", "StandIn", "run_server", "serve"]

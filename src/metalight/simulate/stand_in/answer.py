@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,19 @@ def build_page(kind: str, status: int, title: str, text: str) -> Answer:
         f"<body><h1>{html.escape(title)}</h1><p>{html.escape(text)}</p></body></html>\n"
     )
     return Answer(kind, status, HTML, page.encode())
+
+
+def build_error(kind: str, text: str, *, is_old_release: bool = False) -> Answer:
+    """What SkyServer makes of an error of its database."""
+    if is_old_release:
+        return build_page(kind, 200, "Skyserver Error", text)
+    told = {"ErrorCode": 500, "ErrorType": "InternalServerError", "ErrorMessage": text, "LogMessageID": None}
+    return Answer(kind, 500, "application/json; charset=utf-8", json.dumps(told).encode(), "InternalServerError")
+
+
+def build_error_row(kind: str, text: str) -> Answer:
+    """The table that SkyServer's procedure answers with in place of a query that it does not let through."""
+    return Answer(kind, 200, "text/plain; charset=utf-8", f'#Table1\nerror_message\n"{text}"\n'.encode())
 
 
 def build_notice(kind: str, status: int, text: str, width: int, height: int, *, reason: str = "") -> Answer:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from metalight.errors import RunError, name_nearest, shorten
-from metalight.simulate.stand_in.answer import Answer, build_notice, build_page
+from metalight.simulate.stand_in.answer import Answer, build_error, build_error_row, build_notice, build_page
 
 FAULTS = {
     "429": "status 429 with Retry-After",
@@ -28,10 +28,19 @@ FAULTS = {
     "reset": "the connection is reset instead of an answer",
     "drip": "the answer comes slowly, piece by piece",
     "redirect": "status 302 to the same thing, with a marker",
+    "quota": "of a query: a table that says that there were too many in a minute",
+    "deadlock": "of a query: status 500 with JSON, for a trouble of the database that passes",
+    "sql": "of a query: status 500 with JSON that calls the query wrong, which a client believes",
+    "blank": "of a query: a blank line at the end of the table",
+    "unended": "of a query: no line break at the end of the table",
+    "untitled": "of a query: no line #Table1",
     "404": "lasting, by galaxy: status 404 with a JPEG body",
     "black": "lasting, by galaxy: status 200 with a black JPEG that carries a text",
 }
 """The kinds of faults, and what each is on the wire."""
+
+OF_QUERIES = ("quota", "deadlock", "sql", "blank", "unended", "untitled")
+"""Kinds that pictures do not have."""
 
 LASTING = ("404", "black")
 """Kinds that belong to a galaxy and do not pass."""
@@ -111,19 +120,21 @@ class FaultDraw:
         self._faults = faults
         self._total = math.fsum(faults.shares.get(kind, 0) for kind in _PASSING)
         self._lock = threading.Lock()
-        self._asked: dict[str, tuple[int, int]] = {}
+        # By a digest: a request may be long, and there may be many.
+        self._asked: dict[bytes, tuple[int, int]] = {}
 
     def draw(self, request: str) -> str:
         """The fault of the next answer to a request, of those that pass; empty if there is none."""
         if not self._total:
             return ""
         request = request.partition(REDIRECT_MARKER)[0]
+        key = hashlib.blake2b(request.encode(), digest_size=16).digest()
         with self._lock:
-            num_asked, in_a_row = self._asked.get(request, (0, 0))
+            num_asked, in_a_row = self._asked.get(key, (0, 0))
             kind = _pick(self._faults.shares, _PASSING, _draw_uniform(self._faults.seed, request, num_asked))
             if in_a_row >= self._faults.most_in_a_row and self._total < _CERTAIN:
                 kind = ""
-            self._asked[request] = (num_asked + 1, in_a_row + 1 if kind else 0)
+            self._asked[key] = (num_asked + 1, in_a_row + 1 if kind else 0)
         return kind
 
 
@@ -134,13 +145,14 @@ def build_lasting(kind: str, width: int, height: int) -> Answer:
     return build_notice("404", 404, OUTSIDE, width, height, reason=f"NOT FOUND. {OUTSIDE}")
 
 
-def build_instead(kind: str, faults: Faults, request: str, *, is_picture: bool) -> Answer | None:
+def build_instead(kind: str, faults: Faults, request: str, sql: str, *, is_picture: bool) -> Answer | None:
     """The answer that stands in place of the right one; None for faults that need the right one.
 
     Args:
         kind: Of `FaultDraw.draw`.
         faults: How long to ask to wait.
         request: The target of the request, path and query.
+        sql: The query that is asked, if rows are.
         is_picture: Whether a picture was asked for, and not rows of a table.
     """
     if kind == "429":
@@ -151,6 +163,12 @@ def build_instead(kind: str, faults: Faults, request: str, *, is_picture: bool) 
         if not is_picture:
             return build_page(kind, 500, "Internal Server Error", text)
         return build_notice(kind, 500, text, 128, 128, reason=f"INTERNAL SERVER ERROR. {text}")
+    if kind == "quota":
+        return build_error_row(kind, f"ERROR: Maximum 60 queries allowed per minute. Rejected query: {sql[:1000]}")
+    if kind == "deadlock":
+        return build_error(kind, "Transaction (Process ID 51) was deadlocked on lock resources. Rerun the transaction.")
+    if kind == "sql":
+        return build_error(kind, "Invalid object name 'galSpecExtra'.")
     if kind == "html":
         return build_page(kind, 200, "Service Unavailable", "The proxy cannot reach the service.")
     if kind == "redirect":
@@ -160,6 +178,15 @@ def build_instead(kind: str, faults: Faults, request: str, *, is_picture: bool) 
         place = f"{path}{REDIRECT_MARKER}{again}"
         return Answer(kind, 302, page.content_type, page.body, headers=(("Location", place),))
     return None
+
+
+def change_table(kind: str, table: bytes) -> bytes:
+    """The table of a right answer, written in an odd way."""
+    if kind == "blank":
+        return table + b"\n"
+    if kind == "unended":
+        return table.rstrip(b"\n")
+    return table.partition(b"\n")[2] if kind == "untitled" else table
 
 
 def _pick(shares: Mapping[str, float], kinds: tuple[str, ...], place: float) -> str:

@@ -30,6 +30,9 @@ _SAME_FRAME = 1e-3
 _WIDEST_DRAWN_ARCSEC = 900.0
 """A wider frame shows no galaxy: drawing so many of the survey's own pixels would take too long."""
 
+_MOST_DRAWN_AT_ONCE = 2
+"""The largest picture takes 700 MB to draw."""
+
 _UNSEEN_MAGNITUDE = 60.0
 _GALAXIES_AT_A_TIME = 64
 
@@ -42,6 +45,7 @@ class ImgCutout:
         self._faults = faults
         self._is_old_release = is_old_release
         self._lock = threading.Lock()
+        self._drawing = threading.Semaphore(_MOST_DRAWN_AT_ONCE)
         self._drawn: dict[int, list[Galaxy]] = {}
 
     def answer(self, parameters: Mapping[str, str]) -> Answer:
@@ -129,14 +133,15 @@ class ImgCutout:
         frame_arcsec = scale * side
         if frame_arcsec > _WIDEST_DRAWN_ARCSEC:
             galaxy, frame_arcsec = _hide(galaxy), _WIDEST_DRAWN_ARCSEC
-        jpeg = draw_cutout(
-            galaxy,
-            frame_arcsec=frame_arcsec,
-            side=side,
-            seed=design.seed,
-            instrument=INSTRUMENTS[design.instrument],
-            universe=design.universe,
-        )
+        with self._drawing:
+            jpeg = draw_cutout(
+                galaxy,
+                frame_arcsec=frame_arcsec,
+                side=side,
+                seed=design.seed,
+                instrument=INSTRUMENTS[design.instrument],
+                universe=design.universe,
+            )
         return jpeg if width == height else _crop_middle(jpeg, width, height)
 
     def _draw_empty_sky(self, ra_deg: float, dec_deg: float, scale: float, width: int, height: int) -> Answer:

@@ -9,40 +9,54 @@ reads what it needs.
 
 import contextlib
 import json
+import math
 import re
 import socket
 import socketserver
 import struct
 import sys
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from metalight.errors import RunError, explain_system
 from metalight.simulate.stand_in.answer import JPEG, Answer, build_page, resize_jpeg
-from metalight.simulate.stand_in.faults import FaultDraw, Faults, build_instead
+from metalight.simulate.stand_in.faults import OF_QUERIES, FaultDraw, Faults, build_instead, change_table
 from metalight.simulate.stand_in.img_cutout import SMALLEST_SIZE, ImgCutout
 from metalight.simulate.stand_in.sky import Sky, load_sky
 from metalight.simulate.stand_in.sql_search import ROW_LIMIT, SqlSearch
 
 _HOST = "127.0.0.1"
-_SERVICE = re.compile(r"/dr(\d+)/skyserverws/(imgcutout/getjpeg|searchtools/sqlsearch)/?", re.IGNORECASE)
+_SERVICE = re.compile(r"/dr(\d{1,2})/skyserverws/(imgcutout/getjpeg|searchtools/sqlsearch)/?", re.IGNORECASE)
 _RELEASES = range(8, 20)
 
-_LONGEST_HEAD = 1 << 20
+_LONGEST_HEAD = 1 << 16
 """A query for every column is some thousands of bytes."""
 
+_MOST_PARAMETERS = 100
+_MOST_CONNECTIONS = 256
+"""That are open at the same time; others are ended at once."""
+
 _IDLE_S = 120.0
+"""Between requests, and for an answer to be taken."""
+
+_LONGEST_ARRIVAL_S = 20.0
+"""Of a head, from its first byte on."""
+
 _NUM_DRIPS = 20
 _REASONS = {
     200: "OK",
     302: "Found",
+    400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    414: "URI Too Long",
     429: "Too Many Requests",
     500: "Internal Server Error",
 }
@@ -63,11 +77,12 @@ class StandIn:
         self._faults = faults
         self._draw = FaultDraw(faults)
         self._pictures = ImgCutout(sky, faults, is_old_release=is_old_release)
-        self._queries = SqlSearch(sky, row_limit=row_limit, error_status=200 if is_old_release else 500)
+        self._queries = SqlSearch(sky, row_limit=row_limit, is_old_release=is_old_release)
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._most_connections = 0
+        self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._is_stopping = threading.Event()
         self.url = f"http://{_HOST}:{self._listener.server_address[1]}"
         """Without a slash at its end."""
@@ -101,8 +116,12 @@ class StandIn:
             thread.join(timeout=5)
         self._queries.close()
 
+    def admit(self) -> bool:
+        """Take one of the connections that there may be; whether one is free."""
+        return self._free.acquire(blocking=False)
+
     def converse(self, connection: socket.socket) -> None:
-        """Answer the requests of a connection until it ends."""
+        """Answer the requests of an admitted connection until it ends."""
         with self._lock:
             self._connections[connection] = threading.current_thread()
             self._most_connections = max(self._most_connections, len(self._connections))
@@ -113,12 +132,22 @@ class StandIn:
             goes_on = True
             while goes_on and not self._is_stopping.is_set():
                 head, waiting = _read_head(connection, waiting)
+                if len(head) > _LONGEST_HEAD:
+                    page = build_page("bad request", 414, "URI Too Long", "The request is too long.")
+                    self._count(page.kind)
+                    self._send(connection, page, "", has_body=True, is_last=True)
+                    return
                 goes_on = bool(head) and self._serve(connection, head)
         except OSError:
             pass  # the other side has gone, which is its right
         finally:
             with self._lock:
                 self._connections.pop(connection, None)
+            self._free.release()
+
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self._counts[kind] += 1
 
     def _serve(self, connection: socket.socket, head: bytes) -> bool:
         """Answer one request; whether the connection goes on."""
@@ -131,14 +160,15 @@ class StandIn:
         fault, answer = "", None
         if method not in ("GET", "HEAD"):
             answer, is_last = build_page("bad request", 405, "Method Not Allowed", "Use GET."), True
+        elif not target.isprintable():
+            answer, is_last = build_page("bad request", 400, "Bad Request", "The address has control characters."), True
         else:
             try:
                 fault, answer = self._find_answer(target)
             except Exception:  # a bug of ours must be seen, and must not look like a broken connection
                 traceback.print_exc(file=sys.stderr)
                 answer = build_page("bug", 500, "The stand-in has a bug", traceback.format_exc())
-        with self._lock:
-            self._counts[fault or answer.kind] += 1
+        self._count(fault or answer.kind)
         if fault == "reset":
             # A connection that lingers for no time is not ended but reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -153,10 +183,17 @@ class StandIn:
         service = _SERVICE.fullmatch(path)
         if service is None or int(service[1]) not in _RELEASES:
             return "", build_page("not found", 404, "Not Found", f"There is nothing at {path}.")
-        parameters = {name.lower(): value for name, value in parse_qsl(query, keep_blank_values=True)}
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+        except ValueError:
+            return "", build_page("bad request", 400, "Bad Request", "There are too many parameters.")
+        parameters = {name.lower(): value for name, value in pairs}
         is_picture = service[2].lower().startswith("img")
         fault = self._draw.draw(target)
-        instead = build_instead(fault, self._faults, target, is_picture=is_picture) if fault else None
+        if is_picture and fault in OF_QUERIES:
+            fault = ""
+        sql = parameters.get("cmd", "")
+        instead = build_instead(fault, self._faults, target, sql, is_picture=is_picture) if fault else None
         if instead is not None:
             return fault, instead
         if fault == "reset":
@@ -166,6 +203,10 @@ class StandIn:
             if not is_picture or answer.content_type != JPEG:
                 return "", answer
             answer = _resize(answer, parameters)
+        if fault in OF_QUERIES:
+            if answer.kind != "query":
+                return "", answer
+            answer = replace(answer, body=change_table(fault, answer.body))
         return fault, answer
 
     def _send(self, connection: socket.socket, answer: Answer, fault: str, *, has_body: bool, is_last: bool) -> bool:
@@ -204,6 +245,9 @@ class _Listener(socketserver.ThreadingTCPServer):
         self._stand_in = stand_in
         super().__init__((_HOST, port), socketserver.BaseRequestHandler)
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self._stand_in.admit()
+
     def finish_request(self, request: Any, client_address: Any) -> None:
         self._stand_in.converse(request)
 
@@ -213,12 +257,23 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 def _read_head(connection: socket.socket, waiting: bytes) -> tuple[bytes, bytes]:
-    """The head of the next request, empty if there is none, and what was sent after it."""
+    """The head of the next request, empty if there is none, and what was sent after it.
+
+    Raises:
+        TimeoutError: It does not come, or not in time.
+    """
+    deadline = time.monotonic() + _LONGEST_ARRIVAL_S if waiting else math.inf
     while b"\r\n\r\n" not in waiting:
+        connection.settimeout(min(_IDLE_S, max(0.001, deadline - time.monotonic())))
         more = connection.recv(65536)
-        if not more or len(waiting) > _LONGEST_HEAD:
+        if not more:
             return b"", b""
+        if not waiting:
+            deadline = time.monotonic() + _LONGEST_ARRIVAL_S
         waiting += more
+        if len(waiting) > _LONGEST_HEAD:
+            return waiting, b""
+    connection.settimeout(_IDLE_S)
     head, _, waiting = waiting.partition(b"\r\n\r\n")
     return head, waiting
 

@@ -1,7 +1,9 @@
 """SearchTools/SqlSearch: the rows of a query, as SkyServer answers for it.
 
-What is known of the service is from the SDSS documentation, as collected: CSV begins with a line `#Table1`, a query
-gives at most 500,000 rows and takes at most 600 s, and errors come as a page of HTML, with status 200 or 500.
+From the SDSS documentation and the service's source, as collected: CSV begins with a line `#Table1`, a missing value is
+empty, and a query gives at most 500,000 rows. A query that is not let through gives status 200 and a table of one
+column `error_message`; an error of the database gives status 500 and JSON with an `ErrorMessage`, and in older releases
+a page with status 200.
 """
 
 import io
@@ -9,21 +11,27 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from metalight.simulate.stand_in.answer import Answer, build_page
+from metalight.simulate.stand_in.answer import Answer, build_error, build_error_row
 from metalight.simulate.stand_in.database import Database
 from metalight.simulate.stand_in.sky import Sky
+from metalight.simulate.stand_in.t_sql import QueryRefusedError, explain
 
 ROW_LIMIT = 500_000
 """Rows that SkyServer gives at most."""
+
+CSV = "text/plain; charset=utf-8"
+
+_MOST_BYTES = 2**29
+"""Of an answer: the most rows of the paper's query are about 350 MB."""
 
 
 class SqlSearch:
     """Answers for queries; may be shared by threads."""
 
-    def __init__(self, sky: Sky, *, row_limit: int = ROW_LIMIT, error_status: int = 500) -> None:
+    def __init__(self, sky: Sky, *, row_limit: int = ROW_LIMIT, is_old_release: bool = False) -> None:
         self._database = Database(sky)
         self._row_limit = row_limit
-        self._error_status = error_status
+        self._is_old_release = is_old_release
 
     def close(self) -> None:
         """Give the memory back."""
@@ -37,31 +45,40 @@ class SqlSearch:
         """
         form = parameters.get("format", "") or "csv"
         if form.lower() != "csv":
-            return self._refuse(f"The stand-in gives format=csv alone, not {form}.")
+            return self._refuse("The stand-in gives format=csv alone.")
+        query = parameters.get("cmd", "")
         try:
-            with self._database.select(parameters.get("cmd", ""), self._row_limit) as (names, rows):
+            with self._database.select(query, self._row_limit) as (names, rows):
                 table = _write_csv(names, rows)
-        except sqlite3.Error as error:
-            return self._refuse(f"SQL error: {error}")
-        return Answer("query", 200, "text/plain; charset=utf-8", table)
+        except QueryRefusedError as refusal:
+            return build_error_row("query error", f"{refusal}{query}")
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            return self._refuse(explain(error))
+        except MemoryError:  # so SQLite says that a statement is too long when it is prepared
+            return self._refuse("Query too complex.")
+        return Answer("query", 200, CSV, table)
 
     def _refuse(self, text: str) -> Answer:
-        return build_page("query error", self._error_status, "SkyServer: your query could not be answered", text)
+        return build_error("query error", text, is_old_release=self._is_old_release)
 
 
 def _write_csv(names: list[str], rows: Iterable[tuple[object, ...]]) -> bytes:
-    text = io.StringIO()
-    text.write("#Table1\n")
-    text.write(",".join(names) + "\n")
-    text.writelines(",".join(map(_write_value, row)) + "\n" for row in rows)
-    return text.getvalue().encode()
+    written = io.BytesIO()
+    written.write(b"#Table1\n" + ",".join(names).encode() + b"\n")
+    for row in rows:
+        written.write((",".join(map(_write_value, row)) + "\n").encode())
+        if written.tell() > _MOST_BYTES:
+            raise sqlite3.OperationalError("There is insufficient memory for all rows of the answer.")
+    return written.getvalue()
 
 
 def _write_value(value: object) -> str:
     if isinstance(value, str):
         return '"' + value.replace('"', '""') + '"' if any(sign in value for sign in ',"\n\r') else value
     if value is None:
-        return "null"
+        return ""
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
     text = str(value)
     # Of floats, so that no reader needs to know of powers of ten.
     return f"{Decimal(text):f}" if "e" in text else text

@@ -38,6 +38,12 @@ _LINES = (
 _EXTINCTION = {"u": 1.857, "g": 1.446, "r": 1.0, "i": 0.743, "z": 0.553}
 """In units of that in r: Schlafly & Finkbeiner 2011 (ApJ 737, 103), table 6, for R_V = 3.1."""
 
+_FLAGGED = 0.03
+"""Part of the galaxies whose redshift is flagged, and of those whose photometry is."""
+
+_SMALL_DELTA_CHI2 = 4
+"""A flag of zWarning: the next best redshift fits nearly as well."""
+
 _FIRST_PLATE, _FIBERS = 900, 640
 _BIT_OF_DAY = 24
 _LATER_BY_DAYS = 1000
@@ -217,7 +223,7 @@ def _fill_identifiers(columns: _Columns) -> None:
     columns.put("single_dec", columns["fiber_dec"].astype(np.float32).astype(np.float64))
     for name, value in (("type", 3), ("mode", 1), ("sciencePrimary", 1)):
         columns.put(name, value)
-    columns.fill("clean", 1)
+    columns.fill("clean", np.where(columns.uniform(3) < _FLAGGED, 0, 1))
 
 
 def _fill_photometry(columns: _Columns) -> None:
@@ -246,7 +252,7 @@ def _fill_photometry(columns: _Columns) -> None:
 def _fill_spectroscopy(columns: _Columns) -> None:
     columns.fill("z", np.round(0.022 + 0.055 * -np.log1p(-0.98 * columns.uniform(30)), 8))
     columns.fill("zErr", 1.5e-5)
-    columns.fill("zWarning", 0)
+    columns.fill("zWarning", np.where(columns.uniform(34) < _FLAGGED, _SMALL_DELTA_CHI2, 0))
     columns.fill("rChi2", np.round(1 + 0.07 * columns.normal(31), 5))
     columns.fill("class", np.array("GALAXY", dtype=object))
     columns.fill("sn_median", np.round(14 * np.exp(0.35 * columns.normal(32)), 5))
