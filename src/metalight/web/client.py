@@ -135,10 +135,12 @@ class WebClient:
             num_tries = outcome.num_tries + 1
             outcome = Outcome(answer, verdict, num_tries)
             is_last = verdict.kind != "again" or num_tries >= min(verdict.most_tries, self._settings.tries)
-            if is_last or asked_wait_s > self._settings.longest_wait_s:
+            if asked_wait_s > self._settings.longest_wait_s:
                 break
             if asked_wait_s:
                 self._pace.hold_back(asked_wait_s)
+            if is_last:
+                break
             wait_s = max(asked_wait_s, draw_wait_s(self._settings, num_tries))
         return outcome
 
