@@ -1,8 +1,11 @@
 """Promises of archives of cutouts: fetched with their checksum from where it was left, read without unpacking."""
 
+import gzip
 import hashlib
 import io
 import tarfile
+import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -12,11 +15,12 @@ import pytest
 
 from call import QUICK, list_performed, refuse_run, run
 from cutout_server import Handler, serve_cutouts
-from metalight.cutouts import PicturesOfArchive, import_archive
+from metalight.cutouts import PicturesOfArchive, find_archive_flaw, import_archive
 from metalight.errors import ImageError, ServiceError
 from metalight.recipe import NetworkSettings
 from metalight.store import FileReader
 from metalight.web import fetch_file
+from scripted_server import Visit, serve_script
 from sky_pictures import make_galaxy, make_message
 
 _FIRST = 1_237_648_720_693_755_918
@@ -90,6 +94,151 @@ def test_an_archive_that_is_cut_short_is_named_and_what_came_before_is_not_doubl
         import_archive(np.arange(_FIRST, _FIRST + 30), short, _PICTURES, tmp_path / "store")
     report = import_archive(np.arange(_FIRST, _FIRST + 30), whole, _PICTURES, tmp_path / "store")
     assert len(report.fetched) == 30
+
+
+def write_tar(path: Path, *members: tarfile.TarInfo) -> Path:
+    """A tar of files of zeros."""
+    with gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb") as file:
+        for member in members:
+            file.write(member.tobuf(tarfile.GNU_FORMAT))
+            for first in range(0, member.size, 1 << 20):
+                file.write(bytes(min(1 << 20, -(-(member.size - first) // 512) * 512)))
+        file.write(bytes(1024))
+    return path
+
+
+def make_member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.size, member.linkname = kind, size, link
+    return member
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_would_fill_the_memory_is_refused_unread(tmp_path: Path, kind: bytes) -> None:
+    archive = write_tar(tmp_path / "a.tar.gz", make_member("x", kind, 300_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"a\.tar\.gz cannot be read .* a header of 300,000,000 bytes"):
+            import_archive(np.array([_FIRST]), archive, _PICTURES, tmp_path / "store")
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metalight.cutouts.archive_files._FIRST_UNPACKED", 10_000_000)
+    archive = write_tar(tmp_path / "a.tar.gz", make_member("x", size=200_000_000))
+    with pytest.raises(ImageError, match="unpacks to more than 100 times its size"):
+        import_archive(np.array([_FIRST]), archive, _PICTURES, tmp_path / "store")
+
+
+def test_memory_does_not_grow_with_the_files_of_an_archive(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", *[make_member(f"{n}/{n}.jpg") for n in range(3000)])
+    tracemalloc.start()
+    try:
+        assert find_archive_flaw(archive) == ""
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zip_with_a_huge_list_of_files_is_refused_unread(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.zip", make_files(3))
+    data = bytearray(archive.read_bytes())
+    place = data.rindex(b"PK\x05\x06") + 12
+    data[place : place + 4] = (2_000_000_000).to_bytes(4, "little")
+    archive.write_bytes(data)
+    with pytest.raises(ImageError, match="list of files is longer"):
+        import_archive(np.array([_FIRST]), archive, _PICTURES, tmp_path / "store")
+
+
+def test_links_devices_and_paths_outside_do_no_harm(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.jpg"
+    outside.write_bytes(make_galaxy(0, 64))
+    archive = write_tar(
+        tmp_path / "a.tar.gz",
+        make_member(f"{_FIRST}.jpg", tarfile.SYMTYPE, link=str(outside)),
+        make_member(f"/{_FIRST + 1}.jpg", tarfile.LNKTYPE, link="../outside.jpg"),
+        make_member(f"{_FIRST + 2}.jpg", tarfile.CHRTYPE),
+        make_member(f"{_FIRST + 3}.jpg", tarfile.FIFOTYPE),
+        make_member(f"../../{_FIRST + 4}.jpg"),
+    )
+    before = sorted(tmp_path.parent.rglob("*.jpg"))
+    report = import_archive(np.arange(_FIRST, _FIRST + 5), archive, _PICTURES, tmp_path / "store")
+    assert sorted(tmp_path.parent.rglob("*.jpg")) == before
+    assert report.fetched.empty
+    assert ["link" in reason for reason in report.refused["reason"]] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("name", ["images.tar", "images.tar.gz", "images.zip"])
+def test_an_archive_is_whole_only_if_it_opens_to_its_end(tmp_path: Path, name: str) -> None:
+    whole = pack(tmp_path / name, make_files(3))
+    assert find_archive_flaw(whole) == ""
+    data = whole.read_bytes()
+    short = tmp_path / f"short-{name}"
+    end_of_first_file = 512 * (1 + -(-len(make_galaxy(0, 64)) // 512))
+    for num_bytes in (len(data) // 4, min(end_of_first_file, len(data) // 2), 100, 0):
+        short.write_bytes(data[:num_bytes])
+        assert find_archive_flaw(short), num_bytes
+
+
+def test_a_damaged_head_in_a_tar_is_not_taken_for_its_end(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "images.tar", make_files(3))
+    data = bytearray(archive.read_bytes())
+    second = 512 * (1 + -(-len(make_galaxy(0, 64)) // 512))
+    data[second + 150] ^= 255
+    archive.write_bytes(data)
+    with pytest.raises(ImageError, match="damaged"):
+        import_archive(np.arange(_FIRST, _FIRST + 3), archive, _PICTURES, tmp_path / "store")
+
+
+def test_an_answer_without_a_length_that_broke_off_is_not_kept_for_whole(tmp_path: Path) -> None:
+    data = pack(tmp_path / "images.tar", make_files(5)).read_bytes()
+    num_bytes = [len(data) // 2] * 4 + [len(data)]
+
+    def send(visit: Visit) -> None:
+        visit.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + data[: num_bytes[visit.number]])
+
+    with serve_script(send) as server:
+        with pytest.raises(ServiceError, match=r"may have broken off.*run the same command"):
+            fetch_file(f"{server.url}/a", tmp_path / "a", _QUICK, find_flaw=find_archive_flaw)
+        assert not (tmp_path / "a").exists()
+        fetch_file(f"{server.url}/a", tmp_path / "a", _QUICK, find_flaw=find_archive_flaw)
+    assert (tmp_path / "a").read_bytes() == data
+    assert len(server.visits) == 5
+
+
+def test_a_file_that_comes_in_a_few_bytes_at_a_time_is_given_up(tmp_path: Path) -> None:
+    def send_a_little(visit: Visit) -> None:
+        first = int(visit.head.partition("bytes=")[2].partition("-")[0] or 0)
+        status = f"206 Partial Content\r\nContent-Range: bytes {first}-999999/1000000" if first else "200 OK"
+        words = f"HTTP/1.1 {status}\r\nContent-Length: {1_000_000 - first}\r\n\r\n"
+        visit.connection.sendall(words.encode() + b"x" * 10)
+
+    with serve_script(send_a_little) as server, pytest.raises(ServiceError, match="resume"):
+        fetch_file(f"{server.url}/a", tmp_path / "a", _QUICK)
+    assert (tmp_path / "a.part").stat().st_size == 30
+    assert len(server.visits) == 3
+
+
+def test_what_is_whole_but_no_archive_is_not_kept(tmp_path: Path) -> None:
+    with (
+        serve_cutouts(lambda handler, times: handler.send(b"<html>log in</html>", kind="text/html")) as server,
+        pytest.raises(ServiceError, match="deleted: check the address"),
+    ):
+        fetch_file(server.url, tmp_path / "a", _QUICK, find_flaw=find_archive_flaw)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.tar", "http://me:hidden@127.0.0.1:9/a.tar?token=hidden"])
+def test_a_file_whose_service_cannot_be_reached_is_told_within_seconds(tmp_path: Path, url: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/a\.tar.* cannot be fetched.*network") as error:
+        fetch_file(url, tmp_path / "a", NetworkSettings())
+    assert "hidden" not in str(error.value)
+    assert time.monotonic() - began < 5
 
 
 _BODY = np.random.default_rng(1).integers(0, 256, 3_000_000, np.uint8).tobytes()

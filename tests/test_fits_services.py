@@ -265,3 +265,19 @@ def test_a_service_that_gives_pages_only_ends_the_run_with_one_sentence(tmp_path
         make_sky(tmp_path, server.url)
         run(tmp_path, "--only", "catalog")
         assert "Hips2fits gave nothing that can be used" in refuse_run(tmp_path, "--only", "cutouts")
+
+
+def test_a_password_in_an_address_is_sent_but_written_nowhere(tmp_path: Path) -> None:
+    with serve_cutouts(lambda handler, times: send_fits(handler)) as server:
+        url = server.url.replace("://", "://somebody:secret-word@")
+        make_sky(tmp_path, url, "field_arcsec = 20.0")
+        recipe = (tmp_path / "recipe.toml").read_text()
+        output = run_to_pixels(tmp_path)
+        broken = refuse_run(tmp_path, "--only", "cutouts", "--set", f"cutouts.base_url={url}?x", status=2)
+    assert "secret-word" in recipe
+    assert "12 of 12 have an image of" in output
+    assert "secret-word" not in output + broken
+    for path in (tmp_path / "run").rglob("*"):
+        assert path.is_dir() or b"secret-word" not in path.read_bytes(), path
+    stored = pd.read_parquet(tmp_path / "run/cutouts/part-00000.parquet")
+    assert stored["url"].str.startswith(f"{server.url}?").all()

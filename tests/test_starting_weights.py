@@ -223,7 +223,8 @@ def test_a_download_is_seen_to_work_and_the_cached_file_needs_no_network(
 @pytest.mark.parametrize("backbone", ["resnet34.tv_in1k", "resnet34"])
 def test_a_hub_out_of_reach_is_one_clear_line(cache: Path, monkeypatch: pytest.MonkeyPatch, backbone: str) -> None:
     message = f"The weights of '{backbone}' are wanted from the hub, which {{}}.* Download model.safetensors of timm/"
-    with pytest.raises(ModelError, match=message.format("cannot be reached: .*refused")):
+    message += f'.*http.*/{backbone}/.*model.safetensors.* "none": .*less accurate'
+    with pytest.raises(ModelError, match=message.format("cannot be reached: .*refused.*heck your network")):
         check_starting_weights(backbone, "hub")
     with pytest.raises(ModelError, match="cannot be reached"):
         load_weights(build_network(TINY, 1), TAGGED, "hub")

@@ -19,6 +19,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
 """
 
 import errno
+import re
 from pathlib import Path
 
 _LONGEST_FLAW = 300
@@ -76,6 +77,9 @@ class MetalightError(Exception):
     """Something that the user can mend; its text says what, where, and what to do next."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return hide_secrets(super().__str__())
 
 
 class RecipeError(MetalightError):
@@ -138,6 +142,20 @@ def shorten(text: str, most: int = 80) -> str:
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+_SECRETS = re.compile(
+    # A user name and a password before the host; also one with a slash, that makes an address invalid.
+    r"(?<=://)(?:[^/?#\s@]*@)+|(?<=://)[^/?#\s@:\[]*:(?!\d*(?:[/?#\s]|$))\S*@"
+    # The value of a parameter that names a secret.
+    r"|(?<=[?&])([\w.-]*(?:token|passw(?:or)?d|secret|signature|api_?key)=)[^&#\s]*",
+    re.IGNORECASE,
+)
+
+
+def hide_secrets(text: str) -> str:
+    """An address, or a text with addresses, without user names, passwords and tokens: to be shown or written down."""
+    return _SECRETS.sub(lambda found: f"{found[1]}…" if found[1] else "", text)
 
 
 def name_nearest(word: str, known: list[str]) -> str:

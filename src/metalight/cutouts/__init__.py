@@ -1,6 +1,7 @@
 """Cutouts: the image files of galaxies, which file belongs to which galaxy, and what a folder says of its images."""
 
 from metalight.cutouts.archive import PicturesOfArchive, import_archive
+from metalight.cutouts.archive_files import find_archive_flaw
 from metalight.cutouts.cost import estimate_download
 from metalight.cutouts.download import (
     REFUSED_BY_SERVICES,
@@ -34,6 +35,7 @@ __all__ = [
     "compute_frame_arcsec",
     "download_cutouts",
     "estimate_download",
+    "find_archive_flaw",
     "find_cutouts",
     "import_archive",
     "list_cutouts",

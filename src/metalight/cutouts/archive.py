@@ -8,30 +8,26 @@ Nothing is unpacked to disk: pictures go from the archive into the store, byte f
 """
 
 import hashlib
-import tarfile
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
+from metalight.cutouts.archive_files import Member, open_archive
 from metalight.cutouts.checks import MAX_PICTURE_BYTES, find_picture_flaw
 from metalight.cutouts.galaxy_files import WantedNames
 from metalight.cutouts.report import DownloadReport, report_store
-from metalight.errors import ImageError, quote_flaw
+from metalight.errors import shorten
 from metalight.progress import Progress, no_progress
 from metalight.store import AskedCutout, CutoutFile, CutoutStore, RefusalKind, RefusedCutout
 from metalight.web import compute_checksum
 
 _FILES_A_PART = 512
+_LONGEST_PATH = 200
 _SUFFIXES = (".jpg", ".jpeg")
 
 
@@ -91,11 +87,18 @@ def import_archive(
 def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: CutoutStore, progress: Progress) -> None:
     wanted = WantedNames(left)
     # Names first: whether a galaxy has several pictures is known only at the end.
-    with _explaining(archive), _open(archive) as members:
-        counts, doubtful = _count_pictures(_find_ids(member.name, wanted) for member in members)
+    links = set[int]()
+    with open_archive(archive) as members:
+        counts, doubtful = _count_pictures(_find_files(members, wanted, links))
     files: list[CutoutFile] = []
     refused = [
-        _refuse(object_id, pictures, archive, "no_image", "has no picture in the archive")
+        _refuse(
+            object_id,
+            pictures,
+            archive,
+            "no_image",
+            "is a link in the archive, and no picture" if object_id in links else "has no picture in the archive",
+        )
         for object_id in sorted(left - counts.keys())
     ]
     refused += [
@@ -108,23 +111,20 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
         for object_id in sorted(doubtful)
         if counts[object_id] == 1
     ]
-    with (
-        progress("Reading the archive", sum(counts.values())) as advance,
-        _explaining(archive),
-        _open(archive) as members,
-    ):
+    with progress("Reading the archive", sum(counts.values())) as advance, open_archive(archive) as members:
         for member in members:
-            object_ids = _find_ids(member.name, wanted)
+            object_ids = [] if member.is_link else _find_ids(member.name, wanted)
             advance(len(object_ids))
             if len(object_ids) != 1 or counts[object_ids[0]] > 1:
                 continue
             object_id = object_ids[0]
             data = member.read(MAX_PICTURE_BYTES + 1)
-            flaw = find_picture_flaw(data, width=pictures.side, height=pictures.side)
-            if flaw or len(data) > MAX_PICTURE_BYTES:
-                refused.append(_refuse(object_id, pictures, archive, "invalid_image", flaw or "is too large"))
+            flaw = "is too large" if len(data) > MAX_PICTURE_BYTES else ""
+            flaw = flaw or find_picture_flaw(data, width=pictures.side, height=pictures.side)
+            if flaw:
+                refused.append(_refuse(object_id, pictures, archive, "invalid_image", flaw))
                 continue
-            asked, url = _ask(object_id, pictures), f"{archive.name}/{member.name}"
+            asked, url = _ask(object_id, pictures), f"{archive.name}/{shorten(member.name, _LONGEST_PATH)}"
             files.append(CutoutFile(asked, data, hashlib.sha256(data).hexdigest(), url, datetime.now(UTC)))
             if len(files) == _FILES_A_PART:
                 store.add_files(files)
@@ -133,45 +133,14 @@ def _import(left: set[int], archive: Path, pictures: PicturesOfArchive, store: C
     store.add_refused(refused)
 
 
-@dataclass(frozen=True)
-class _Member:
-    """A file of an archive."""
-
-    name: str
-    """Its path in the archive."""
-
-    open: Callable[[], IO[bytes] | None]
-
-    def read(self, num_bytes: int) -> bytes:
-        """At most so many bytes from its beginning."""
-        stream = self.open()
-        if stream is None:
-            return b""
-        with stream:
-            return stream.read(num_bytes)
-
-
-@contextmanager
-def _open(archive: Path) -> Iterator[Iterator[_Member]]:
-    """The files of an archive in order, each to be read before the next one is asked for."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
-            yield (
-                _Member(entry.filename, partial(file.open, entry)) for entry in file.infolist() if not entry.is_dir()
-            )
-    else:
-        with tarfile.open(archive, "r|*") as stream:
-            yield (_Member(entry.name, partial(stream.extractfile, entry)) for entry in stream if entry.isfile())
-
-
-@contextmanager
-def _explaining(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ImageError(
-            f"{archive} cannot be read as a tar or zip archive: {quote_flaw(error)}. Fetch it again, or check its path."
-        ) from error
+def _find_files(members: Iterable[Member], wanted: WantedNames, links: set[int]) -> Iterator[list[int]]:
+    """The galaxies that each file of an archive may show; those that a link is named by are added to `links`."""
+    for member in members:
+        object_ids = _find_ids(member.name, wanted)
+        if member.is_link:
+            links.update(object_ids)
+        else:
+            yield object_ids
 
 
 def _count_pictures(galaxies: Iterable[list[int]]) -> tuple[Counter[int], set[int]]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from metalight.jpeg_file import MOST_SCANS, has_too_many_scans
 from metalight.store import RefusalKind
-from metalight.web import Answer, Verdict
+from metalight.web import Answer, Verdict, judge_status
 
 MOST_BLACK = 0.5
 """Largest share of pixels that are exactly zero in all channels. 400 real galaxies have up to 0.11 of them."""
@@ -36,6 +36,7 @@ class ImageVerdict(Verdict):
     """What an answer is worth, and what a galaxy is refused for if it stays so."""
 
     refusal: RefusalKind = field(default="service_error", kw_only=True)
+    """`outside_footprint` of an `again` is what the answer means if the service is at work elsewhere."""
 
 
 GOOD = ImageVerdict("good")
@@ -44,7 +45,7 @@ GOOD = ImageVerdict("good")
 def judge_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
     """What a JPEG picture in colour is worth that was asked for with this size in pixels."""
     if answer.status != 200:
-        return judge_status(answer)
+        return judge_image_status(answer)
     if answer.content_type not in _JPEG_TYPES:
         given = f"'{answer.content_type[:_LONGEST_WORDS]}'" if answer.content_type else "an answer without a type"
         return ImageVerdict("again", f"the service sent {given}, not a JPEG picture")
@@ -66,16 +67,15 @@ def judge_survey_picture(answer: Answer, *, width: int, height: int) -> ImageVer
     return verdict
 
 
-def judge_status(answer: Answer) -> ImageVerdict:
+def judge_image_status(answer: Answer) -> ImageVerdict:
     """What an answer is worth whose status is not 200."""
     # Only words tell a place without images from a path without a service, or from a fault that may pass.
     if answer.status == 404 and "footprint" in answer.reason.casefold():
         return ImageVerdict("final", "is outside the survey's footprint, says the service", refusal=_OUTSIDE)
-    words = f" ({answer.reason[:_LONGEST_WORDS]})" if answer.reason else ""
-    reason = f"the service answered with status {answer.status}{words}"
+    verdict = judge_status(answer)
     # A picture with 404 is an error that the service has painted; a page is a wrong address, and stays one.
-    may_pass = answer.status == 404 and answer.content_type in _JPEG_TYPES
-    return ImageVerdict("again" if may_pass else "final", reason)
+    may_pass = verdict.kind == "again" or (answer.status == 404 and answer.content_type in _JPEG_TYPES)
+    return ImageVerdict("again" if may_pass else "final", verdict.reason)
 
 
 def find_picture_flaw(data: bytes, *, width: int, height: int) -> str:

@@ -1,13 +1,15 @@
-"""Cutouts from a service into a store: each galaxy once, at the service's pace, going on after any interruption.
+"""Cutouts from a service into a store: each galaxy once, at the service's pace, resumed after any interruption.
 
-The calling thread asks and judges; another one writes meanwhile. A part is written when enough files are in hand or
-enough time has passed, so that a killed process loses at most the part in hand. What is there, or was refused, is not
-asked for again.
+One thread writes while the others ask. A part is written when enough files are in hand or enough time has passed, so
+that a killed process loses at most the part in hand. What is there, or was refused, is not asked for again.
+
+Galaxies are asked for in random order: neighbours fail together, as outside a footprint, and would look like a service
+that fails. A failure is the fault of its galaxy if the service has answered for another one since. Before a service is
+given up, it is asked once more for a galaxy that it has answered for.
 """
 
 import contextlib
 import hashlib
-import math
 import signal
 import threading
 import time
@@ -43,7 +45,10 @@ REFUSED_BY_SERVICES = ("outside_footprint", "service_error", "invalid_image", "n
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """When what is in hand is written, and when a service is given up."""
+    """When what is in hand is written, and when a service is suspected to be out of order.
+
+    One that is suspected is given up if it fails again for a galaxy that it has answered for, or has answered for none.
+    """
 
     files_a_part: int = 512
     bytes_a_part: int = 64_000_000
@@ -51,11 +56,11 @@ class DownloadLimits:
     """So much is lost to what kills the process at once; any other interruption loses nothing."""
 
     failures_in_a_row: int = 100
-    """Galaxies that a service fails for, one after the other, after which it is not asked further."""
+    """Galaxies that it fails for, one after the other."""
 
     failures_without_success_s: float = 300.0
-    """So long without any success, and with at least one failure for each connection, it is not asked further
-    either. One that has never answered is given up sooner: after one galaxy for each connection, at least 8."""
+    """Time without any success, and with at least one failure for each connection. One that has sent no answer at all
+    is suspected sooner: after one galaxy for each connection, at least 8."""
 
 
 _DEFAULT_LIMITS = DownloadLimits()
@@ -96,21 +101,24 @@ def download_cutouts(
     store = CutoutStore(folder)
     with store.hold():
         wanted = list_wanted(galaxies, service)
-        left, num_there = _find_left(wanted, store, service, retry_refused=retry_refused)
+        left, there = _find_left(wanted, store, service, retry_refused=retry_refused)
         num_requests = 0
         if len(left):
             foretell(len(left))
-            download = _Download(service, store, limits, num_left=len(left), num_there=num_there)
-            num_requests = download.fetch_all(wanted.take(left), settings, progress)
+            download = _Download(service, store, limits, settings, num_left=len(left))
+            if len(there):
+                download.answered = _ask(wanted, int(there[0]))
+            order = np.random.default_rng().permutation(left)
+            num_requests = download.fetch_all(wanted.take(order), progress)
         report = report_store(wanted, store, service.bands)
-    num_new = len(report.fetched) - num_there
+    num_new = len(report.fetched) - len(there)
     return DownloadReport(report.fetched, report.refused, num_new, num_requests, time.monotonic() - started)
 
 
 def _find_left(
     wanted: pd.DataFrame, store: CutoutStore, service: CutoutService, *, retry_refused: bool
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", int]:
-    """Places of the galaxies that are to be asked for, and how many are there; what cannot be asked for is refused."""
+) -> tuple["np.ndarray[tuple[int], np.dtype[np.intp]]", "np.ndarray[tuple[int], np.dtype[np.intp]]"]:
+    """Places of the galaxies to ask for, and of those that are there; what cannot be asked for is refused."""
     is_there = np.zeros(len(wanted), dtype=bool)
     is_there[store.find_files(wanted, bands=service.bands)["place"].to_numpy(dtype=np.intp)] = True
     known = store.find_refused(wanted)
@@ -129,7 +137,7 @@ def _find_left(
         was_asked = known["kind"].isin(REFUSED_BY_SERVICES).to_numpy()
         is_refused[known["place"].to_numpy(dtype=np.intp)[was_asked]] = True
     is_refused[cannot] = True
-    return np.flatnonzero(~is_there & ~is_refused), int(is_there.sum())
+    return np.flatnonzero(~is_there & ~is_refused), np.flatnonzero(is_there)
 
 
 def _ask(wanted: pd.DataFrame, place: int) -> AskedCutout:
@@ -166,9 +174,14 @@ class _Download:
     service: CutoutService
     store: CutoutStore
     limits: DownloadLimits
+    settings: NetworkSettings
     num_left: int
-    num_there: int
+    answered: AskedCutout | None = None
+    """A galaxy that the service has answered for."""
+
+    client: WebClient = field(init=False)
     writer: "_Writer" = field(init=False)
+    ctrl_c: threading.Event = field(init=False)
     files: list[CutoutFile] = field(default_factory=list)
     refused: list[RefusedCutout] = field(default_factory=list)
     doubtful: list[tuple[float, RefusedCutout]] = field(default_factory=list)
@@ -180,52 +193,57 @@ class _Download:
     num_refused: int = 0
     num_bytes: int = 0
     num_fetched: int = 0
-    has_answered: bool = False
     started: float = field(default_factory=time.monotonic)
     last_success: float = field(default_factory=time.monotonic)
     last_written: float = field(default_factory=time.monotonic)
     last_shown: float = 0.0
 
-    def fetch_all(self, wanted: pd.DataFrame, settings: NetworkSettings, progress: Progress) -> int:
+    def fetch_all(self, wanted: pd.DataFrame, progress: Progress) -> int:
         """Fetch all, and give the number of requests."""
-        galaxies = (self._build_errand(asked, settings) for asked in _list_asked(wanted))
+        galaxies = (self._build_errand(asked) for asked in _list_asked(wanted))
         with (
-            _noting_ctrl_c() as ctrl_c,
+            _noting_ctrl_c() as self.ctrl_c,
             _Writer(self.store) as self.writer,
-            WebClient(settings, accept=_ACCEPT) as client,
+            WebClient(self.settings, accept=_ACCEPT) as self.client,
             progress("Fetching cutouts", self.num_left) as advance,
         ):
-            coming = client.fetch_each(galaxies)
+            coming = self.client.fetch_each(galaxies)
             try:
                 for ended in coming:
-                    self._take(ended, client, settings)
+                    self._take(ended)
                     self._show(advance)
-                    if ctrl_c.is_set():
-                        raise KeyboardInterrupt
+                    self._heed_ctrl_c()
                 self._show(advance, is_last=True)
-                self._judge_last_failures(settings)
+                failure = self._resolve_doubts()
                 self._write()
+                if failure:
+                    raise failure
             except KeyboardInterrupt:
-                client.stop()
-                self._keep_what_is_done(coming, client)
+                self.client.stop()
+                self._keep_what_is_done(coming)
                 raise KeyboardInterrupt(f"after {self.num_fetched:,} of {self.num_left:,} cutouts") from None
-            return client.num_requests
+            return self.client.num_requests
 
-    def _build_errand(self, asked: AskedCutout, settings: NetworkSettings) -> _Galaxy:
+    def _heed_ctrl_c(self) -> None:
+        if self.ctrl_c.is_set():
+            raise KeyboardInterrupt
+
+    def _build_errand(self, asked: AskedCutout) -> _Galaxy:
         files = self.service.build_requests(asked)
         judge = partial(self.service.judge, asked=asked)
-        requests = [
-            Request(join_query(file.url, file.parameters), judge, self.service.max_bytes, settings.timeout_s)
-            for file in files
-        ]
+        requests = [Request(join_query(file.url, file.parameters), judge, self.service.max_bytes) for file in files]
         return _Galaxy(requests, asked=asked, files=files)
 
-    def _take(self, ended: list[_Galaxy], client: WebClient, settings: NetworkSettings) -> None:
+    def _take(self, ended: list[_Galaxy]) -> None:
         """Take what has ended in hand, and write what is in hand if it is time."""
         failure = None
         for galaxy in ended:
-            self._accept(galaxy, client)
-            failure = failure or self._give_up_if_hopeless(settings)
+            self._accept(galaxy)
+            is_unreachable = galaxy.outcomes[-1].verdict.is_unreachable and not self.client.has_answered
+            if failure is None and is_unreachable:
+                failure = self._explain_unreachable(galaxy)
+            if failure is None and self._seems_hopeless():
+                failure = self._resolve_doubts()
             if len(self.files) >= self.limits.files_a_part or self.num_bytes >= self.limits.bytes_a_part:
                 self._write()
         if failure or time.monotonic() - self.last_written >= self.limits.seconds_a_part:
@@ -233,38 +251,56 @@ class _Download:
         if failure:
             raise failure
 
-    def _give_up_if_hopeless(self, settings: NetworkSettings) -> ServiceError | None:
+    def _seems_hopeless(self) -> bool:
         num_failures = len(self.doubtful)
         if not num_failures:
-            return None
+            return False
         drought_s = time.monotonic() - self.last_success
-        is_dry = drought_s > self.limits.failures_without_success_s and num_failures >= settings.connections
-        is_absent = not self.has_answered and num_failures >= max(settings.connections, _FAILURES_OF_THE_ABSENT)
-        is_hopeless = num_failures >= self.limits.failures_in_a_row or is_dry or is_absent
-        return self._give_up() if is_hopeless else None
+        is_dry = drought_s > self.limits.failures_without_success_s and num_failures >= self.settings.connections
+        is_absent = num_failures >= max(self.settings.connections, _FAILURES_OF_THE_ABSENT)
+        is_absent &= not self.client.has_answered
+        return num_failures >= self.limits.failures_in_a_row or is_dry or is_absent
 
-    def _accept(self, galaxy: _Galaxy, client: WebClient) -> None:
+    def _resolve_doubts(self) -> ServiceError | None:
+        """Refuse the galaxies that failed last if the service is at work; else why it is given up."""
+        now = time.monotonic()
+        if not self.doubtful:
+            return None
+        if not self._is_at_work():
+            return self._give_up()
+        self._refuse_doubtful(until=now)
+        self.last_success = now
+        return None
+
+    def _is_at_work(self) -> bool:
+        """Whether the service answers once more for a galaxy that it has answered for."""
+        if self.answered is None:
+            return False
+        galaxy = self._build_errand(self.answered)
+        for _ in self.client.fetch_each([galaxy]):
+            self._heed_ctrl_c()
+        return bool(galaxy.outcomes) and _is_sure(galaxy.outcomes[-1].verdict)
+
+    def _accept(self, galaxy: _Galaxy) -> None:
         last = galaxy.outcomes[-1]
         now = datetime.now(UTC)
-        if last.answer is not None:
-            self.has_answered = True
+        if _is_sure(last.verdict):
+            self._take_success(galaxy)
         if last.verdict.kind == "good":
             self.num_done += 1
-            self._take_success(galaxy)
             for file, outcome in zip(galaxy.files, galaxy.outcomes, strict=True):
                 data = outcome.answer.body if outcome.answer else b""
                 self.num_bytes += len(data)
                 digest = hashlib.sha256(data).hexdigest()
                 self.files.append(CutoutFile(galaxy.asked, data, digest, str(file), now, file.band))
             self.num_fetched += 1
-        elif last.verdict.kind == "final" or not client.is_stopped:
+        elif last.verdict.kind == "final" or not self.client.is_stopped:
             self.num_done += 1
             self.num_refused += 1
             num_tries = sum(outcome.num_tries for outcome in galaxy.outcomes)
             url, kind = str(galaxy.files[len(galaxy.outcomes) - 1]), _name_refusal(last.verdict)
             refused = RefusedCutout(galaxy.asked, kind, last.verdict.reason, num_tries, url, now)
-            if kind == "outside_footprint":
-                self._take_success(galaxy)
+            if _is_sure(last.verdict):
                 self.refused.append(refused)
             else:
                 self.doubtful.append((time.monotonic(), refused))
@@ -274,14 +310,8 @@ class _Download:
         if self.doubtful:
             # What was asked for before a failure, and came after it, tells nothing of it.
             self._refuse_doubtful(until=galaxy.begun)
+        self.answered = galaxy.asked
         self.last_success = time.monotonic()
-
-    def _judge_last_failures(self, settings: NetworkSettings) -> None:
-        """At the end: the galaxies that failed last are refused, unless the service has failed for all."""
-        has_failed_for_all = 0 < len(self.doubtful) == self.num_done
-        if has_failed_for_all and (not self.num_there or self.num_done > 2 * settings.connections):
-            raise self._give_up()
-        self._refuse_doubtful(until=math.inf)
 
     def _refuse_doubtful(self, *, until: float) -> None:
         """Take failures that were known by then for those of their galaxies: the service was at work afterwards."""
@@ -293,13 +323,13 @@ class _Download:
         self.files, self.refused, self.num_bytes = [], [], 0
         self.last_written = time.monotonic()
 
-    def _keep_what_is_done(self, coming: Iterator[list[_Galaxy]], client: WebClient) -> None:
+    def _keep_what_is_done(self, coming: Iterator[list[_Galaxy]]) -> None:
         """After Ctrl-C: wait a moment for what is under way, and write."""
         until = time.monotonic() + _SECONDS_TO_STOP
         try:
             for ended in coming:
                 for galaxy in ended:
-                    self._accept(galaxy, client)
+                    self._accept(galaxy)
                 if time.monotonic() > until:
                     break
         finally:
@@ -315,13 +345,23 @@ class _Download:
             self.num_shown, self.last_shown = self.num_done, now
 
     def _give_up(self) -> ServiceError:
-        (_, last), name = self.doubtful[-1], self.service.name
-        kept = f"The {self.num_fetched:,} cutouts that came before are kept: check" if self.num_fetched else "Check"
+        (_, last), name, kept = self.doubtful[-1], self.service.name, self._tell_kept()
         return ServiceError(
             f"{name[:1].upper()}{name[1:]} gave nothing that can be used for {len(self.doubtful):,} galaxies one after "
-            f"the other, last for {name_of(last.asked.object_id)}: {last.reason}. {kept} that the service is there, "
-            "its base_url and [network], and give the same command again, which goes on from there."
+            f"the other, last for {name_of(last.asked.object_id)}: {last.reason}. {kept}Check that the service is at "
+            "work, its base_url and [network], and run the same command again to resume."
         )
+
+    def _explain_unreachable(self, galaxy: _Galaxy) -> ServiceError:
+        name, url = self.service.name, galaxy.files[0].url
+        reason, kept = galaxy.outcomes[-1].verdict.reason, self._tell_kept()
+        return ServiceError(
+            f"{name[:1].upper()}{name[1:]} cannot be reached at {url}: {reason}, or base_url. {kept}Run the same "
+            "command again to resume."
+        )
+
+    def _tell_kept(self) -> str:
+        return f"The {self.num_fetched:,} cutouts that came before are kept. " if self.num_fetched else ""
 
 
 @contextlib.contextmanager
@@ -350,6 +390,12 @@ _ACCEPT = "image/jpeg, application/fits, */*;q=0.1"
 
 def _name_refusal(verdict: Verdict) -> RefusalKind:
     return verdict.refusal if isinstance(verdict, ImageVerdict) else "service_error"
+
+
+def _is_sure(verdict: Verdict) -> bool:
+    """Whether a service that says so is at work: it has given an image, or knows that it has none."""
+    is_outside = isinstance(verdict, ImageVerdict) and verdict.refusal == "outside_footprint"
+    return verdict.kind == "good" or (verdict.kind == "final" and is_outside)
 
 
 class _Writer:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from metalight.cutouts.checks import GOOD, ImageVerdict, judge_status
+from metalight.cutouts.checks import GOOD, ImageVerdict, judge_image_status
 from metalight.fits_file import FitsError, check_tiles, find_images, load_celestial, open_fits
 from metalight.store import AskedCutout
 from metalight.web import Answer
@@ -42,7 +42,7 @@ def judge_fits(answer: Answer, asked: AskedCutout, *, bands: str, num_planes: in
         num_planes: An image has one, a cube as many as bands.
     """
     if answer.status != 200:
-        return judge_status(answer)
+        return judge_image_status(answer)
     if not answer.body.startswith(_SIGNATURE):
         given = f"'{answer.content_type[:_LONGEST_WORDS]}'" if answer.content_type else "an answer without a type"
         return ImageVerdict("again", f"the service sent {given}, which does not begin as FITS does")

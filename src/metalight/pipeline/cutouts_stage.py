@@ -22,10 +22,11 @@ from metalight.cutouts import (
     check_origin,
     compute_folder_digest,
     compute_frame_arcsec,
+    find_archive_flaw,
     find_cutouts,
     import_archive,
 )
-from metalight.errors import ImageError, RecipeError, explain_absence
+from metalight.errors import ImageError, RecipeError, explain_absence, hide_secrets
 from metalight.identifiers import name_of
 from metalight.pipeline.downloads import fetch_cutouts
 from metalight.pipeline.galaxy_sizes import measure_radii
@@ -117,14 +118,17 @@ def _fetch_archive(job: Job) -> Path:
         ServiceError: It cannot be fetched.
     """
     address, checksum = job.recipe.cutouts.archive, job.recipe.cutouts.archive_checksum
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", address.partition("?")[0].rpartition("/")[2])
+    shown = hide_secrets(address)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", shown.partition("?")[0].rpartition("/")[2])
     # Archives at different addresses may have the same name.
-    place = hashlib.sha256(address.encode()).hexdigest()[:8]
+    place = hashlib.sha256(shown.encode()).hexdigest()[:8]
     archive = job.run.fetched / f"archive-{place}-{name}"
     algorithm, _, expected = checksum.partition(":")
     if checksum and archive.is_file() and compute_checksum(archive, algorithm) != expected:
         archive.unlink()
-    fetch_file(address, archive, job.recipe.network, checksum=checksum, progress=job.progress)
+    fetch_file(
+        address, archive, job.recipe.network, checksum=checksum, find_flaw=find_archive_flaw, progress=job.progress
+    )
     return archive
 
 
@@ -203,7 +207,7 @@ def _cutouts_inputs(recipe: Recipe) -> dict[str, Any]:
     if recipe.cutouts.service == "archive":
         archive = recipe.cutouts.archive
         if is_address(archive):
-            return {"archive": archive, "checksum": recipe.cutouts.archive_checksum}
+            return {"archive": hide_secrets(archive), "checksum": recipe.cutouts.archive_checksum}
         return {"archive": describe_file(Path(archive))}
     return {}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from metalight.errors import hide_secrets
 from metalight.recipe.bands import Stretch, check_bands, check_extinction, check_picture_bands, list_extinction
 from metalight.recipe.base import Settings
 from metalight.recipe.selection import check_cuts, check_properties
@@ -280,7 +281,8 @@ class CutoutsSettings(Settings):
             raise ValueError('radius_column and size = "factor" belong together; set both, or neither')
         self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
-            raise ValueError(f"base_url is no address that begins with https:// or http://: '{self.base_url[:80]}'")
+            shown = hide_secrets(self.base_url)[:80]
+            raise ValueError(f"base_url is no address that begins with https:// or http://: '{shown}'")
         if self.base_url and self.service == "skyserver":
             raise ValueError("the address of SkyServer is [skyserver] base_url; leave base_url out here")
         return self

@@ -9,11 +9,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from metalight.errors import RecipeError, explain_system, name_nearest, quote_flaw, shorten
+from metalight.errors import RecipeError, explain_system, hide_secrets, name_nearest, quote_flaw, shorten
 from metalight.recipe.base import Settings
 from metalight.recipe.learning import WORDS_FOR_WEIGHTS
 from metalight.recipe.recipe import Recipe
 from metalight.small_files import parse_toml, read_small_file
+
+_SETTINGS_OF_ADDRESSES = (("cutouts", "base_url"), ("cutouts", "archive"), ("skyserver", "base_url"))
 
 SETTINGS_OF_FILES = (
     ("catalog", "path"),
@@ -112,13 +114,18 @@ def validate_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """TOML text with every setting of a recipe; paths are absolute, so that the text means the same anywhere."""
+    """TOML text with every setting of a recipe, to be shown or written down.
+
+    Paths are absolute, so that the text means the same anywhere; addresses are without user names and passwords.
+    """
     import tomli_w
 
     values = recipe.model_dump(mode="json")
     for section, key in SETTINGS_OF_FILES:
         if _is_path(values[section][key]):
             values[section][key] = str(Path(values[section][key]).expanduser().absolute())
+    for section, key in _SETTINGS_OF_ADDRESSES:
+        values[section][key] = hide_secrets(values[section][key])
     return tomli_w.dumps(values)
 
 
@@ -189,7 +196,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     keys = name.strip().split(".")
     if not equals or len(keys) < 2 or not all(keys):
         raise RecipeError(
-            f"--set {shorten(text)} is not of the form section.key=value, such as training.batch_size=64."
+            f"--set {shorten(hide_secrets(text))} is not of the form section.key=value, such as training.batch_size=64."
         )
     parsed = parse_value(value)
     for key in reversed(keys):
@@ -250,7 +257,7 @@ def _explain(error: ValidationError, origin: str) -> str:
 
 
 def _quote(value: Any) -> str:
-    return shorten(repr(list(value)) if isinstance(value, tuple) else repr(value), most=200)
+    return shorten(hide_secrets(repr(list(value)) if isinstance(value, tuple) else repr(value)), most=200)
 
 
 def _known_keys(section: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from metalight.errors import hide_secrets
 from metalight.recipe.base import Settings
 
 SKYSERVER_URL = "https://skyserver.sdss.org"
@@ -54,7 +55,7 @@ class SkyServerSettings(Settings):
     def _service_is_not_overrun(self) -> "SkyServerSettings":
         address = re.fullmatch(r"https?://([^/:?#@\s]+)(:\d+)?(/[^?#\s]*)?", self.base_url)
         if address is None:
-            raise ValueError(f"base_url must be like {SKYSERVER_URL}, unlike '{self.base_url[:80]}'")
+            raise ValueError(f"base_url must be like {SKYSERVER_URL}, unlike '{hide_secrets(self.base_url)[:80]}'")
         host = address[1].lower()
         if host.endswith("sdss.org") and not 0 < self.queries_per_minute <= _MOST_QUERIES_PER_MINUTE:
             raise ValueError(f"{host} allows up to {_MOST_QUERIES_PER_MINUTE:g} queries_per_minute")

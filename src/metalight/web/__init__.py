@@ -1,6 +1,6 @@
 """Services on the network: the one place that speaks HTTP, at a pace, and again where that may help."""
 
-from metalight.web.answer import Answer, Errand, Outcome, Request, Verdict, join_query
+from metalight.web.answer import Answer, Errand, Outcome, Request, Verdict, join_query, judge_status
 from metalight.web.client import WebClient
 from metalight.web.files import CHECKSUM, compute_checksum, fetch_file
 from metalight.web.pace import Pace
@@ -17,4 +17,5 @@ __all__ = [
     "compute_checksum",
     "fetch_file",
     "join_query",
+    "judge_status",
 ]

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from metalight.errors import shorten
+
 STATUSES_THAT_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be another one the next time."""
+
+_LONGEST_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class Verdict:
     most_tries: int = 100
     """Of `again`: after so many tries it is taken for the last word."""
 
+    is_unreachable: bool = False
+    """There is no connection to the service, which has never answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -62,13 +69,10 @@ class Request:
     """With the query."""
 
     judge: Callable[[Answer], Verdict]
-    """Tells what an answer is worth. It is not asked of statuses other than 200 that may pass."""
+    """Tells what an answer is worth, whatever its status."""
 
     max_bytes: int
     """An answer that is longer is not read to its end, and will not be good."""
-
-    longest_s: float
-    """Time after which an answer that is still arriving, in drips, is given up."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,15 @@ class Errand:
 
     outcomes: list[Outcome] = field(default_factory=list)
     """Of the requests made so far; the last of them alone may not be good."""
+
+
+def judge_status(answer: Answer) -> Verdict:
+    """What an answer is worth by its status alone."""
+    if answer.status == 200:
+        return Verdict("good")
+    words = f" ({shorten(answer.reason, _LONGEST_WORDS)})" if answer.reason else ""
+    kind: Literal["again", "final"] = "again" if answer.status in STATUSES_THAT_PASS else "final"
+    return Verdict(kind, f"the service answered with status {answer.status}{words}")
 
 
 def join_query(url: str, parameters: Mapping[str, str] | None) -> str:

@@ -6,25 +6,25 @@
 What comes of a request is an `Outcome`, never an exception: of thousands of galaxies, some fail, and each says why.
 """
 
-import heapq
-import itertools
-import math
+import asyncio
+import contextlib
+import email.utils
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, TypeVar
 
+from metalight.errors import hide_secrets
 from metalight.recipe import NetworkSettings
 from metalight.web.answer import STATUSES_THAT_PASS, Answer, Errand, Outcome, Request, Verdict, join_query
 from metalight.web.pace import Pace
 
 if TYPE_CHECKING:
-    from metalight.web.connections import Arrival
+    import httpx2
 
 SECONDS_TO_NOTICE = 0.2
-"""No longer does `fetch_each` keep silent."""
+"""`fetch_each` is never silent for longer, and waits notice after no longer that they are ended."""
 
 _NOTHING = Outcome(None, Verdict("again", "stopped before an answer"), 0)
 
@@ -41,15 +41,21 @@ class WebClient:
             settings: How to ask.
             pace: When requests may begin; left out: by the settings.
             accept: Media types that are wanted.
+
+        Raises:
+            ServiceError: The environment names a proxy that cannot be used.
         """
-        from metalight.web.connections import Connections
+        from metalight.web.session import Session
 
         self.num_requests = 0
-        """Requests begun so far."""
+        """Requests begun so far, redirects included."""
+
+        self.has_answered = False
+        """Whether there was any answer so far."""
 
         self._settings = settings
         self._pace = pace or Pace(settings.requests_per_second)
-        self._connections: Connections[Any] = Connections(settings, accept=accept)
+        self._session = Session(settings, accept=accept)
 
     def __enter__(self) -> "WebClient":
         return self
@@ -69,7 +75,7 @@ class WebClient:
     def close(self) -> None:
         """End all waits and connections."""
         self.stop()
-        self._connections.close()
+        self._session.close()
 
     def fetch(
         self,
@@ -78,10 +84,9 @@ class WebClient:
         *,
         judge: Callable[[Answer], Verdict],
         max_bytes: int,
-        longest_s: float = math.inf,
     ) -> Outcome:
         """Ask for a thing until an answer is good, or will never be, or no try is left; arguments as of `Request`."""
-        errand = Errand([Request(join_query(url, parameters), judge, max_bytes, longest_s)])
+        errand = Errand([Request(join_query(url, parameters), judge, max_bytes)])
         for _ in self.fetch_each([errand]):
             pass
         return errand.outcomes[-1] if errand.outcomes else _NOTHING
@@ -90,135 +95,109 @@ class WebClient:
         """Run errands, on as many as there are connections at the same time.
 
         Each request is made until an answer is good, or will never be, or no try is left. An errand that waits keeps
-        its connection: who has failed for some does not ask for others instead.
+        its place: who has failed for some does not ask for others instead.
 
         Args:
-            errands: What to ask for; each is taken when a connection is free for it.
+            errands: What to ask for; each is taken when there is a place for it.
 
         Yields:
             Errands that have ended since, in any order; an empty list where none has for a while. After `stop`, those
             that wait end at once, the others as they are answered, and no more are taken.
         """
-        work = _Work(errands)
-        ended: list[E] = []
-        yielded = time.monotonic()
-        while True:
-            if self.is_stopped:
-                ended += work.drop()
-            wait_s = 0.0 if ended else self._begin_what_may(work)
-            if not work.num_tasks and work.is_exhausted:
-                if ended:
-                    yield ended
-                return
-            ended += self._settle(self._wait(wait_s), work)
-            if ended or time.monotonic() - yielded > SECONDS_TO_NOTICE:
-                yield ended
-                ended, yielded = [], time.monotonic()
+        source = iter(errands)
+        running: set[Future[E]] = set()
+        try:
+            while True:
+                while not self.is_stopped and len(running) < self._settings.connections:
+                    errand = next(source, None)
+                    if errand is None:
+                        break
+                    running.add(self._session.submit(self._run(errand)))
+                if not running:
+                    return
+                ended, running = wait(running, timeout=SECONDS_TO_NOTICE, return_when=FIRST_COMPLETED)
+                yield [future.result() for future in ended]
+        finally:
+            for future in running:
+                future.cancel()
 
-    def _begin_what_may(self, work: "_Work[E]") -> float:
-        """Begin requests as long as there are connections and the pace allows; how long to wait for more, seconds."""
-        delay_s = min(SECONDS_TO_NOTICE, work.end_waits(time.monotonic()))
-        while not self.is_stopped and (work.ready or (work.num_tasks < self._settings.connections and work.take())):
-            turn_s = self._pace.take_turn()
-            if turn_s:
-                return min(delay_s, turn_s)
-            task = work.ready.popleft()
-            self.num_requests += 1
-            self._connections.begin(task.request, task)
-        return delay_s
+    async def _run(self, errand: E) -> E:
+        for request in errand.requests:
+            errand.outcomes.append(await self._fetch(request))
+            if errand.outcomes[-1].verdict.kind != "good":
+                break
+        return errand
 
-    def _wait(self, seconds: float) -> "list[Arrival[Any]]":
-        if self._connections.num_busy:
-            return self._connections.wait(seconds)
-        self._pace.sleep(seconds)
-        return self._connections.wait(0.0)
-
-    def _settle(self, arrived: "list[Arrival[_Task[E]]]", work: "_Work[E]") -> list[E]:
-        """Errands that end by what has come; the others are asked for again, or for what is next."""
-        ended = []
-        for arrival in arrived:
-            task, answer = arrival.about, arrival.answer
-            if arrival.num_repeats:
-                self.num_requests += arrival.num_repeats
-                self._pace.skip_turns(arrival.num_repeats)
-            verdict = arrival.flaw or _judge(answer, task.request)
-            num_tries = task.outcome.num_tries + 1
-            task.outcome = Outcome(answer, verdict, num_tries)
+    async def _fetch(self, request: Request) -> Outcome:
+        outcome, wait_s = _NOTHING, 0.0
+        while await self._sleep(wait_s) and await self._wait_for_turn():
+            answer, verdict, asked_wait_s = await self._try(request)
+            num_tries = outcome.num_tries + 1
+            outcome = Outcome(answer, verdict, num_tries)
             is_last = verdict.kind != "again" or num_tries >= min(verdict.most_tries, self._settings.tries)
-            if is_last or arrival.asked_wait_s > self._settings.longest_wait_s:
-                if task.end_request():
-                    work.num_tasks -= 1
-                    ended.append(task.errand)
-                else:
-                    work.ready.append(task)
-                continue
-            if arrival.asked_wait_s:
-                self._pace.hold_back(arrival.asked_wait_s)
-            wait_s = max(arrival.asked_wait_s, draw_wait_s(self._settings, num_tries))
-            work.wait(task, time.monotonic() + wait_s)
-        return ended
+            if asked_wait_s > self._settings.longest_wait_s:
+                break
+            if asked_wait_s:
+                self._pace.hold_back(asked_wait_s)
+            if is_last:
+                break
+            wait_s = max(asked_wait_s, draw_wait_s(self._settings, num_tries))
+        return outcome
 
+    async def _try(self, request: Request) -> tuple[Answer | None, Verdict, float]:
+        """An answer, what it is worth, and the wait in seconds that the service asks for."""
+        try:
+            async with self._session.ask(request.url, before_redirect=self._take_turn) as response:
+                self.has_answered = True
+                body = await self._read(response, request.max_bytes)
+        except Exception as error:
+            verdict = self._session.explain_failure(error, request.url, has_answered=self.has_answered)
+            return None, verdict, 0.0
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        url = hide_secrets(str(response.url))
+        answer = Answer(url, response.status_code, kind, response.reason_phrase, body or b"")
+        if body is None:
+            return answer, Verdict("final", f"the answer is longer than {request.max_bytes:,} bytes"), 0.0
+        may_pass = answer.status in STATUSES_THAT_PASS
+        asked_wait_s = _read_wait_s(response.headers.get("retry-after", "").strip()) if may_pass else 0.0
+        return answer, request.judge(answer), asked_wait_s
 
-@dataclass(slots=True)
-class _Task(Generic[E]):
-    """An errand under way."""
+    async def _read(self, response: "httpx2.Response", max_bytes: int) -> bytes | None:
+        """The body; None if it is longer than `max_bytes`."""
+        pieces, num_bytes = [], 0
+        async with contextlib.aclosing(self._session.receive(response)) as received:
+            async for piece in received:
+                num_bytes += len(piece)
+                if num_bytes > max_bytes:
+                    return None
+                pieces.append(piece)
+        return b"".join(pieces)
 
-    errand: E
-    outcome: Outcome = _NOTHING
-    """Of the last try of the request in hand."""
+    async def _wait_for_turn(self) -> bool:
+        """Wait until a request may begin; False if `stop` was called before."""
+        while not self.is_stopped:
+            turn_s = self._pace.take_turn()
+            if not turn_s:
+                self.num_requests += 1
+                return True
+            await asyncio.sleep(min(turn_s, SECONDS_TO_NOTICE))
+        return False
 
-    @property
-    def request(self) -> Request:
-        return self.errand.requests[len(self.errand.outcomes)]
+    async def _take_turn(self) -> None:
+        """Wait until a request to which a service redirects may begin, whether `stop` was called or not."""
+        while turn_s := self._pace.take_turn():
+            await asyncio.sleep(turn_s)
+        self.num_requests += 1
 
-    def end_request(self) -> bool:
-        """Take the outcome for the last word; whether the errand has ended by that."""
-        self.errand.outcomes.append(self.outcome)
-        is_good, self.outcome = self.outcome.verdict.kind == "good", _NOTHING
-        return not is_good or len(self.errand.outcomes) == len(self.errand.requests)
-
-
-class _Work(Generic[E]):
-    """Errands under way, each with a connection of its own, as far as they are not being answered."""
-
-    def __init__(self, errands: Iterable[E]) -> None:
-        self._source = iter(errands)
-        self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, _Task[E]]] = []
-        self.ready: deque[_Task[E]] = deque()
-        self.num_tasks = 0
-        self.is_exhausted = False
-
-    def take(self) -> bool:
-        """Take one errand more; whether there is one."""
-        errand = None if self.is_exhausted else next(self._source, None)
-        if errand is None:
-            self.is_exhausted = True
-            return False
-        self.ready.append(_Task(errand))
-        self.num_tasks += 1
-        return True
-
-    def wait(self, task: _Task[E], until: float) -> None:
-        """Let the request be made again, but not before then."""
-        heapq.heappush(self._waiting, (until, next(self._numbers), task))
-
-    def end_waits(self, now: float) -> float:
-        """Let those that have waited be ready; seconds until the next one is."""
-        while self._waiting and self._waiting[0][0] <= now:
-            self.ready.append(heapq.heappop(self._waiting)[2])
-        return self._waiting[0][0] - now if self._waiting else math.inf
-
-    def drop(self) -> list[E]:
-        """What is not being answered ends as it is, and nothing more is taken."""
-        dropped = [*self.ready, *(task for _, _, task in self._waiting)]
-        self.ready.clear()
-        self._waiting.clear()
-        self.is_exhausted = True
-        self.num_tasks -= len(dropped)
-        for task in dropped:
-            task.end_request()
-        return [task.errand for task in dropped]
+    async def _sleep(self, seconds: float) -> bool:
+        """Wait so long; False if `stop` was called before or meanwhile."""
+        until = time.monotonic() + seconds
+        while not self.is_stopped:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return True
+            await asyncio.sleep(min(left_s, SECONDS_TO_NOTICE))
+        return False
 
 
 def draw_wait_s(settings: NetworkSettings, num_tries: int) -> float:
@@ -228,10 +207,10 @@ def draw_wait_s(settings: NetworkSettings, num_tries: int) -> float:
     return longest_s * random.uniform(0.5, 1.0)
 
 
-def _judge(answer: Answer | None, request: Request) -> Verdict:
-    if answer is None:
-        raise ValueError("what has no answer has a flaw")
-    if answer.status in STATUSES_THAT_PASS:
-        words = f" ({answer.reason})" if answer.reason else ""
-        return Verdict("again", f"the service answered with status {answer.status}{words}")
-    return request.judge(answer)
+def _read_wait_s(value: str) -> float:
+    """The wait in seconds that a service asks for, as a number or as a date; 0 if it does not."""
+    if value.isdecimal():
+        return float(value)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return 0.0

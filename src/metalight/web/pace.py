@@ -29,11 +29,6 @@ class Pace:
             self._next = (self._next if now - self._next < self._step else now) + self._step
         return 0.0
 
-    def skip_turns(self, number: int) -> None:
-        """Let so many turns pass unused: as many requests were sent out of turn."""
-        with self._lock:
-            self._next = max(self._next, self._clock()) + number * self._step
-
     def hold_back(self, seconds: float) -> None:
         """Let no request begin for so long: a service has asked for it."""
         with self._lock:

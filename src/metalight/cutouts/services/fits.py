@@ -16,7 +16,9 @@ from metalight.cutouts.services.legacy import (
     LEGACY_NAME,
     LEGACY_SCALE_LIMITS_ARCSEC,
     LEGACY_URL,
+    NO_OVERLAP_STATUS,
     build_legacy_parameters,
+    judge_no_overlap,
 )
 from metalight.cutouts.services.protocol import CutoutRequest
 from metalight.recipe import name_source
@@ -116,4 +118,6 @@ class LegacyFits:
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a cube is worth."""
+        if answer.status == NO_OVERLAP_STATUS:
+            return judge_no_overlap(answer)
         return judge_fits(answer, asked, bands=self.letters, num_planes=len(self.letters))

@@ -3,8 +3,8 @@
 From the service's documentation and public code, as collected: parameters ra, dec (degrees), layer (`sdss`, `ls-dr9`,
 `ls-dr10`, `ls-dr10-grz`, …), pixscale (arcsec a pixel), size (px, up to 3000 by tests of others, 512 in older
 documents). The layer `sdss` has g, r, i of SDSS in another stretch than SkyServer's, so a model of the one is none for
-the other. What could not be tried live: all of it, and how a place without images looks; a picture of a single colour
-is taken for that.
+the other. Where a layer has no images, its source draws a picture of a single colour, or fails with status 500 and a
+page that says no more (`NoOverlapError` of `write_cutout` in map/views.py). What could not be tried live: all of it.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from metalight.web import Answer
 LEGACY_URL = "https://www.legacysurvey.org/viewer"
 LEGACY_NAME = "the Legacy Surveys' viewer"
 LEGACY_SCALE_LIMITS_ARCSEC = (0.01, 60.0)
+NO_OVERLAP_STATUS = 500
+_TRIES_OF_NO_OVERLAP = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,15 @@ class LegacyViewer:
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
         """What a picture is worth."""
+        if answer.status == NO_OVERLAP_STATUS:
+            return judge_no_overlap(answer)
         return judge_survey_picture(answer, width=asked.width, height=asked.height)
+
+
+def judge_no_overlap(answer: Answer) -> ImageVerdict:
+    """What an answer with `NO_OVERLAP_STATUS` is worth: the place has no images, if the viewer works for others."""
+    reason = f"the viewer answered with status {answer.status}, as it does outside the survey's footprint"
+    return ImageVerdict("again", reason, _TRIES_OF_NO_OVERLAP, refusal="outside_footprint")
 
 
 def build_legacy_parameters(asked: AskedCutout, layer: str) -> dict[str, str]:

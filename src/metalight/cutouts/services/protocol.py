@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from metalight.cutouts.checks import ImageVerdict
+from metalight.errors import hide_secrets
 from metalight.store import AskedCutout
 from metalight.web import Answer
 
@@ -19,7 +20,8 @@ class CutoutRequest:
     """That the file has, or several bands in one; empty for a picture."""
 
     def __str__(self) -> str:
-        return f"{self.url}?{'&'.join(f'{name}={value}' for name, value in self.parameters.items())}"
+        """Its address, to be written down."""
+        return hide_secrets(f"{self.url}?{'&'.join(f'{name}={value}' for name, value in self.parameters.items())}")
 
 
 class CutoutService(Protocol):
