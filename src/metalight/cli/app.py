@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from metalight import __version__
-from metalight.cli import compare, evaluate, inspect, predict, rank, recipe, results, run, simulate, study
+from metalight.cli import compare, evaluate, init, inspect, predict, rank, recipe, results, run, simulate, study
 from metalight.cli.interruption import told_of_interruptions
 from metalight.cli.terminal import show
 from metalight.errors import MetalightError, explain_system, is_of_the_place
@@ -47,6 +47,7 @@ app = typer.Typer(
     help="Predict gas-phase metallicities and other properties of galaxies from three-colour images.",
 )
 app.command("run")(run.run)
+app.command("init")(init.init)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

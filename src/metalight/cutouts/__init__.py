@@ -12,7 +12,7 @@ from metalight.cutouts.folder import FoundCutouts, find_cutouts, list_cutouts
 from metalight.cutouts.frame import PETROSIAN_FIELD_IN_R90, SDSS_PIXEL_ARCSEC, compute_frame_arcsec
 from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, load_origin
 from metalight.cutouts.report import DownloadReport
-from metalight.cutouts.scan import compute_folder_digest
+from metalight.cutouts.scan import compute_folder_digest, list_folder
 from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
 
 __all__ = [
@@ -39,5 +39,6 @@ __all__ = [
     "find_cutouts",
     "import_archive",
     "list_cutouts",
+    "list_folder",
     "load_origin",
 ]

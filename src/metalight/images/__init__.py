@@ -9,6 +9,7 @@ from metalight.images.aperture_numbers import (
 )
 from metalight.images.decode import decode_image
 from metalight.images.display import make_display
+from metalight.images.fits_planes import open_planes
 from metalight.images.identical import SMALLEST_SIDE_TO_COMPARE, label_identical
 from metalight.images.kinds import DECODING_VERSION, ImageKind, find_kind
 from metalight.images.petrosian_radius import PICTURE_CURVES, PetrosianRadius, measure_petrosian
@@ -70,6 +71,7 @@ __all__ = [
     "measure_statistics",
     "name_apertures",
     "name_statistics",
+    "open_planes",
     "read_images",
     "refuse_duplicates",
     "resize_area",

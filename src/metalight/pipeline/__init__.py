@@ -15,6 +15,7 @@ from metalight.pipeline.evaluate_table import evaluate_table
 from metalight.pipeline.inspect_run import Inspection, inspect_run
 from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.predict_images import PredictReport, predict_images
+from metalight.pipeline.propose_recipe import ProposedRecipe, propose_recipe
 from metalight.pipeline.rank import CatalogOfPlaces, RankReport, rank, save_ranks
 from metalight.pipeline.results_stage import (
     PREDICTIONS_STUDIED,
@@ -39,6 +40,7 @@ __all__ = [
     "Estimate",
     "Inspection",
     "PredictReport",
+    "ProposedRecipe",
     "RankReport",
     "RunDifference",
     "RunReport",
@@ -60,6 +62,7 @@ __all__ = [
     "list_ahead",
     "measure_decoded",
     "predict_images",
+    "propose_recipe",
     "rank",
     "run_recipe",
     "save_comparison",
