@@ -48,7 +48,7 @@ def tell_best(scores: Scores, baselines: Sequence[BesideScores], unit: str) -> s
     if interval.high < 0:
         return (
             f"{name} is better than the network here: its RMSE is {size} lower, and the difference is real (network "
-            f"better by: {between})."
+            f"better by {format_number(better.value, decimals, sign='+')}; {between})."
         )
     if interval.low <= 0 <= interval.high:
         return (

@@ -48,7 +48,7 @@ def load_fits(file: BinaryIO, path: Path, wanted: Sequence[str] = ()) -> Table:
     Args:
         file: The open file.
         path: Where it lies, for the messages.
-        wanted: Names of columns, in any case; without any, the table with the most rows is read.
+        wanted: Names of columns, in any case; if no table has one of them, the longest table is read.
 
     Raises:
         TableError: The file is damaged or has no table.
@@ -109,15 +109,9 @@ def _choose_unit(units: Sequence[Any], wanted: Sequence[str]) -> tuple[Any, tupl
         return None, ()
     chosen = 0
     if len(tables) > 1:
-        # Without names to look for, the longest: in LDAC files a table of one row stands before the galaxies.
-        lengths = [_count_rows(unit) for _, unit in tables]
-        columns = [_list_names(unit) for _, unit in tables]
-        chosen = choose_table(columns, wanted) if wanted else lengths.index(max(lengths))
+        lengths = [int(unit.header.get("NAXIS2", 0)) for _, unit in tables]
+        chosen = choose_table([_list_names(unit) for _, unit in tables], wanted, lengths)
     return tables[chosen][1], describe_choice([unit.name or f"extension {place}" for place, unit in tables], chosen)
-
-
-def _count_rows(unit: Any) -> int:
-    return int(unit.header.get("NAXIS2", 0))
 
 
 def _list_names(unit: Any) -> list[str]:
