@@ -40,6 +40,7 @@ _HINTS = {
 RECIPE_FILE = "recipe.toml"
 """Of a run folder."""
 
+_HINT_OF_INIT = " For a catalogue and images of your own, `metalight init CATALOG IMAGES` writes a recipe."
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
@@ -139,8 +140,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
     except IsADirectoryError:
         raise RecipeError(
-            f"{path} is a folder without {RECIPE_FILE}, so not a run; give a TOML file or a run. For your own galaxies, "
-            "`metalight init CATALOG IMAGES` writes a recipe."
+            f"{path} is a folder without {RECIPE_FILE}, so not a run; give a TOML file or a run.{_HINT_OF_INIT}"
         ) from None
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Fix that first.") from None
