@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call import QUICK, call, succeed
+from call import QUICK, call, refuse, succeed
 from make import make_sample
 from metalight.model_files import describe_failure, load_config
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
@@ -99,6 +99,16 @@ def diverged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_training_that_predicts_infinite_numbers_is_refused_with_its_cause_and_a_command(
+    diverged: Path, tmp_path: Path
+) -> None:
+    settings = ("training.learning_rates=[1e8,1e8,1e8]", "training.frozen_learning_rate=1e8")
+    run = tmp_path / "run"
+    told = refuse("run", diverged / "recipe.toml", "--run-dir", run, *as_options(settings))
+    assert "learning rates" in told
+    assert "--set" in told
+
+
 def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: Path, tmp_path: Path) -> None:
     run = diverged / "run"
     config = load_config(run / "model")
@@ -108,7 +118,7 @@ def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: P
     output = (diverged / "output.txt").read_text()
     assert output.count(TOLD) == 2  # at the end of the training, and in the lines that the run ends with
     assert output.index("is likely to fail") < output.index("! training") < output.index(TOLD)
-    assert f"metalight run {run / 'recipe.toml'} --run-dir {run} --set" in output
+    assert f"metalight run {run} --set" in output
     assert TOLD in (run / "results.md").read_text()
     assert TOLD in (run / "model/README.md").read_text()
     assert TOLD in succeed("run", diverged / "recipe.toml", "--run-dir", run, *as_options(TOO_HIGH))

@@ -182,7 +182,7 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
             )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
     return paths
 

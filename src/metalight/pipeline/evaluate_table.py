@@ -94,7 +94,7 @@ def evaluate_table(
         )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
     return scores, known, [folder / "metrics.json", *paths, folder / "residuals.csv", *figures]
 

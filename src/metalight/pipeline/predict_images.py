@@ -151,7 +151,7 @@ def predict_images(
         raise
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {explain_system(error)}. Mend that and give the "
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Fix that and give the "
             "same command: it goes on from there."
         ) from error
     names = [target.name for target in model.config.targets]
@@ -175,14 +175,21 @@ def _find_flaws(config: ModelConfig, outcome: PredictionOutcome) -> tuple[tuple[
     return tuple(filter(None, notes)), tuple(filter(None, warnings))
 
 
+_MISMATCHES_TOLD = 4
+"""The largest differences between images, which are told in full."""
+
+
 def _describe_mismatches(config: ModelConfig, outcome: PredictionOutcome) -> str:
     mismatches = find_mismatches(
         config.training.images, name_statistics(config.images.channels), outcome.image_numbers, outcome.file_sides
     )
     if not mismatches:
         return ""
+    told, num_more = mismatches[:_MISMATCHES_TOLD], len(mismatches) - _MISMATCHES_TOLD
+    if num_more > 0:
+        told = [*told, f"and {num_more} more"]
     return (
-        f"The images do not look like those that the model was trained on: {'; '.join(mismatches)}. Do not trust these "
+        f"The images do not look like those that the model was trained on: {'; '.join(told)}. Do not trust these "
         "predictions unless you know why; use images of the same survey, framing and processing."
     )
 

@@ -154,7 +154,7 @@ def save_ranks(report: RankReport, path: Path) -> None:
         save_galaxies(report.listed, path)
     except OSError as error:
         raise EvaluationError(
-            f"The list cannot be written to {path}: {explain_system(error)}. Mend that, or choose another place."
+            f"The list cannot be written to {path}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
 
 

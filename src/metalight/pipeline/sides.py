@@ -1,5 +1,6 @@
 """The two sides of a comparison: each a run, or a table of predictions."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -166,7 +167,7 @@ def _find_predictions(run: RunFolder, split: Split) -> Path:
     if not path.is_file():
         raise RunError(
             f"The run {run.path} has no predictions of its {split} galaxies yet; finish it with `metalight run "
-            f"{run.recipe} --run-dir {run.path}`."
+            f"{shlex.quote(str(run.path))}`."
         )
     return path
 
