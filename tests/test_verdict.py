@@ -1,6 +1,7 @@
 """Promises of the verdict on a training: failures are told wherever the model is used, and success is left alone."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from make import make_sample
 from metalight.model_files import describe_failure, load_config
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
 from metalight.recipe import ModelSettings, TrainingSettings, list_concerns, load_recipe, suggest_settings
+from metalight.run import RunFolder
 
 TOO_HIGH = ("training.learning_rates=[10.0,10.0,10.0]",)
 TOLD = "Do not use this model"
@@ -172,3 +174,8 @@ def test_predictions_worse_than_the_mean_are_told_of(tmp_path: Path) -> None:
     assert useless not in succeed(*given, "--predicted", "good", "-o", tmp_path / "good")
     columns = ["--truth", "t", "--predicted", "good", "--predicted-b", "bad"]
     assert useless in succeed("compare", tmp_path / "t.csv", tmp_path / "t.csv", *columns)
+
+
+def test_the_command_of_a_run_can_be_pasted_where_its_folder_has_blanks(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "my run; $(date)")
+    assert shlex.split(run.command)[-1] == str(run.path)
