@@ -420,18 +420,22 @@ def test_the_estimate_follows_the_pace_and_the_size() -> None:
 
 
 _PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from metalight.cutouts import DownloadLimits, SkyServer, download_cutouts
 from test_download import PATIENT, make_galaxies
+from metalight.cli.interruption import heeding_interruptions
+if {ignores_ctrl_c}: signal.signal(signal.SIGINT, signal.SIG_IGN)
 limits = DownloadLimits(files_a_part=10)
-download_cutouts(make_galaxies(200), SkyServer(128, base_url={url!r}), Path({folder!r}), PATIENT, limits=limits)
+with heeding_interruptions():
+    download_cutouts(make_galaxies(200), SkyServer(128, base_url={url!r}), Path({folder!r}), PATIENT, limits=limits)
 """
 
 
-def start(url: str, folder: Path) -> "subprocess.Popen[bytes]":
-    program = _PROGRAM.format(tests=str(Path(__file__).parent), url=url, folder=str(folder))
+def start(url: str, folder: Path, *, ignores_ctrl_c: bool = False) -> "subprocess.Popen[bytes]":
+    tests = str(Path(__file__).parent)
+    program = _PROGRAM.format(tests=tests, url=url, folder=str(folder), ignores_ctrl_c=ignores_ctrl_c)
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
 
 
@@ -461,14 +465,20 @@ def test_a_killed_download_loses_at_most_the_part_in_hand(tmp_path: Path) -> Non
     assert num_kept >= 30
 
 
-def test_ctrl_c_finishes_the_part_in_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "ignores_ctrl_c"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],  # the last as of `command &` in a script
+)
+def test_an_interruption_finishes_the_part_in_hand(
+    tmp_path: Path, number: signal.Signals, ignores_ctrl_c: bool
+) -> None:
     with serve_cutouts(slow_down) as service:
-        process = start(service.url, tmp_path)
+        process = start(service.url, tmp_path, ignores_ctrl_c=ignores_ctrl_c)
         wait_for_requests(service, 45)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=20)
         num_before = len(service.requests)
-        report = download_cutouts(make_galaxies(200), SkyServer(128, base_url=service.url), tmp_path, QUICK)
+        report = download_cutouts(make_galaxies(200), SkyServer(128, base_url=service.url), tmp_path, PATIENT)
     assert b"KeyboardInterrupt: after " in errors
     # Nothing that was answered is asked for again.
     assert report.num_requests == 200 - num_before

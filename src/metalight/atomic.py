@@ -141,7 +141,7 @@ def _delete_leftovers(folder: Path) -> None:
     _swept.add(known_as)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not _TEMPORARY.match(entry.name) or entry.is_symlink():
+            if not re.fullmatch(rf"{_TEMPORARY.pattern}(\.[^/]*)?", entry.name) or entry.is_symlink():
                 continue
             with contextlib.suppress(OSError):
                 _delete_if_unlocked(Path(entry.path))

@@ -52,7 +52,7 @@ class _Interruption:
         _silence_lost_terminals()
         handler = signal.getsignal(signal.SIGINT)
         if number != signal.SIGINT and callable(handler) and handler != self.handle:
-            handler(signal.SIGINT, frame)  # of a download, which first keeps what it has
+            handler(number, frame)  # of a download, which first keeps what it has
             return
         raise KeyboardInterrupt
 

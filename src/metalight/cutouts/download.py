@@ -368,12 +368,14 @@ class _Download:
 def _noting_ctrl_c() -> Iterator[threading.Event]:
     """A block in which Ctrl-C is noted, to be heeded where nothing in hand is lost; a second one acts at once."""
     pressed = threading.Event()
-    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell does for a command in the background
-    if is_ignored or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield pressed
         return
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell does for a command in the background
 
     def note(number: int, frame: object) -> None:
+        if is_ignored and number == signal.SIGINT:
+            return  # but a scheduler's SIGTERM arrives here too
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
