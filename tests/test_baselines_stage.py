@@ -34,7 +34,7 @@ def make_run(folder: Path) -> Path:
         "baselines.kinds = []", f'baselines.kinds = {NAMES}\ncatalog.properties.log_mass = "MSTAR"'
     )
     (folder / "recipe.toml").write_text(text)
-    (folder / "output.txt").write_text(succeed("run", folder / "recipe.toml", "--run-dir", folder / "run"))
+    (folder / "output.txt").write_text(succeed("run", folder / "recipe.toml", "--run-dir", folder / "run", "--verbose"))
     return folder
 
 
@@ -54,7 +54,7 @@ def mine(done: Path, tmp_path: Path) -> Path:
 
 def go(folder: Path, *arguments: object) -> str:
     """The run of a folder, with its recipe where it really is: a file at another path is another input."""
-    return succeed("run", (folder / "recipe.toml").resolve(), "--run-dir", folder / "run", *arguments)
+    return succeed("run", (folder / "recipe.toml").resolve(), "--run-dir", folder / "run", "--verbose", *arguments)
 
 
 def fit_only(folder: Path, *arguments: object) -> str:

@@ -337,6 +337,7 @@ def test_a_stage_is_redone_when_a_file_outside_the_folder_changes_that_the_catal
     catalog = pd.read_csv(sample / "catalog.csv")
     catalog["file_loc"] = [str(elsewhere / f"{object_id}.png") for object_id in catalog["objID"]]
     catalog.loc[0, "file_loc"] = str(elsewhere / "later.png")
+    catalog["objID"] = [f"galaxy {row}" for row in range(len(catalog))]
     catalog.to_csv(sample / "catalog.csv", index=False)
     recipe = load_recipe(str(sample / "recipe.toml"), overrides=["catalog.file_name=file_loc"])
 

@@ -19,7 +19,7 @@ from metalight.model import (
     save_model,
     try_network,
 )
-from metalight.model_files import check_starting_weights
+from metalight.model_files import check_starting_weights, list_sides
 from mutate import mutate_values, mutations
 
 NUM_MUTATIONS = 1000
@@ -56,7 +56,11 @@ def mutate_files(whole: dict[str, bytes], seed: int) -> dict[str, bytes]:
     generator = np.random.default_rng(seed)
     config, tensors = whole["config.json"], whole["model.safetensors"]
     kind = seed % 4
-    if kind == 0:
+    if seed % 16 == 0:
+        values = json.loads(config)
+        values["images"]["enlarged_to"] = int(2 ** generator.uniform(0, 31))
+        config = json.dumps(values).encode()
+    elif kind == 0:
         config = json.dumps(mutate_values(json.loads(config), generator)).encode()
     elif kind == 1:
         config = mutations(config, seed)
@@ -73,6 +77,8 @@ def find_outcome(folder: Path) -> str:
     except ModelError as error:
         return check_words(error, folder)
     assert isinstance(model, SavedModel)
+    # A larger side would fill the memory with the first batch.
+    assert model.network.enlarged_to in (0, *list_sides(model.config.images.side))
     return "loaded"
 
 

@@ -196,7 +196,7 @@ def test_a_prediction_interrupted_as_it_is_written_is_not_made_again(
     output = copy / "out" / "predictions.csv"
     words = ("predict", copy / "run", "--images", copy / "images", "-o", output)
     with monkeypatch.context() as patched:
-        patched.setattr(import_module("metalight.pipeline.predict_images"), "save_table", press_ctrl_c)
+        patched.setattr(import_module("metalight.pipeline.predict_images"), "save_galaxies", press_ctrl_c)
         assert call(*words).exit_code == 130
     with monkeypatch.context() as patched:
         patched.setattr("metalight.pipeline.predict_parts._predict", press_ctrl_c)

@@ -118,7 +118,7 @@ def test_other_things_in_the_place_of_a_run_or_of_what_it_reads_are_refused(samp
         (put_circle, "images", 1, "images is a link that leads in a circle; check its path."),
         (put_folder, "catalog.csv", 1, "catalog.csv is a folder without .parquet parts, not a table"),
         (put_circle, "catalog.csv", 1, "catalog.csv cannot be read: a link leads in a circle. Fix that, or name"),
-        (put_folder, "recipe.toml", 2, "recipe.toml is a folder; give a TOML file"),
+        (put_folder, "recipe.toml", 2, "recipe.toml is a folder without recipe.toml"),
         (put_circle, "recipe.toml", 2, "recipe.toml cannot be read: a link leads in a circle. Fix that first."),
     ):
         put(sample / name)

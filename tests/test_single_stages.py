@@ -62,10 +62,10 @@ def test_stages_that_a_single_one_leaves_behind_are_named_and_no_old_scores_show
     run(copy)
     output = run(copy, "--only", "prediction", "--set", "prediction.views=none")
     assert "Not up to date: evaluation, figures, results; run without --only to do them too." in output
-    assert "RMSE (dex)" not in output
+    assert "oh_p50: RMSE" not in output
     output = run(copy, "--set", "prediction.views=none")
     assert list_performed(output) == ["evaluation", "figures", "results"]
-    assert "RMSE (dex)" in output
+    assert "oh_p50: RMSE" in output
 
 
 def test_a_stage_alone_in_a_copy_of_a_run_is_done(copy: Path, tmp_path: Path) -> None:

@@ -137,11 +137,11 @@ def test_a_run_by_a_list_tests_the_listed_and_tells_of_those_that_it_cannot(samp
 
 
 def test_a_list_that_cannot_be_used_is_refused_before_anything_is_done(sample: Path) -> None:
-    (sample / "words.txt").write_text("NGC 7\n")
+    (sample / "words.txt").write_text("NGC 7\nnan\n")
     assert 'method = "ids" needs test_ids = "FILE"' in refuse_run(sample, "--set", "splits.method=ids", status=2)
     for name, message in (
         ("gone.txt", "There is no file"),
-        ("words.txt", "Line 1 of"),
+        ("words.txt", "Line 2 of"),
         ("images", "is a folder without .parquet parts"),
     ):
         assert message in refuse_run(sample, *IDS[:-1], f"{IDS[-1]}{sample}/{name}")

@@ -151,7 +151,8 @@ def test_a_run_on_shuffled_labels_is_compared_with_the_real_one(copy: RunFolder,
     null = RunFolder(tmp_path / "null")
     with pytest.raises(EvaluationError, match=r"same metallicities as .* so it is no null run"):
         study_mass_metallicity(copy.path, null_run=null.path, num_bootstrap=100)
-    write_shuffled_catalog(copy.path, null.catalog)
+    write_shuffled_catalog(copy.path, tmp_path / "shuffled.parquet")
+    (tmp_path / "shuffled.parquet").replace(null.catalog)
     noise = np.random.default_rng(0).normal(0, 0.01, 1000)
     # Of what mass tells, as a network would predict it that learnt from shuffled labels.
     for split in ("validation", "test"):

@@ -14,6 +14,7 @@ from metalight.evaluation import compute_score_tables, load_score_table, save_sc
 from metalight.evaluation.score_tables import TablePlaces
 from metalight.figures.prediction_summary import build_figure, compute_summary
 from metalight.run import name_endings
+from metalight.safe_text import for_markdown
 
 ODD = ("log(M/Msun)", r"a$\b$", "../up")
 
@@ -43,7 +44,7 @@ def test_a_run_with_targets_of_odd_names_ends_with_all_of_its_figures(sample: Pa
     assert not [path for path in figures.iterdir() if path.is_dir()]
     assert len(list(figures.glob("prediction_summary_*.png"))) == len(ODD)
     page = (sample / "run/results.md").read_text(encoding="utf-8")
-    assert all(f"## {name} of the test galaxies" in page for name in ODD)
+    assert all(f"## {for_markdown(name)} of the test galaxies" in page for name in ODD)
 
 
 def test_a_dollar_in_a_name_begins_no_formula() -> None:

@@ -1,6 +1,7 @@
 """Promises of the verdict on a training: failures are told wherever the model is used, and success is left alone."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -126,7 +127,7 @@ def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: P
     assert config.training.verdict["oh_p50"].remedy
     assert config.targets[0].label_range is not None
     output = (diverged / "output.txt").read_text()
-    assert output.count(TOLD) == 1  # once, though two stages have to do with it
+    assert output.count(TOLD) == 2  # at the end of the training, and in the lines that the run ends with
     assert output.index("is likely to fail") < output.index("! training") < output.index(TOLD)
     assert f"metalight run {run} --set" in output
     assert TOLD in (run / "results.md").read_text()
@@ -182,3 +183,8 @@ def test_predictions_worse_than_the_mean_are_told_of(tmp_path: Path) -> None:
     assert useless not in succeed(*given, "--predicted", "good", "-o", tmp_path / "good")
     columns = ["--truth", "t", "--predicted", "good", "--predicted-b", "bad"]
     assert useless in succeed("compare", tmp_path / "t.csv", tmp_path / "t.csv", *columns)
+
+
+def test_the_command_of_a_run_can_be_pasted_where_its_folder_has_blanks(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "my run; $(date)")
+    assert shlex.split(run.command)[-1] == str(run.path)

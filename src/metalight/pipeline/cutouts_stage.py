@@ -224,7 +224,7 @@ def _have_named_files_changed(run: RunFolder, recipe: Recipe) -> bool:
     """Whether files that the catalogue names, which may lie outside the folder, are not as they were."""
     if recipe.cutouts.is_fetched or not recipe.catalog.file_name:
         return False
-    galaxies, settings = load_table(run.catalog, missing_values=()), recipe.cutouts
+    galaxies, settings = load_galaxies(run.catalog), recipe.cutouts
     object_ids = galaxies.frame["object_id"].to_numpy()
     try:
         found = find_cutouts(Path(settings.folder), object_ids, list_file_names(galaxies), bands=settings.bands).found

@@ -108,9 +108,7 @@ def explain_failure(run: RunFolder) -> str:
     if not (run.model / CONFIG_FILE).is_file():
         return ""
     config = load_config(run.model)
-    return describe_failure(
-        config.training.verdict, config.units, command=f"metalight run {shlex.quote(str(run.path))}"
-    )
+    return describe_failure(config.training.verdict, config.units, command=run.command)
 
 
 def _describe_images(job: Job, training: "TrainingData") -> TrainingImages:

@@ -29,6 +29,7 @@ from metalight.pipeline.predict_parts import (
     PredictionOutcome,
 )
 from metalight.pipeline.refusals import save_refused
+from metalight.pipeline.sides import note_reading
 from metalight.progress import Progress, no_progress
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import (
@@ -62,6 +63,9 @@ class PredictReport:
 
     origin_note: str
     """What was taken for granted of the images; empty if nothing was."""
+
+    reading_notes: tuple[str, ...]
+    """How the catalogue was read and what of it was left out, if that needs saying."""
 
     range_notes: tuple[str, ...]
     """How many predictions of each target lie outside what the model knows."""
@@ -162,6 +166,7 @@ def predict_images(
         refused_path,
         _summarise(outcome.predicted, names),
         _note_origin(stated, model.config),
+        () if catalog is None else note_reading(catalog.galaxies, catalog.path),
         *_find_flaws(model.config, outcome),
     )
 

@@ -103,9 +103,7 @@ def run_recipe(
             if is_new:
                 if not performed:
                     _check_settings(chosen, forced, job, records)
-                    ahead = _list_ahead(chosen, forced, job, records)
-                    for line in describe_changes(chosen, forced, ahead, job, records):
-                        tell_change(line)
+                    _tell_changes(chosen, forced, job, records, tell_change)
                     _save_recipe(job)
                 if first:
                     job.run.save_redo(first, forced)
@@ -272,6 +270,19 @@ def _is_trained(chosen: list[Stage], forced: set[str], job: Job, records: Mappin
     return training not in chosen or (
         "training" not in forced and is_done(training, job, records, compute_fingerprint(training, job, records))
     )
+
+
+def _tell_changes(
+    chosen: list[Stage],
+    forced: set[str],
+    job: Job,
+    records: Mapping[str, StageRecord],
+    tell_change: Callable[[str], None],
+) -> None:
+    if records:  # else nothing is replaced; and to look ahead needs the images, which come after the catalogue
+        ahead = _list_ahead(chosen, forced, job, records)
+        for line in describe_changes(chosen, forced, ahead, job, records):
+            tell_change(line)
 
 
 def _list_ahead(chosen: list[Stage], forced: set[str], job: Job, records: Mapping[str, StageRecord]) -> list[str]:

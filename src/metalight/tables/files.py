@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -181,8 +182,7 @@ def require_storable(table: Table, path: Path) -> None:
         TableError: The suffix is unknown, or the format cannot hold a column.
     """
     try:
-        with tempfile.TemporaryFile() as file:
-            _find_format(path, is_written=True).save(table, file)
+        _find_format(path, is_written=True).save(table, io.BytesIO())
     except TableError as error:
         raise TableError(f"{path} cannot be written: {error}") from error
 
