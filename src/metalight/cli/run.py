@@ -56,7 +56,6 @@ def run(
     from metalight.progress import bar_progress
 
     place = run_dir or find_run_folder(recipe) or Path("runs") / wanted.name
-    announcer = _Announcer(place)
     report = run_recipe(
         wanted,
         place,
@@ -67,7 +66,7 @@ def run(
         foretell=_foretell,
         tell=lambda line: show(f"  {line}", dim=True),
         tell_change=lambda line: show(line, fg="yellow"),
-        announce=announcer,
+        announce=_Announcer(place),
     )
     if not report.performed:
         show(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
@@ -76,7 +75,7 @@ def run(
     if "evaluation" in report.records and "evaluation" not in report.outdated:
         if verbose:
             _show_tables(report.run, wanted)
-        _show_closing(report.run, announcer.is_told)
+        _show_closing(report.run)
     else:
         show(f"Run folder: {place}")
 
@@ -93,16 +92,16 @@ class _Announcer:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self.is_told = False
+        self._is_told = False
 
     def __call__(self, name: str, record: "StageRecord", is_new: bool) -> None:
         failure = self._find_failure(name)
         mark = "·" if not is_new else "!" if failure else "✓"
         colour = {"!": "red", "✓": "green"}.get(mark)
         show(f" {name:<11} {record.line}", start=mark, fg=colour, dim=not is_new)
-        if failure and not self.is_told:
+        if failure and not self._is_told:
             show_warning(failure, indent="  ")
-            self.is_told = True
+            self._is_told = True
 
     def _find_failure(self, name: str) -> str:
         from metalight.pipeline import explain_failure
@@ -111,7 +110,7 @@ class _Announcer:
         return explain_failure(RunFolder(self._place)) if name in ("training", "prediction") else ""
 
 
-def _show_closing(run_folder: "RunFolder", is_failure_told: bool) -> None:
+def _show_closing(run_folder: "RunFolder") -> None:
     """The score and what to make of it, where to look first, and the next two commands."""
     from metalight.evaluation import load_beside, load_scores, tell_best, tell_score
     from metalight.pipeline import explain_failure
@@ -123,8 +122,7 @@ def _show_closing(run_folder: "RunFolder", is_failure_told: bool) -> None:
     show()
     failure = explain_failure(run_folder)
     if failure:
-        told = "The training failed: its likely cause and a command that may help stand above and in results.md."
-        show_warning(told if is_failure_told else failure)
+        show_warning(failure)
     for target, scores in load_scores(run_folder.metrics("test")).items():
         unit = info.get(target, ColumnInfo()).unit
         show(tell_score(target, scores, baselines.get(target, []), unit), bold=True)

@@ -94,9 +94,11 @@ def describe_judgement(training: TrainingSummary) -> str:
 def _explain_overflow(job: Job, num_training: int) -> str:
     """Why a model that predicts infinite or undefined numbers cannot be kept, with the command that may help."""
     model, training = job.recipe.model, job.recipe.training
-    concerns = list_concerns(model, training, num_training)
-    remedy = suggest_settings(model, training, num_training) if concerns else list_lower_rates(training)
-    cause = "; ".join(concerns) or "the learning rates are too high for these images and labels"
+    concerns, remedy = list_concerns(model, training, num_training), suggest_settings(model, training, num_training)
+    if not any("learning_rates" in setting for setting in remedy):
+        concerns = [*concerns, "the learning rates are too high for these images and labels"]
+        remedy = (*remedy, *list_lower_rates(training))
+    cause = "; ".join(concerns)
     again = f"metalight run {shlex.quote(str(job.run.path))} {quote_settings(remedy)}"
     return f"The training diverged: the model predicts no finite numbers. Likely cause: {cause}. Try: {again}"
 
