@@ -33,6 +33,14 @@ def test_a_difference_is_real_if_its_interval_excludes_0(network: float, process
     assert words in told
 
 
+def test_what_the_network_loses_by_is_told_as_a_positive_number() -> None:
+    assert "-" not in tell(300, 0.15, 0.05).splitlines()[1]
+
+
+def test_the_scores_of_others_keep_their_digits_where_the_network_diverged() -> None:
+    assert "predicting the mean gives 0.2" in tell(300, 1e4, 0.05)
+
+
 def test_few_galaxies_cannot_tell_what_many_can() -> None:
     assert "equally good" in tell(12, 0.1, 0.12)
     assert "is the best method" in tell(4000, 0.1, 0.12)

@@ -297,6 +297,8 @@ def test_bad_settings_end_with_one_sentence_and_status_2(sample: Path) -> None:
     assert "Did you mean 'training'?" in with_line("trainig.batches = 3")
     assert "training.seed = '3' does not fit" in with_line('training.seed = "3"')
     assert "is not TOML" in with_line("training.seed = ")
+    for mistaken in ("catalog.csv", "images"):
+        assert "metalight init" in refuse("run", sample / mistaken, "--run-dir", sample / "run", status=2)
     assert "names no catalogue" in refuse(
         *("run", "paper", "--set", "catalog.source=table", "--run-dir", sample / "run"), status=2
     )

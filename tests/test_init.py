@@ -74,6 +74,16 @@ def test_text_is_an_identifier_and_a_known_quantity_the_target(own: Path, tmp_pa
     assert (recipe.catalog.object_id, recipe.catalog.targets) == ("name", ("LGM_TOT_P50",))
 
 
+def test_the_galaxies_are_found_behind_a_table_of_one_row(own: Path, tmp_path: Path) -> None:
+    galaxies = pd.read_csv(own / "catalog.csv")
+    head = fits.BinTableHDU.from_columns([fits.Column("Field Header Card", "3A", array=["abc"])], name="LDAC_IMHEAD")
+    columns = [fits.Column(name, "K" if name == "objID" else "D", array=galaxies[name]) for name in ("objID", "oh_p50")]
+    objects = fits.BinTableHDU.from_columns(columns, name="LDAC_OBJECTS")
+    fits.HDUList([fits.PrimaryHDU(), head, objects]).writeto(tmp_path / "catalog.fits")
+    (tmp_path / "images").symlink_to(own / "images")
+    assert propose(tmp_path, "catalog.fits").catalog.targets == ("oh_p50",)
+
+
 @pytest.mark.parametrize("is_a_file_a_band", [True, False])
 def test_the_bands_of_fits_are_found(own: Path, tmp_path: Path, is_a_file_a_band: bool) -> None:
     galaxies = pd.read_csv(own / "catalog.csv")

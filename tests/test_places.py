@@ -117,9 +117,9 @@ def test_other_things_in_the_place_of_a_run_or_of_what_it_reads_are_refused(samp
         (put_file, "images", 1, "images is a file, not a folder of images; check its path."),
         (put_circle, "images", 1, "images is a link that leads in a circle; check its path."),
         (put_folder, "catalog.csv", 1, "catalog.csv is a folder without .parquet parts, not a table"),
-        (put_circle, "catalog.csv", 1, "catalog.csv cannot be read: a link leads in a circle. Mend that, or name"),
+        (put_circle, "catalog.csv", 1, "catalog.csv cannot be read: a link leads in a circle. Fix that, or name"),
         (put_folder, "recipe.toml", 2, "recipe.toml is a folder without recipe.toml"),
-        (put_circle, "recipe.toml", 2, "recipe.toml cannot be read: a link leads in a circle. Mend that first."),
+        (put_circle, "recipe.toml", 2, "recipe.toml cannot be read: a link leads in a circle. Fix that first."),
     ):
         put(sample / name)
         assert message in refuse_run(sample, status=status)
@@ -216,7 +216,7 @@ def test_an_output_that_takes_no_more_is_told_in_one_sentence() -> None:
         command = [sys.executable, "-c", "from metalight.cli import main; main()", "recipe", "list"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: What comes out cannot be written: the disk is full. Mend that")
+    assert ended.stderr.startswith("Error: What comes out cannot be written: the disk is full. Fix that")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -224,11 +224,11 @@ def test_an_output_that_takes_no_more_is_told_in_one_sentence() -> None:
 def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
     predict = list_writers(copy)["predict"]
     for name, words, message in (
-        ("recipe.toml", None, "recipe.toml cannot be read: Permission denied. Mend that first."),
-        ("catalog.csv", None, "catalog.csv cannot be read: Permission denied. Mend that, or name another file."),
+        ("recipe.toml", None, "recipe.toml cannot be read: Permission denied. Fix that first."),
+        ("catalog.csv", None, "catalog.csv cannot be read: Permission denied. Fix that, or name another file."),
         ("images", None, "images cannot be read: Permission denied."),
-        ("run", None, "run cannot be used: Permission denied. Mend that and give the same command again."),
-        ("run/model", predict, "config.json cannot be used: Permission denied. Mend that and give"),
+        ("run", None, "run cannot be used: Permission denied. Fix that and give the same command again."),
+        ("run/model", predict, "config.json cannot be used: Permission denied. Fix that and give"),
         ("run/model/config.json", predict, "config.json cannot be read as a model's description: Permission denied;"),
         ("run/model/model.safetensors", predict, "the file cannot be read: Permission denied; copy it anew."),
     ):
@@ -245,7 +245,7 @@ def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
         place = copy / ("p.csv" if command == "predict" else "out")
         if command != "simulate":
             assert f"{place}" in (message := refuse(*words, place))
-            assert "Permission denied. Mend that, or choose another place." in message
+            assert "Permission denied. Fix that, or choose another place." in message
     message = refuse("run", copy / "recipe.toml", "--run-dir", copy / "new")
     assert "new cannot be made: Permission denied; choose another --run-dir." in message
     copy.chmod(0o755)

@@ -217,3 +217,19 @@ def test_equal_labels_one_galaxy_a_bin_and_one_row_end_in_a_sentence_or_in_empty
     assert "Of 1 galaxies, 1 has both a true value and a prediction; at least 2 are needed" in refuse(
         *score(table, tmp_path / "one")
     )
+
+
+def test_every_command_that_reads_a_table_names_the_columns_that_it_leaves_out(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table)
+    frame["spectrum"] = [[1.0, 2.0]] * len(frame)
+    odd = tmp_path / "odd.parquet"
+    frame.to_parquet(odd)
+    for arguments in (
+        ["rank", odd, "-n", 5],
+        ["rank", table, "-n", 5, "--catalog", odd],
+        score(odd, tmp_path / "scores"),
+        ["compare", odd, table, "--bootstrap", 100],
+    ):
+        output = succeed(*arguments)
+        assert "'spectrum'" in output
+        assert "odd.parquet" in output

@@ -227,7 +227,9 @@ def test_numbers_are_floats_with_nan_where_missing() -> None:
     [
         (["8.5", "8,6", "bad"], "'8,6' in row 2"),
         ([None, "8.5"], "'8.5' in row 2"),
-        ([True, False], "bool: 'True' in row 1"),
+        ([True, False], "bool: 'True' in row 1.*0 and 1"),
+        (["spiral", "disc", "disc"], "'spiral' in row 1.*0 and 1"),
+        (["8.5", "n.d.", "n.d."], "'n.d.' in row 2. Correct it"),
         (pd.to_datetime(["2020-01-01"]), "datetime64"),
     ],
 )

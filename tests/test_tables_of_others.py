@@ -197,7 +197,8 @@ def test_of_several_tables_that_with_the_wanted_columns_is_read_and_the_others_a
     loaded = load_table(path, wanted=["OBJID", "oh"])
     assert loaded.frame["objID"].tolist() == IDS
     assert all(other in describe_reading(loaded) for other in others)
-    assert load_table(path).frame.shape[1] == 1
+    # Where no column is wanted, the longest table of FITS, and the first of VOTable, is read.
+    assert load_table(path).frame.shape == ((3, 2) if name == "a.fits" else (3, 1))
     # None has both: the one that has more of them is read, and the message names the other.
     loaded = load_table(path, wanted=["objID", "mass"])
     with pytest.raises(TableError, match=f"no column 'mass'.*{others[1]}.*{others[0]}"):

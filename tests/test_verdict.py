@@ -1,6 +1,7 @@
 """Promises of the verdict on a training: failures are told wherever the model is used, and success is left alone."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call import QUICK, call, succeed
+from call import QUICK, call, refuse, succeed
 from make import make_sample
 from metalight.model_files import describe_failure, load_config
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
 from metalight.recipe import ModelSettings, TrainingSettings, list_concerns, load_recipe, suggest_settings
+from metalight.run import RunFolder
 
 TOO_HIGH = ("training.learning_rates=[10.0,10.0,10.0]",)
 TOLD = "Do not use this model"
@@ -99,6 +101,16 @@ def diverged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_training_that_predicts_infinite_numbers_is_refused_with_its_cause_and_a_command(
+    diverged: Path, tmp_path: Path
+) -> None:
+    settings = ("training.learning_rates=[1e8,1e8,1e8]", "training.frozen_learning_rate=1e8")
+    run = tmp_path / "run"
+    told = refuse("run", diverged / "recipe.toml", "--run-dir", run, *as_options(settings))
+    assert "learning rates" in told
+    assert "--set" in told
+
+
 def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: Path, tmp_path: Path) -> None:
     run = diverged / "run"
     config = load_config(run / "model")
@@ -108,7 +120,7 @@ def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: P
     output = (diverged / "output.txt").read_text()
     assert output.count(TOLD) == 2  # at the end of the training, and in the lines that the run ends with
     assert output.index("is likely to fail") < output.index("! training") < output.index(TOLD)
-    assert f"metalight run {run / 'recipe.toml'} --run-dir {run} --set" in output
+    assert f"metalight run {run} --set" in output
     assert TOLD in (run / "results.md").read_text()
     assert TOLD in (run / "model/README.md").read_text()
     assert TOLD in succeed("run", diverged / "recipe.toml", "--run-dir", run, *as_options(TOO_HIGH))
@@ -162,3 +174,8 @@ def test_predictions_worse_than_the_mean_are_told_of(tmp_path: Path) -> None:
     assert useless not in succeed(*given, "--predicted", "good", "-o", tmp_path / "good")
     columns = ["--truth", "t", "--predicted", "good", "--predicted-b", "bad"]
     assert useless in succeed("compare", tmp_path / "t.csv", tmp_path / "t.csv", *columns)
+
+
+def test_the_command_of_a_run_can_be_pasted_where_its_folder_has_blanks(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "my run; $(date)")
+    assert shlex.split(run.command)[-1] == str(run.path)

@@ -12,6 +12,7 @@ exits with `exit_status`; any other exception is a bug of ours and keeps its tra
     ├── ModelError        a saved model, its weights or its backbone
     ├── TrainingError     training cannot go on
     ├── PredictionError   a model and the images do not fit together
+    │   └── NotFiniteError    a model predicts infinite or undefined numbers
     ├── EvaluationError   predictions that cannot be scored
     ├── RunError          a run folder
     ├── ServiceError      a service on the network
@@ -114,6 +115,10 @@ class TrainingError(MetalightError):
 
 class PredictionError(MetalightError):
     """A model and the images do not fit together."""
+
+
+class NotFiniteError(PredictionError):
+    """A model predicts infinite or undefined numbers."""
 
 
 class EvaluationError(MetalightError):

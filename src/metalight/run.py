@@ -36,6 +36,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -272,6 +273,11 @@ class RunFolder:
         if (self.path / _LOCK_FILE).is_file():
             with contextlib.suppress(OSError), hold_lock(self.path / _LOCK_FILE, place=self.path, way_out=way_out):
                 pass
+
+    @property
+    def command(self) -> str:
+        """The command that resumes the run or brings it up to date, to be pasted into a shell."""
+        return f"metalight run {shlex.quote(str(self.recipe))} --run-dir {shlex.quote(str(self.path))}"
 
     def is_run(self) -> bool:
         """Whether a run has been started here."""

@@ -24,10 +24,12 @@ def evaluate(
     from metalight.evaluation import format_scores, tell_if_useless
     from metalight.pipeline import evaluate_table
 
-    scores, known, files = evaluate_table(
+    scores, known, files, notes = evaluate_table(
         table, output, object_id=object_id, truth=truth, predicted=predicted, num_bootstrap=bootstrap, seed=seed
     )
     show(format_scores(scores, known.unit))
     if useless := tell_if_useless("These predictions", scores.metrics["r2"].value):
         show_warning(useless)
+    for note in notes:
+        show(note)
     show("\n" + "\n".join(str(path) for path in files))

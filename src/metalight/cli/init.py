@@ -1,5 +1,6 @@
 """`metalight init`: a recipe for the user's own catalogue and images."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -38,4 +39,4 @@ def init(
     load_recipe(str(place))
     for note in proposed.notes:
         show(note)
-    show(f"Recipe: {place}. Look through it, then:  metalight run {place}")
+    show(f"Recipe: {place}. Look through it, then:  metalight run {shlex.quote(str(place))}")

@@ -72,7 +72,7 @@ def predict(
     if report.origin_note:
         show(report.origin_note, err=True)
     show(report.summary.to_string(index=False, float_format="{:.4f}".format))
-    for note in report.range_notes:
+    for note in (*report.reading_notes, *report.range_notes):
         show(note)
     for warning in report.warnings:
         show_warning(warning)

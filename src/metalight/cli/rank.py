@@ -110,5 +110,7 @@ def _show(report: "RankReport", num: int) -> None:
         show(report.range_note)
     elif report.num_known == 0:
         show("Give --model MODEL to see how many predictions lie outside what the model knows.")
+    for note in report.reading_notes:
+        show(note)
     for warning in report.warnings:
         show_warning(warning)

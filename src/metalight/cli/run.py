@@ -56,6 +56,7 @@ def run(
     from metalight.progress import bar_progress
 
     place = run_dir or find_run_folder(recipe) or Path("runs") / wanted.name
+    announcer = _Announcer(place)
     report = run_recipe(
         wanted,
         place,
@@ -66,7 +67,7 @@ def run(
         foretell=_foretell,
         tell=lambda line: show(f"  {line}", dim=True),
         tell_change=lambda line: show(line, fg="yellow"),
-        announce=_Announcer(place),
+        announce=announcer,
     )
     if not report.performed:
         show(f"\n{place} is finished: its settings and inputs are as they were, so nothing was done.")
@@ -75,7 +76,7 @@ def run(
     if "evaluation" in report.records and "evaluation" not in report.outdated:
         if verbose:
             _show_tables(report.run, wanted)
-        _show_closing(report.run)
+        _show_closing(report.run, announcer.is_told)
     else:
         show(f"Run folder: {place}")
 
@@ -92,16 +93,16 @@ class _Announcer:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._is_told = False
+        self.is_told = False
 
     def __call__(self, name: str, record: "StageRecord", is_new: bool) -> None:
         failure = self._find_failure(name)
         mark = "·" if not is_new else "!" if failure else "✓"
         colour = {"!": "red", "✓": "green"}.get(mark)
         show(f" {name:<11} {record.line}", start=mark, fg=colour, dim=not is_new)
-        if failure and not self._is_told:
+        if failure and not self.is_told:
             show_warning(failure, indent="  ")
-            self._is_told = True
+            self.is_told = True
 
     def _find_failure(self, name: str) -> str:
         from metalight.pipeline import explain_failure
@@ -110,7 +111,7 @@ class _Announcer:
         return explain_failure(RunFolder(self._place)) if name in ("training", "prediction") else ""
 
 
-def _show_closing(run_folder: "RunFolder") -> None:
+def _show_closing(run_folder: "RunFolder", is_failure_told: bool) -> None:
     """The score and what to make of it, where to look first, and the next two commands."""
     from metalight.evaluation import load_beside, load_scores, tell_best, tell_score
     from metalight.pipeline import explain_failure
@@ -120,15 +121,18 @@ def _show_closing(run_folder: "RunFolder") -> None:
     info = load_table(run_folder.catalog, missing_values=()).info
     place = shlex.quote(str(run_folder.path))
     show()
-    if failure := explain_failure(run_folder):
-        show_warning(failure)
+    failure = explain_failure(run_folder)
+    if failure:
+        told = "The training failed: its likely cause and a command that may help stand above and in results.md."
+        show_warning(told if is_failure_told else failure)
     for target, scores in load_scores(run_folder.metrics("test")).items():
         unit = info.get(target, ColumnInfo()).unit
         show(tell_score(target, scores, baselines.get(target, []), unit), bold=True)
         show(tell_best(scores, baselines.get(target, []), unit))
     figures = sorted(run_folder.figures.glob("prediction_summary*.png"))
     show(f"Look first at {figures[0] if figures else run_folder.figures}; all scores are in {run_folder.results}.")
-    show(f"To predict other galaxies:  metalight predict {place} --images FOLDER -o predictions.csv")
+    if not failure:
+        show(f"To predict other galaxies:  metalight predict {place} --images FOLDER -o predictions.csv")
     show(f"To look at the sample:      metalight inspect {place}")
 
 

@@ -43,7 +43,7 @@ def load_origin(folder: Path) -> ImageOrigin:
         ) from error
     if origin.framing and origin.framing not in get_args(Framing):
         raise ImageError(
-            f"{path} states the framing '{shorten(origin.framing)}'; known are {', '.join(get_args(Framing))}. Mend it."
+            f"{path} states the framing '{shorten(origin.framing)}'; known are {', '.join(get_args(Framing))}. Fix it."
         )
     return origin
 

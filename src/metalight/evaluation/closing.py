@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from metalight.evaluation.beside import BesideScores
 from metalight.evaluation.metric_text import choose_decimals, format_interval, format_number
 from metalight.evaluation.scores import Scores
+from metalight.intervals import Interval
 
 _MEAN = "mean"
 """The baseline that stands in every score as it is."""
@@ -20,7 +21,8 @@ def tell_score(target: str, scores: Scores, baselines: Sequence[BesideScores], u
         unit: Of the target; empty if it has none.
     """
     rmse = scores.metrics["rmse"]
-    decimals = choose_decimals(rmse.value)
+    # Of a training that failed, its RMSE may be thousands of times that of the mean.
+    decimals = choose_decimals(min(rmse.value, scores.baseline["rmse"].value))
     interval = format_interval(rmse, decimals)
     between = "" if interval == "–" else f" (68 % interval {interval})"
     mean = format_number(scores.baseline["rmse"].value, decimals)
@@ -46,9 +48,10 @@ def tell_best(scores: Scores, baselines: Sequence[BesideScores], unit: str) -> s
     if interval.low > 0:
         return f"The network is the best method here: its RMSE is {size} lower than that of {name} ({between})."
     if interval.high < 0:
+        turned = Interval(-interval.value, -interval.high, -interval.low)
         return (
-            f"{name} is better than the network here: its RMSE is {size} lower, and the difference is real (network "
-            f"better by: {between})."
+            f"{name} is better than the network here: its RMSE is {size} lower, and the difference is real "
+            f"(95 % interval {format_interval(turned, decimals)})."
         )
     if interval.low <= 0 <= interval.high:
         return (

@@ -158,7 +158,7 @@ def build_pixels(
             _build_cache(folder, cache, outcomes, work, fingerprint)
     except OSError as error:
         raise ImageError(
-            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Mend that and give the same "
+            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Fix that and give the same "
             "command: it goes on from there."
         ) from error
     return _report(cache, was_altered=is_built)

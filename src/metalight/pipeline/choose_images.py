@@ -264,8 +264,8 @@ def _load_whole_pixels(run: RunFolder) -> Pixels:
     stage, record = find_stage("pixels"), run.load_records().get("pixels")
     if (record is None or is_cache_touched(stage, run, record)) and not stage.is_cache_whole(run):
         raise PredictionError(
-            f"The decoded images of the run {run.path} are missing, or were altered since they were made; `metalight "
-            f"run {run.recipe} --run-dir {run.path}` decodes them anew."
+            f"The decoded images of the run {run.path} are missing, or were altered since they were made; "
+            f"`{run.command}` decodes them again."
         )
     return load_pixels(run.pixels)
 

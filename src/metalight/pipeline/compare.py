@@ -22,7 +22,7 @@ from metalight.evaluation import (
 )
 from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
-from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides
+from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides, note_reading
 from metalight.run import name_endings
 from metalight.tables import (
     ColumnInfo,
@@ -182,7 +182,7 @@ def save_comparison(report: CompareReport, folder: Path) -> list[Path]:
             )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
     return paths
 
@@ -354,11 +354,13 @@ def _list_notes(a: Side, b: Side, num_runs: int) -> list[str]:
     if a.path.resolve() == b.path.resolve():
         notes.append(f"A and B are the same {'run' if a.run is not None else 'file'}, {a.path}.")
     notes += [
-        f"{side.letter}: the recipe in {side.path} has been changed since these predictions were made; `metalight run "
-        f"{side.run.recipe} --run-dir {side.path}` brings them up to date."
+        f"{side.letter}: the recipe in {side.path} has been changed since these predictions were made; "
+        f"`{side.run.command}` brings them up to date."
         for side in (a, b)
         if side.run is not None and is_outdated(side.run)
     ]
+    for side in (a, b):
+        notes += note_reading(side.table, side.table_path)
     if num_runs < 2:
         tables = " and ".join(side.letter for side in (a, b) if side.run is None)
         notes.append(

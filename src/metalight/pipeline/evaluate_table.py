@@ -17,6 +17,7 @@ from metalight.evaluation import (
 )
 from metalight.intervals import FloatArray
 from metalight.outputs import check_outputs
+from metalight.pipeline.sides import note_reading
 from metalight.tables import (
     ColumnInfo,
     Table,
@@ -37,7 +38,7 @@ def evaluate_table(
     predicted: str,
     num_bootstrap: int = 1000,
     seed: int = 0,
-) -> tuple[Scores, ColumnInfo, list[Path]]:
+) -> tuple[Scores, ColumnInfo, list[Path], tuple[str, ...]]:
     """Score the predictions of a table, and draw them.
 
     Args:
@@ -50,7 +51,7 @@ def evaluate_table(
         seed: Of the bootstrap.
 
     Returns:
-        The scores, what is known of the true column, and the files written.
+        The scores, what is known of the true column, the files written, and notes on how the table was read.
 
     Raises:
         TableError: The table cannot be read, or a column cannot be used.
@@ -94,9 +95,10 @@ def evaluate_table(
         )
     except OSError as error:
         raise EvaluationError(
-            f"The results cannot be written to {folder}: {explain_system(error)}. Mend that, or choose another place."
+            f"The results cannot be written to {folder}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
-    return scores, known, [folder / "metrics.json", *paths, folder / "residuals.csv", *figures]
+    files = [folder / "metrics.json", *paths, folder / "residuals.csv", *figures]
+    return scores, known, files, note_reading(table, path)
 
 
 def _subtract(predictions: FloatArray, true_values: FloatArray) -> FloatArray:

@@ -85,7 +85,7 @@ def inspect_run(path: Path, *, num_images: int = 48, seed: int = 0) -> Inspectio
         inspection.files.extend(_draw(run, recipe, catalog, columns, info, num_images, seed, absent))
     except OSError as error:
         raise RunError(
-            f"The figures cannot be written to {run.figures}: {explain_system(error)}. Mend that and run it again."
+            f"The figures cannot be written to {run.figures}: {explain_system(error)}. Fix that and run it again."
         ) from error
     return inspection
 

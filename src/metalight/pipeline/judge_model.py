@@ -1,10 +1,12 @@
 """What is found out about a model when its training ends: whether it worked, where it knows, what its images are."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from metalight.errors import NotFiniteError, TrainingError
 from metalight.images import load_file_sides, measure_statistics, name_statistics
 from metalight.model_files import (
     CONFIG_FILE,
@@ -18,6 +20,7 @@ from metalight.model_files import (
 )
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
 from metalight.pipeline.stage import Job
+from metalight.recipe import list_concerns, list_lower_rates, quote_settings, suggest_settings
 from metalight.run import RunFolder
 
 if TYPE_CHECKING:
@@ -43,18 +46,21 @@ def judge_model(
         validation: Galaxies that it has not.
 
     Raises:
-        PredictionError: A prediction is not finite.
+        TrainingError: The training diverged so far that a prediction is not finite.
     """
     from metalight.model import choose_device
     from metalight.prediction import open_predictor
 
     step = -(-len(training.object_ids) // _MOST_TRAINING_GALAXIES)
     some = np.arange(0, len(training.object_ids), step)
-    with open_predictor(model, device=choose_device(job.device)) as predictor:
-        of_validation, of_training = (
-            predictor.predict(data.pixels, data.rows[places], data.object_ids[places], views="none")
-            for data, places in ((validation, np.arange(len(validation.object_ids))), (training, some))
-        )
+    try:
+        with open_predictor(model, device=choose_device(job.device)) as predictor:
+            of_validation, of_training = (
+                predictor.predict(data.pixels, data.rows[places], data.object_ids[places], views="none")
+                for data, places in ((validation, np.arange(len(validation.object_ids))), (training, some))
+            )
+    except NotFiniteError as error:
+        raise TrainingError(_explain_overflow(job, len(training.object_ids))) from error
     targets, verdicts = [], {}
     for place, target in enumerate(model.config.targets):
         labels = training.targets[:, place]
@@ -85,14 +91,22 @@ def describe_judgement(training: TrainingSummary) -> str:
     return ""
 
 
+def _explain_overflow(job: Job, num_training: int) -> str:
+    """Why a model that predicts infinite or undefined numbers cannot be kept, with the command that may help."""
+    model, training = job.recipe.model, job.recipe.training
+    concerns = list_concerns(model, training, num_training)
+    remedy = suggest_settings(model, training, num_training) if concerns else list_lower_rates(training)
+    cause = "; ".join(concerns) or "the learning rates are too high for these images and labels"
+    again = f"metalight run {shlex.quote(str(job.run.path))} {quote_settings(remedy)}"
+    return f"The training diverged: the model predicts no finite numbers. Likely cause: {cause}. Try: {again}"
+
+
 def explain_failure(run: RunFolder) -> str:
     """What a user must know before using the model of a run, with the command that may help; empty if it works."""
     if not (run.model / CONFIG_FILE).is_file():
         return ""
     config = load_config(run.model)
-    return describe_failure(
-        config.training.verdict, config.units, command=f"metalight run {run.recipe} --run-dir {run.path}"
-    )
+    return describe_failure(config.training.verdict, config.units, command=run.command)
 
 
 def _describe_images(job: Job, training: "TrainingData") -> TrainingImages:

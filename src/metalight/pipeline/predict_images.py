@@ -29,6 +29,7 @@ from metalight.pipeline.predict_parts import (
     PredictionOutcome,
 )
 from metalight.pipeline.refusals import save_refused
+from metalight.pipeline.sides import note_reading
 from metalight.progress import Progress, no_progress
 from metalight.run import RunFolder, name_predicted
 from metalight.tables import (
@@ -62,6 +63,9 @@ class PredictReport:
 
     origin_note: str
     """What was taken for granted of the images; empty if nothing was."""
+
+    reading_notes: tuple[str, ...]
+    """How the catalogue was read and what of it was left out, if that needs saying."""
 
     range_notes: tuple[str, ...]
     """How many predictions of each target lie outside what the model knows."""
@@ -151,7 +155,7 @@ def predict_images(
         raise
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {explain_system(error)}. Mend that and give the "
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Fix that and give the "
             "same command: it goes on from there."
         ) from error
     names = [target.name for target in model.config.targets]
@@ -162,6 +166,7 @@ def predict_images(
         refused_path,
         _summarise(outcome.predicted, names),
         _note_origin(stated, model.config),
+        () if catalog is None else note_reading(catalog.galaxies, catalog.path),
         *_find_flaws(model.config, outcome),
     )
 
@@ -175,14 +180,21 @@ def _find_flaws(config: ModelConfig, outcome: PredictionOutcome) -> tuple[tuple[
     return tuple(filter(None, notes)), tuple(filter(None, warnings))
 
 
+_MISMATCHES_TOLD = 4
+"""The largest differences between images, which are told in full."""
+
+
 def _describe_mismatches(config: ModelConfig, outcome: PredictionOutcome) -> str:
     mismatches = find_mismatches(
         config.training.images, name_statistics(config.images.channels), outcome.image_numbers, outcome.file_sides
     )
     if not mismatches:
         return ""
+    told, num_more = mismatches[:_MISMATCHES_TOLD], len(mismatches) - _MISMATCHES_TOLD
+    if num_more > 0:
+        told = [*told, f"and {num_more} more"]
     return (
-        f"The images do not look like those that the model was trained on: {'; '.join(mismatches)}. Do not trust these "
+        f"The images do not look like those that the model was trained on: {'; '.join(told)}. Do not trust these "
         "predictions unless you know why; use images of the same survey, framing and processing."
     )
 

@@ -25,7 +25,7 @@ from metalight.model_files import (
 )
 from metalight.pipeline.carried import choose_carried, take_carried
 from metalight.pipeline.outside import count_outside_known
-from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side
+from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, note_reading
 from metalight.recipe import load_recipe
 from metalight.tables import (
     ColumnInfo,
@@ -73,6 +73,8 @@ class RankReport:
     """Purity and completeness among those; None if there are none, or if they all would be listed."""
     range_note: str
     """How many predictions lie outside what the model knows; empty if no model is known."""
+    reading_notes: tuple[str, ...]
+    """How the table and the catalogue were read and what of them was left out, if that needs saying."""
     warnings: tuple[str, ...]
     """Why the list should not be trusted; empty where nothing is known that speaks against it."""
 
@@ -119,7 +121,8 @@ def rank(
     rows = rank_predictions(side.object_ids, predictions, num=num, end=end)
     listed = pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "object_id": side.object_ids[rows]})
     taken = [*listed, predicted_column, *filter(None, [truth_column])]
-    carried = _carry(_find_source(side, catalog, keep), listed["object_id"].to_numpy(), keep, taken)
+    source = _find_source(side, catalog, keep)
+    carried = _carry(source, listed["object_id"].to_numpy(), keep, taken)
     frame = pd.concat([listed, carried.frame], axis=1)
     frame[predicted_column] = predictions[rows]
     truths = side.truth(truth_column) if truth_column else np.full(len(predictions), np.nan)
@@ -139,6 +142,7 @@ def rank(
         num_known=int(is_known.sum()),
         selection=_judge(truths[is_known], predictions[is_known], num, end),
         range_note=range_note,
+        reading_notes=_note_readings(side, source),
         warnings=warnings,
     )
 
@@ -154,7 +158,7 @@ def save_ranks(report: RankReport, path: Path) -> None:
         save_galaxies(report.listed, path)
     except OSError as error:
         raise EvaluationError(
-            f"The list cannot be written to {path}: {explain_system(error)}. Mend that, or choose another place."
+            f"The list cannot be written to {path}: {explain_system(error)}. Fix that, or choose another place."
         ) from error
 
 
@@ -193,6 +197,13 @@ def _find_flaws(
             "where the model has learnt nothing: look at their images before you follow them up."
         )
     return counts.describe(), tuple(filter(None, warnings))
+
+
+def _note_readings(side: Side, source: "_Source | None") -> tuple[str, ...]:
+    notes = note_reading(side.table, side.table_path)
+    if source is not None:
+        notes += note_reading(source.table, source.path)
+    return tuple(dict.fromkeys(notes))
 
 
 def _judge(truths: FloatArray, predictions: FloatArray, num: int, end: End) -> Selection | None:

@@ -1,6 +1,7 @@
 """The stage that writes a run's results page: each number of the paper with ours beside it."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _find_run(path: Path) -> RunFolder:
     if not path.is_dir() or not run.is_run():
         raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
     if missing := find_missing(run):
-        raise RunError(f"The run {path} has no {missing} yet; finish it with `metalight run`.")
+        raise RunError(f"The run {path} has no {missing} yet; finish it with `metalight run {shlex.quote(str(path))}`.")
     return run
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from metalight.errors import MetalightError
 from metalight.pipeline.stages import STAGES
 from metalight.recipe import SETTINGS_OF_FILES, Recipe, dump_recipe, load_recipe
 from metalight.run import RunFolder, compute_digest
+from metalight.small_files import parse_toml, read_small_file
 
 _NUM_DIGITS_SHOWN = 12
 
@@ -50,7 +50,7 @@ def find_differences(a: RunFolder, b: RunFolder) -> list[RunDifference]:
 
 def find_changed_settings(run: RunFolder, recipe: Recipe) -> list[str]:
     """Settings of a recipe that are not those that a run was last done with, such as `training.seed 0 → 7`."""
-    before, now = _flatten(_load_toml(run.recipe)), _flatten(tomllib.loads(dump_recipe(recipe)))
+    before, now = _flatten(_load_toml(run.recipe)), _flatten(parse_toml(dump_recipe(recipe)))
     return [f"{each.what} {each.a} → {each.b}" for each in _compare("recipe", before, now)] if before else []
 
 
@@ -148,7 +148,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _load_toml(path: Path) -> dict[str, Any]:
     # Not as a recipe: one of another version may have settings that this one does not know.
-    return _load(path, tomllib.loads)
+    return _load(path, parse_toml)
 
 
 def _load_json(path: Path) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _load_json(path: Path) -> dict[str, Any]:
 def _load(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     """What a file of a run says; nothing if it is not there or damaged, which keeps no prediction from comparison."""
     try:
-        values = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = parse(read_small_file(path).decode())
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

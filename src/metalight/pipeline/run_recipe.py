@@ -134,7 +134,7 @@ def _explain_place(run: RunFolder) -> Iterator[None]:
             raise
         where = error.filename or run.path
         raise RunError(
-            f"The run cannot use {where}: {explain_system(error)}. Mend that and give the same command: it goes on "
+            f"The run cannot use {where}: {explain_system(error)}. Fix that and give the same command: it goes on "
             "from there."
         ) from error
 

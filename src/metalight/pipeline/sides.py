@@ -13,6 +13,7 @@ from metalight.run import RunFolder, name_predicted
 from metalight.tables import (
     ColumnInfo,
     Table,
+    describe_reading,
     find_column,
     load_table,
     match_columns,
@@ -127,6 +128,12 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
     )
 
 
+def note_reading(table: Table, path: Path) -> tuple[str, ...]:
+    """How a table was read and what of it was left out, where a user may expect otherwise; nothing if all is plain."""
+    reading = describe_reading(table)
+    return (f"{path}: {reading}.",) if reading else ()
+
+
 def name_sides(a: Side, b: Side) -> tuple[str, str]:
     """What to call the two: the names of their files or folders, with as many parents as tell them apart."""
     parts = [side.path.absolute().parts for side in (a, b)]
@@ -165,8 +172,7 @@ def _find_predictions(run: RunFolder, split: Split) -> Path:
     path = run.predictions(split)
     if not path.is_file():
         raise RunError(
-            f"The run {run.path} has no predictions of its {split} galaxies yet; finish it with `metalight run "
-            f"{run.recipe} --run-dir {run.path}`."
+            f"The run {run.path} has no predictions of its {split} galaxies yet; finish it with `{run.command}`."
         )
     return path
 

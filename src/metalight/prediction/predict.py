@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from metalight.errors import PredictionError
+from metalight.errors import NotFiniteError, PredictionError
 from metalight.identifiers import name_of
 from metalight.model import Inference, Precision, SavedModel, TestViews, build_test_views, open_inference, to_unit_range
 from metalight.model_files import ImageDescription, ModelConfig
@@ -140,7 +140,7 @@ def _check_pixels(pixels: npt.NDArray[Any], wanted: ImageDescription) -> None:
 def _check_finite(predicted: npt.NDArray[np.float64], object_ids: npt.NDArray[np.int64]) -> None:
     flawed = object_ids[~np.isfinite(predicted).all(axis=1)]
     if len(flawed):
-        raise PredictionError(
+        raise NotFiniteError(
             f"The model predicts no finite number for {len(flawed)} galaxies, such as {name_of(flawed[0])}: its "
             "weights are damaged, or its training diverged; train it anew."
         )

@@ -40,6 +40,7 @@ _HINTS = {
 RECIPE_FILE = "recipe.toml"
 """Of a run folder."""
 
+_HINT_OF_INIT = " For a catalogue and images of your own, `metalight init CATALOG IMAGES` writes a recipe."
 _MOST_LEVELS = 20
 _WORDS_FOR_PATHS = ("", *WORDS_FOR_WEIGHTS)  # these are not files: unset, and the words for weights
 
@@ -87,7 +88,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"--set {shorten(override)} names no setting: there are none so deep.")
         values = _merge(values, _anchor_paths(_parse_override(override), Path()))
     if overrides:
-        origin = f"{origin} with what --set changes"
+        origin = f"{origin} with the --set options"
     return validate_recipe({"name": name, **values}, origin)
 
 
@@ -139,14 +140,20 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise RecipeError(f"'{path}' is neither a preset nor a file.{hint}") from None
     except IsADirectoryError:
         raise RecipeError(
-            f"{path} is a folder without {RECIPE_FILE}, so not a run; give a TOML file or a run."
+            f"{path} is a folder without {RECIPE_FILE}, so not a run; give a TOML file or a run.{_HINT_OF_INIT}"
         ) from None
     except OSError as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Mend that first.") from None
+        raise RecipeError(f"The recipe {path} cannot be read: {explain_system(error)}. Fix that first.") from None
     except UnicodeDecodeError as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.") from None
+        more = (
+            "" if path.suffix == ".toml" else " If it is a catalogue, `metalight init CATALOG IMAGES` writes a recipe."
+        )
+        raise RecipeError(f"The recipe {path} cannot be read: {quote_flaw(error)}. Save it as UTF-8.{more}") from None
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Mend that line.") from None
+        more = (
+            "" if path.suffix == ".toml" else " If it is a catalogue, `metalight init CATALOG IMAGES` writes a recipe."
+        )
+        raise RecipeError(f"The recipe {path} is not TOML: {quote_flaw(error)}. Fix that line.{more}") from None
 
 
 def _pop_preset(values: dict[str, Any], origin: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ RUN/studies/mass-metallicity/
 """
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,9 +197,10 @@ def _load_run(path: Path) -> _Run:
     folder = RunFolder(path)
     if not path.is_dir() or not folder.is_run():
         raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
+    again = f"metalight run {shlex.quote(str(path))}"
     for needed in (folder.catalog, folder.splits, folder.recipe):
         if not needed.is_file():
-            raise RunError(f"The run {path} has no {needed.name} yet; finish it with `metalight run`.")
+            raise RunError(f"The run {path} has no {needed.name} yet; finish it with `{again}`.")
     recipe = load_recipe(str(folder.recipe))
     catalog = load_galaxies(folder.catalog)
     properties = compute_properties(catalog, recipe.catalog.properties, path=folder.catalog).frame

@@ -89,7 +89,7 @@ def _hold(folder: Path, plan: Plan) -> Iterator[None]:
         if not is_of_the_place(error):
             raise
         raise RunError(
-            f"The study cannot use {error.filename or folder}: {explain_system(error)}. Mend that and give the same "
+            f"The study cannot use {error.filename or folder}: {explain_system(error)}. Fix that and give the same "
             "command: it goes on from there."
         ) from error
 

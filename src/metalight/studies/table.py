@@ -198,7 +198,7 @@ def _parse(name: str, text: str, origin: str) -> Study:
     try:
         values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{origin} is not TOML: {quote_flaw(error)}. Mend that line.") from None
+        raise RecipeError(f"{origin} is not TOML: {quote_flaw(error)}. Fix that line.") from None
     try:
         return Study(name, StudyTable.model_validate(_lists_to_tuples(values)), text)
     except ValidationError as error:

@@ -5,6 +5,7 @@ Rows in messages count from 1, the first row below the column names.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from metalight.errors import TableError, name_nearest, shorten
 from metalight.tables.table import Table
 
 _TABLES_SHOWN = 4
+_MOST_CLASSES = 20
 
 
 def find_column(table: Table, name: str, *, path: Path | str, role: str) -> str:
@@ -51,16 +53,18 @@ def match_columns(table: Table, name: str) -> list[str]:
     return [name] if name in names else [known for known in names if _fold(known) == _fold(name)]
 
 
-def choose_table(tables: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
+def choose_table(tables: Sequence[Sequence[str]], wanted: Sequence[str], lengths: Sequence[int] = ()) -> int:
     """Which of several tables of a file is meant: the first of those that have the most of the wanted columns.
 
     Args:
         tables: The column names of each.
         wanted: In any case.
+        lengths: The rows of each, if known: the longest table is meant where none has a wanted column.
     """
     asked = {_fold(name) for name in wanted}
     num_found = [len(asked & {_fold(name) for name in names}) for names in tables]
-    return num_found.index(max(num_found))
+    ranks = num_found if any(num_found) or not lengths else list(lengths)
+    return ranks.index(max(ranks))
 
 
 def describe_choice(tables: list[str], place: int) -> tuple[str, ...]:
@@ -100,11 +104,24 @@ def require_numbers(table: Table, column: str, *, path: Path | str) -> npt.NDArr
         row = int(bad[0] if bad else np.flatnonzero(present)[0])
         raise TableError(
             f"Column '{column}' of {path} does not hold numbers, but {values.dtype}: '{values.iloc[row]}' in row "
-            f"{row + 1}. Correct it, leave it empty, or save the column as numbers."
+            f"{row + 1}. {_explain_fix(values, len(bad))}"
         )
     if not is_number:
         return np.full(len(values), np.nan)
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _explain_fix(values: "pd.Series[Any]", num_bad: int) -> str:
+    """What to do about a column that does not hold numbers; classes can be learnt as zeros and ones."""
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return "metalight predicts numbers: save the column as 0 and 1, and the prediction is about the chance of 1."
+    num_present, num_kinds = int(values.notna().sum()), int(values.astype("str").nunique())
+    if num_bad == num_present and num_kinds <= min(_MOST_CLASSES, num_present - 1):
+        return (
+            "metalight predicts numbers. If these are classes, make a column of 0 and 1 for each class, and name these "
+            "columns: each prediction is about the chance of its class."
+        )
+    return "Correct it, leave it empty, or save the column as numbers."
 
 
 def _reads_as_number(value: object) -> bool:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from metalight.atomic import save_json
 from metalight.errors import TableError
+from metalight.small_files import read_small_file
 from metalight.tables.table import ColumnInfo, Table
+
+_MOST_BYTES = 20_000_000
+"""Of the metadata: a kilobyte for each of as many columns as a table may have."""
 
 _CONTEXT = "http://www.w3.org/ns/csvw"
 
@@ -29,12 +33,12 @@ def load_csv_metadata(path: Path) -> dict[str, ColumnInfo]:
     if not metadata.is_file():
         return {}
     try:
-        columns = json.loads(metadata.read_text(encoding="utf-8"))["tableSchema"]["columns"]
+        columns = json.loads(read_small_file(metadata, most_bytes=_MOST_BYTES))["tableSchema"]["columns"]
         return {
             str(column["name"]): ColumnInfo(str(column.get("unit", "")), str(column.get("dc:description", "")))
             for column in columns
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TableError(
             f"{metadata} cannot be read as the metadata of {path.name}: {error!r}. Correct or delete it."
         ) from error

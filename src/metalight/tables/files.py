@@ -152,7 +152,7 @@ def save_table(table: Table, path: Path) -> None:
         raise TableError(f"{path} cannot be written: {error}") from error
     except OSError as error:
         raise TableError(
-            f"{path} cannot be written: {explain_system(error)}. Mend that, or choose another place."
+            f"{path} cannot be written: {explain_system(error)}. Fix that, or choose another place."
         ) from error
 
 
@@ -171,7 +171,7 @@ def require_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise TableError(
-            f"{path} cannot be written: {explain_system(error)}. Mend that, or choose another place."
+            f"{path} cannot be written: {explain_system(error)}. Fix that, or choose another place."
         ) from error
 
 
@@ -279,7 +279,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise TableError(f"There is no file {path}; check its path.") from None
     except OSError as error:
-        raise TableError(f"{path} cannot be read: {explain_system(error)}. Mend that, or name another file.") from error
+        raise TableError(f"{path} cannot be read: {explain_system(error)}. Fix that, or name another file.") from error
     with file:
         if not file.peek(1):
             raise TableError(f"{path} is empty; make the file again.")

@@ -48,7 +48,7 @@ def load_fits(file: BinaryIO, path: Path, wanted: Sequence[str] = ()) -> Table:
     Args:
         file: The open file.
         path: Where it lies, for the messages.
-        wanted: Names of columns, in any case.
+        wanted: Names of columns, in any case; if no table has one of them, the longest table is read.
 
     Raises:
         TableError: The file is damaged or has no table.
@@ -107,7 +107,10 @@ def _choose_unit(units: Sequence[Any], wanted: Sequence[str]) -> tuple[Any, tupl
     tables = [(place, unit) for place, unit in enumerate(units) if isinstance(unit, (fits.BinTableHDU, fits.TableHDU))]
     if not tables:
         return None, ()
-    chosen = choose_table([_list_names(unit) for _, unit in tables], wanted) if len(tables) > 1 and wanted else 0
+    chosen = 0
+    if len(tables) > 1:
+        lengths = [int(unit.header.get("NAXIS2", 0)) for _, unit in tables]
+        chosen = choose_table([_list_names(unit) for _, unit in tables], wanted, lengths)
     return tables[chosen][1], describe_choice([unit.name or f"extension {place}" for place, unit in tables], chosen)
 
 

@@ -104,7 +104,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     except OSError as error:
         raise TrainingError(
             f"The checkpoint of epoch {checkpoint.epochs_done} cannot be written to {folder}: "
-            f"{explain_system(error)}. Mend that and give the same command: training goes on from the epoch before."
+            f"{explain_system(error)}. Fix that and give the same command: training goes on from the epoch before."
         ) from error
 
 

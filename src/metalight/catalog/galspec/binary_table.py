@@ -78,7 +78,7 @@ class BinaryTable:
                 while done < len(wanted) and (got := self._file.readinto(wanted[done:])):  # type: ignore[attr-defined]
                     done += got
             except OSError as error:
-                raise CatalogError(f"{self.path} cannot be read: {explain_system(error)}. Mend that.") from error
+                raise CatalogError(f"{self.path} cannot be read: {explain_system(error)}. Fix that.") from error
             if done < len(wanted):
                 raise CatalogError(f"{self.path} is cut short; copy or download it again.")
             yield piece[:length]
@@ -108,7 +108,7 @@ def open_binary_table(path: Path) -> Iterator[BinaryTable]:
     try:
         file = path.open("rb", buffering=0)
     except OSError as error:
-        raise CatalogError(f"{path} cannot be read: {explain_system(error)}. Mend that.") from error
+        raise CatalogError(f"{path} cannot be read: {explain_system(error)}. Fix that.") from error
     with file:
         yield _read_header(path, file)
 
