@@ -129,7 +129,7 @@ def test_a_run_that_diverged_says_so_everywhere_and_how_to_do_better(diverged: P
     output = (diverged / "output.txt").read_text()
     assert output.count(TOLD) == 2  # at the end of the training, and in the lines that the run ends with
     assert output.index("is likely to fail") < output.index("! training") < output.index(TOLD)
-    assert f"metalight run {run} --set" in output
+    assert f"{RunFolder(run).command} --set" in output
     assert TOLD in (run / "results.md").read_text()
     assert TOLD in (run / "model/README.md").read_text()
     assert TOLD in succeed("run", diverged / "recipe.toml", "--run-dir", run, *as_options(TOO_HIGH))

@@ -1,6 +1,5 @@
 """What is found out about a model when its training ends: whether it worked, where it knows, what its images are."""
 
-import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,7 +98,7 @@ def _explain_overflow(job: Job, num_training: int) -> str:
         concerns = [*concerns, "the learning rates are too high for these images and labels"]
         remedy = (*remedy, *list_lower_rates(training))
     cause = "; ".join(concerns)
-    again = f"metalight run {shlex.quote(str(job.run.path))} {quote_settings(remedy)}"
+    again = f"{job.run.command} {quote_settings(remedy)}"
     return f"The training diverged: the model predicts no finite numbers. Likely cause: {cause}. Try: {again}"
 
 
