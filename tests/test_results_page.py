@@ -233,4 +233,4 @@ def test_what_is_no_run_or_no_study_is_refused(copy: Path, tmp_path: Path) -> No
     run(copy)
     assert "is no folder of a finished study" in refuse("results", copy / "run", "--study", tmp_path / "other")
     (copy / "run/metrics.json").unlink()
-    assert "has no metrics.json yet; finish it with `metalight run`" in refuse("results", copy / "run")
+    assert "has no metrics.json yet; finish it with `metalight run " in refuse("results", copy / "run")
