@@ -10,7 +10,7 @@ import pytest
 from bounded import Feed, count_outcomes
 from call import QUICK, call
 from make import make_sample
-from metalight.small_files import parse_toml, read_small_file
+from metalight.small_files import load_json, parse_toml, read_small_file
 
 SPECIAL = ("pipe", "/dev/zero", "/dev/full", "folder")
 COMMANDS: tuple[tuple[object, ...], ...] = (
@@ -77,3 +77,15 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 def test_what_people_write_is_not_too_deep(text: str) -> None:
     assert parse_toml(text) == tomllib.loads(text)
     assert parse_toml("a = [" + "0.1, " * 1000 + "]")["a"]
+
+
+def test_what_a_strangers_json_holds_is_refused_as_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    for content in (b"[" * 100_000, b"\xff", b"{"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError):  # noqa: PT011 (whatever it says)
+            load_json(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="a pipe or a device"):
+        load_json(path)

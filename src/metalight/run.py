@@ -34,7 +34,6 @@ RUN/
 
 import contextlib
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +44,7 @@ from typing import Any
 from metalight.atomic import save_json
 from metalight.errors import RunError, explain_absence, explain_system
 from metalight.locks import hold_lock
+from metalight.small_files import load_json
 
 _STAGES_FILE, _REDO_FILE, _LOCK_FILE = "stages.json", "redo.json", "run.lock"
 
@@ -286,7 +286,7 @@ class RunFolder:
     def load_records(self) -> dict[str, "StageRecord"]:
         """What is known of the stages that are done; nothing if the file is lacking or damaged, so that all run."""
         try:
-            stored = json.loads((self.path / _STAGES_FILE).read_text(encoding="utf-8"))
+            stored = load_json(self.path / _STAGES_FILE)
             return {stage: StageRecord(**record) for stage, record in stored.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
@@ -299,7 +299,7 @@ class RunFolder:
     def load_redo(self, first: str) -> set[str] | None:
         """The stages that are still to be done anew from `first` on; None if no such request was interrupted."""
         try:
-            stored = json.loads((self.path / _REDO_FILE).read_text(encoding="utf-8"))
+            stored = load_json(self.path / _REDO_FILE)
             return {str(name) for name in stored["left"]} if stored["first"] == first else None
         except (OSError, ValueError, TypeError, KeyError):
             return None

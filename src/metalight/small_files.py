@@ -1,6 +1,7 @@
 """Files that a person writes, such as recipes and lists: read only if they are regular files of a sensible size."""
 
 import errno
+import json
 import re
 import stat
 import tomllib
@@ -10,6 +11,7 @@ from typing import Any
 MOST_BYTES = 1_000_000
 """Of a recipe, a study or a description of a model, which have a few thousand."""
 
+_MOST_JSON_BYTES = 100_000_000
 _MOST_LEVELS = 20
 _WORD = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _TOO_DEEP = re.compile(rf"(?<![\w-])(?:{_WORD}[ \t]*+\.[ \t]*+){{{_MOST_LEVELS}}}")
@@ -27,6 +29,19 @@ def read_small_file(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
     return content
+
+
+def load_json(path: Path) -> Any:
+    """What a JSON file says that metalight wrote, or a stranger in its place.
+
+    Raises:
+        OSError: As `read_small_file`, of more than 100 MB.
+        ValueError: It is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(read_small_file(path, most_bytes=_MOST_JSON_BYTES))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def require_regular(path: Path) -> None:

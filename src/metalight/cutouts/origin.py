@@ -4,14 +4,13 @@
 is taken at the user's word.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from metalight.errors import ImageError, quote_flaw, shorten
 from metalight.recipe import Framing
-from metalight.small_files import read_small_file
+from metalight.small_files import load_json
 
 ORIGIN_FILE = "cutouts.json"
 """Name of the file, at the top of a folder of images."""
@@ -35,7 +34,7 @@ def load_origin(folder: Path) -> ImageOrigin:
     if not path.is_file():
         return ImageOrigin()
     try:
-        values = json.loads(read_small_file(path))
+        values = load_json(path)
         origin = ImageOrigin(str(values.get("framing", "")), str(values.get("source", "")))
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ImageError(

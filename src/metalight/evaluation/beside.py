@@ -1,7 +1,6 @@
 """Baselines beside the network: each scored on the galaxies that both predict, and how much better the network is."""
 
 import dataclasses
-import json
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from metalight.intervals import (
     draw_numbers,
 )
 from metalight.metrics import compute_nmads
+from metalight.small_files import load_json
 
 _LINE_WIDTH = 120
 _SCORES = ("rmse", "nmad")
@@ -174,7 +174,7 @@ def _record(scores: BesideScores) -> dict[str, Any]:
 def load_beside(path: Path) -> dict[str, list[BesideScores]]:
     """What `save_beside` wrote; nothing if the file is lacking or of another version: it comes anew with the scores."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = load_json(path)
         return {target: [_read(name, each) for name, each in rows.items()] for target, rows in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -1,7 +1,6 @@
 """The scores of a set of predictions: as numbers, as metrics.json, and as a table to read."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from metalight.evaluation.metric_text import (
 )
 from metalight.intervals import FEW_GALAXIES, Interval
 from metalight.metrics import compute_baseline, compute_metrics
+from metalight.small_files import load_json
 
 LARGEST_VALUE = 1e100
 """A larger number is no measurement, but what some program writes for one that is missing; its square overflows."""
@@ -149,7 +149,7 @@ def load_scores(path: Path) -> dict[str, Scores]:
         EvaluationError: The file is not there, or is no such file.
     """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = load_json(path)
         return {target: _read_scores(of_target) for target, of_target in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(

@@ -34,6 +34,7 @@ from metalight.images.kinds import ImageKind, find_kind
 from metalight.images.reading import check_any_usable, divide_into_parts, read_images, refuse_duplicates
 from metalight.progress import Progress, no_progress
 from metalight.recipe import MAX_BANDS, CutoutsSettings
+from metalight.small_files import load_json
 from metalight.store import FileReader
 from metalight.unfinished import UnfinishedWork, forget_work, go_on_with
 
@@ -283,7 +284,7 @@ def _is_built(cache: Path, fingerprint: dict[str, Any]) -> bool:
 
 def _load_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text())
+        return load_json(path)
     except (OSError, ValueError):
         return None
 

@@ -1,7 +1,6 @@
 """The stage that fits baselines to the training galaxies, and what the evaluation makes of their predictions."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +25,7 @@ from metalight.metrics import compute_rmse
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.run import RunFolder, name_predicted
+from metalight.small_files import load_json
 from metalight.splits import SPLITS
 from metalight.tables import Table, load_galaxies, save_galaxies
 from metalight.unfinished import UnfinishedWork, go_on_with, name_unfinished
@@ -68,7 +68,7 @@ def score_baselines(job: Job) -> dict[str, list[BesideScores]]:
 
 
 def _load_facts(run: RunFolder) -> dict[str, list[BaselineFacts]]:
-    stored = json.loads(run.baseline_fits.read_text(encoding="utf-8"))
+    stored = load_json(run.baseline_fits)
     return {target: [BaselineFacts(**facts) for facts in of_target] for target, of_target in stored.items()}
 
 

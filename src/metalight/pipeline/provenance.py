@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from metalight.errors import TableError
 from metalight.pipeline.catalog_stage import describe_selection
 from metalight.pipeline.stage import Job, describe_table
 from metalight.run import StageRecord
+from metalight.small_files import load_json
 from metalight.tables import list_table_files
 
 _LIBRARIES = (
@@ -59,7 +59,7 @@ def _hash_catalog(job: Job, records: Mapping[str, StageRecord]) -> dict[str, Any
             return {_CATALOG_HASH: _hash_files(path, files)}
     # A later stage was done alone, where the catalogue has changed since or is not at hand.
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return {_CATALOG_HASH: json.loads(job.run.provenance.read_text(encoding="utf-8"))[_CATALOG_HASH]}
+        return {_CATALOG_HASH: load_json(job.run.provenance)[_CATALOG_HASH]}
     return {}
 
 

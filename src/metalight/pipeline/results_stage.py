@@ -1,6 +1,5 @@
 """The stage that writes a run's results page: each number of the paper with ours beside it."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from metalight.report import (
 )
 from metalight.run import RunFolder, compute_digest
 from metalight.safe_text import guard_formulas, unguard_formulas
+from metalight.small_files import load_json
 from metalight.tables import ColumnInfo, load_table
 
 PREDICTIONS_STUDIED = "predictions_sha256"
@@ -57,7 +57,7 @@ def write_results(run: RunFolder, recipe: Recipe) -> list[Path]:
         results += list_study(table.parent.name, unguard_formulas(pd.read_csv(table)), kinds)
     found = run.path / _STUDIES / "mass-metallicity"
     if (found / "summary.txt").is_file():
-        stored = json.loads((found / "results.json").read_text(encoding="utf-8"))
+        stored = load_json(found / "results.json")
         if stored.get(PREDICTIONS_STUDIED) == compute_digest([run.predictions("test")]):
             results += list_routes(pd.read_csv(found / "routes.csv") if (found / "routes.csv").is_file() else None)
             results += list_scatter_ratios(stored.get("scatter_ratios", {}))
@@ -127,7 +127,7 @@ def adopt_study(path: Path, study: Path) -> Path:
     """
     run = _find_run(path)
     try:
-        name = json.loads((study / "study.json").read_text(encoding="utf-8"))["study"]
+        name = load_json(study / "study.json")["study"]
         table = unguard_formulas(pd.read_csv(study / _STUDY_TABLE))
         table[list(_COLUMNS_OF_STUDY)]
     except (OSError, ValueError, KeyError, TypeError) as error:

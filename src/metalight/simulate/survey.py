@@ -14,7 +14,6 @@ for byte, those of a survey made in one go, with any number of processes.
 import contextlib
 import functools
 import itertools
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +36,7 @@ from metalight.simulate.limits import compute_limits
 from metalight.simulate.measured import build_catalog, build_truth
 from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
 from metalight.simulate.universe import Universe
+from metalight.small_files import load_json
 from metalight.tables import Table, save_table
 
 SCENE_VERSION = 4
@@ -203,7 +203,7 @@ def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
     """Refuse to go on with a survey that was begun with other settings."""
     folder = path.parent
     try:
-        begun = json.loads(path.read_text(encoding="utf-8"))
+        begun = load_json(path)
         num_galaxies, scene_version = int(begun["num_galaxies"]), begun["scene_version"]
         keys = ("seed", "first", "side", "framing", "instrument", "universe")
         differing = [key for key in keys if begun.get(key) != asked[key]]

@@ -1,7 +1,6 @@
 """A study from beginning to end: its runs one after the other, what they found, the figure and the table."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
 from metalight.run import RunFolder
 from metalight.safe_text import guard_formulas
+from metalight.small_files import load_json
 from metalight.studies.cost import estimate_study
 from metalight.studies.draw import draw_study
 from metalight.studies.plan import Plan, PlannedRun
@@ -97,7 +97,7 @@ def _hold(folder: Path, plan: Plan) -> Iterator[None]:
 def _check_same_study(folder: Path, plan: Plan) -> None:
     """Refuse the folder of another study or recipe, whose results would be overwritten."""
     try:
-        stored = json.loads((folder / _STUDY).read_text(encoding="utf-8"))
+        stored = load_json(folder / _STUDY)
         names = (str(stored["study"]), str(stored["recipe_name"]))
     except (OSError, ValueError, KeyError, TypeError):
         return

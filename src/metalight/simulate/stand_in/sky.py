@@ -4,7 +4,6 @@ They come from a simulated survey, or from a folder of images with a catalogue. 
 which is not in the survey: a galaxy that the cuts of the paper remove.
 """
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from metalight.recipe import CutoutsSettings
 from metalight.simulate.instrument import INSTRUMENTS
 from metalight.simulate.survey import SurveyDesign
 from metalight.simulate.universe import Universe
+from metalight.small_files import load_json
 from metalight.sphere import compute_chord, compute_directions
 from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, require_object_ids
 
@@ -165,7 +165,7 @@ def _load_design(folder: Path) -> SurveyDesign | None:
     if not path.exists():
         return None
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
+        stated = load_json(path)
         universe = Universe.model_validate(stated["universe"])
         return SurveyDesign(
             int(stated["seed"]),
