@@ -160,7 +160,7 @@ def test_every_request_of_a_redirect_is_counted_and_paced() -> None:
         seconds = time.monotonic() - began
     assert outcome.answer is not None
     assert (outcome.answer.url, outcome.answer.reason, client.num_requests) == (f"{server.url}/there", "OK", 10)
-    assert seconds > 8.9 / 50
+    assert seconds > 7.9 / 50  # nine turns, of which the first may come late by nearly one
     assert server.num_connections == 1
 
 
