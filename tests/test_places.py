@@ -227,8 +227,8 @@ def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
         ("recipe.toml", None, "recipe.toml cannot be read: Permission denied. Fix that first."),
         ("catalog.csv", None, "catalog.csv cannot be read: Permission denied. Fix that, or name another file."),
         ("images", None, "images cannot be read: Permission denied."),
-        ("run", None, "run cannot be used: Permission denied. Fix that and give the same command again."),
-        ("run/model", predict, "config.json cannot be used: Permission denied. Fix that and give"),
+        ("run", None, "run cannot be used: Permission denied. Fix that and run the same command again."),
+        ("run/model", predict, "config.json cannot be used: Permission denied. Fix that and run"),
         ("run/model/config.json", predict, "config.json cannot be read as a model's description: Permission denied;"),
         ("run/model/model.safetensors", predict, "the file cannot be read: Permission denied; copy it anew."),
     ):

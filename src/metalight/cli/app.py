@@ -30,7 +30,7 @@ class _Commands(TyperGroup):
             if not is_of_the_place(error):
                 raise
             flaw = f"{error.filename} cannot be used" if error.filename else "What comes out cannot be written"
-            _show_error(f"{flaw}: {explain_system(error)}. Fix that and give the same command again.")
+            _show_error(f"{flaw}: {explain_system(error)}. Fix that and run the same command again.")
             ctx.exit(MetalightError.exit_status)
 
 

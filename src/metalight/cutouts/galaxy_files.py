@@ -38,7 +38,7 @@ class GalaxyFiles:
     whole: list[ImageFile] = field(default_factory=list)
     by_band: dict[str, list[ImageFile]] = field(default_factory=lambda: defaultdict(list))
     other: list[ImageFile] = field(default_factory=list)
-    """What is not an image that is read: of no account where there is one."""
+    """Files of types that are not read; they do not matter where there is an image."""
     doubt: str = ""
     """Why a file may be another galaxy's; empty if none may."""
 
@@ -116,7 +116,7 @@ def group_by_name(files: Iterable[ImageFile], bands: Sequence[str]) -> dict[str,
     for file in others:
         path = PurePosixPath(file.path)
         stem = cut_suffix(path.name)
-        # Beside files of the bands wanted, one of another band is no galaxy of its own.
+        # Beside files of the bands wanted, one of another band is not a galaxy of its own.
         is_of_other_band = file.is_fits and (
             path.parent.name in of_bands or not of_bands.isdisjoint(_list_starts(stem))
         )

@@ -67,7 +67,7 @@ def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
     if not data:
         raise ImageError("is an empty file")
     if data.startswith(_JPEG_SIGNATURE) and has_too_many_scans(data):
-        raise ImageError(f"is a JPEG of more than {MOST_SCANS} scans, which takes too long to decode; save it anew")
+        raise ImageError(f"is a JPEG of more than {MOST_SCANS} scans, which takes too long to decode; save it again")
     pixels = _decode_plain_jpeg(data)
     if pixels is not None:
         return pixels

@@ -76,7 +76,7 @@ def save_model(model: SavedModel, folder: Path) -> None:
             (building / CARD_FILE).write_text(_write_card(model.config), encoding="utf-8")
     except OSError as error:
         raise ModelError(
-            f"The model cannot be saved in {folder}: {explain_system(error)}. Fix that and give the same command."
+            f"The model cannot be saved in {folder}: {explain_system(error)}. Fix that and run the same command again."
         ) from error
 
 
