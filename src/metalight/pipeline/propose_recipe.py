@@ -77,14 +77,14 @@ def propose_recipe(catalog: Path, images: Path) -> ProposedRecipe:
 def _find_columns(table: Table, images: Path, path: Path) -> _Columns:
     """The column whose values are most often those of image files: as identifiers, or as the files' names."""
     listed = [file.path for file in list_folder(images).files]
-    known = {part for each in listed for part in _list_names(each)}
+    paths, known = set(listed), {part for each in listed for part in _list_names(each)}
     shares: dict[tuple[str, Literal["object_id", "file_name"]], float] = {}
     for column in table.frame.columns:
         texts = _spell(table, column)
         if texts is None:
             continue
         shares[column, "object_id"] = float(np.mean([text in known for text in texts]))
-        is_file = [text in listed or (text.startswith("/") and Path(text).is_file()) for text in texts]
+        is_file = [text in paths or (text.startswith("/") and Path(text).is_file()) for text in texts]
         shares[column, "file_name"] = float(np.mean(is_file))
     (column, role), share = max(shares.items(), key=lambda each: each[1], default=(("", "object_id"), 0.0))
     if share == 0:
