@@ -59,7 +59,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class FolderListing:
-    """What a folder holds."""
+    """The image files of a folder, and the links in it that lead nowhere."""
 
     files: list[ImageFile] = field(default_factory=list)
     """Sorted by path."""
@@ -69,7 +69,7 @@ class FolderListing:
 
 
 def list_folder(folder: Path) -> FolderListing:
-    """What a folder and its sub-folders hold; no file is opened.
+    """The image files of a folder and its sub-folders; no file is opened.
 
     Raises:
         ImageError: The folder or one in it cannot be read.

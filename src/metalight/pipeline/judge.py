@@ -32,7 +32,7 @@ help."""
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a model predicts for galaxies with a label, of one target."""
+    """True values and predictions of one target, for galaxies with a label."""
 
     truth: FloatArray
     """Of the validation galaxies, finite; (galaxy,)."""

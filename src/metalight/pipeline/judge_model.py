@@ -1,4 +1,4 @@
-"""What is found out about a model when its training ends: whether it worked, where it knows, what its images are."""
+"""A model is judged when its training ends: whether it worked, its ranges of labels and predictions, its images."""
 
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,7 @@ def _explain_overflow(job: Job, num_training: int) -> str:
 
 
 def explain_failure(run: RunFolder) -> str:
-    """What a user must know before using the model of a run, with the command that may help; empty if it works."""
+    """The warning on the failed model of a run, with the command that may help; empty if it works."""
     if not (run.model / CONFIG_FILE).is_file():
         return ""
     config = load_config(run.model)
