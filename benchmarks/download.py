@@ -26,7 +26,7 @@ import pandas as pd
 
 from metalight.cutouts import SkyServer, download_cutouts
 from metalight.recipe import NetworkSettings
-from metalight.simulate import SurveyDesign, simulate_survey
+from metalight.simulation import SurveyDesign, simulate_survey
 
 SIDE = 128
 _DRAWN = 50

@@ -33,8 +33,8 @@ from torch import nn
 from metalight.atomic import save_json
 from metalight.images import resize_area
 from metalight.progress import no_progress
-from metalight.simulate import SurveyDesign, simulate_survey
-from metalight.simulate.relations import compute_mass_metallicity
+from metalight.simulation import SurveyDesign, simulate_survey
+from metalight.simulation.relations import compute_mass_metallicity
 
 REAL = {
     "1": 0.80,

@@ -32,7 +32,7 @@ from PIL import Image
 
 from metalight.cutouts import PETROSIAN_FIELD_IN_R90
 from metalight.images import PICTURE_CURVES, PetrosianRadius, measure_petrosian
-from metalight.simulate import INSTRUMENTS, Galaxy, Universe, draw_cutout, draw_population, iterate_galaxies
+from metalight.simulation import INSTRUMENTS, Galaxy, Universe, draw_cutout, draw_population, iterate_galaxies
 
 PIXEL_ARCSEC, SIDE = 0.396, 256
 RADIUS_BINS_ARCSEC = (0.0, 2.5, 3.5, 5.0, 7.0, 10.0, 60.0)
@@ -74,8 +74,8 @@ def measure_survey(population: pd.DataFrame, seed: int) -> tuple[list[PetrosianR
 
 def measure_clean(population: pd.DataFrame, seed: int) -> list[PetrosianRadius]:
     """The same of fluxes without noise or compression."""
-    from metalight.simulate import Instrument
-    from metalight.simulate.scene import render_scene
+    from metalight.simulation import Instrument
+    from metalight.simulation.scene import render_scene
 
     silent = {"sky_noise": (0.0,) * 3, "sky_offset": (0.0,) * 3, "light_of_electron": 0.0}
     instrument = Instrument(**(vars(INSTRUMENTS["sdss"]) | silent))

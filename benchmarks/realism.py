@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from metalight.simulate import SurveyDesign, simulate_survey
+from metalight.simulation import SurveyDesign, simulate_survey
 
 SIDE = 128
 PERCENTILES = (5, 16, 50, 84, 95)

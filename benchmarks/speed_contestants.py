@@ -238,7 +238,7 @@ def predict_with_fastai(num_views: int) -> Round:
 
 def _make_files() -> list[bytes]:
     """JPEG files of 128 × 128 pixels, of simulated galaxies."""
-    from metalight.simulate import SurveyDesign, simulate_survey
+    from metalight.simulation import SurveyDesign, simulate_survey
 
     with tempfile.TemporaryDirectory() as folder:
         simulate_survey(NUM_FILES, Path(folder), SurveyDesign(seed=1))

@@ -12,8 +12,8 @@ from metalight.atomic import replace_file
 from metalight.catalog import compute_properties
 from metalight.evaluation.mass_metallicity import shuffle_within_mass
 from metalight.recipe import dump_recipe, load_recipe
-from metalight.run import RunFolder, name_predicted
-from metalight.simulate import build_catalog, draw_population, make_universe
+from metalight.run_folder import RunFolder, name_predicted
+from metalight.simulation import build_catalog, draw_population, make_universe
 from metalight.tables import Table, save_table
 
 VISIBLE = (

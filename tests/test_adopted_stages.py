@@ -12,7 +12,7 @@ from make import make_sample
 from metalight.images import load_pixels
 from metalight.pipeline import adopt_stages, run_recipe
 from metalight.recipe import Recipe, load_recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from test_fetching_runs import make_catalog, write_recipe
 
 

@@ -15,7 +15,7 @@ from metalight.baselines import fit_baseline
 from metalight.images import measure_apertures
 from metalight.pipeline import baselines_stage
 from metalight.pipeline.run_differences import is_outdated
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 
 NAMES = '["mean", "forest_gri", "forest_ugriz", "forest_pixel", "boosting_apertures", "mass_metallicity"]'
 NUM = 60

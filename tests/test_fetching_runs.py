@@ -11,8 +11,8 @@ from call import QUICK, list_performed, refuse, refuse_run, run, succeed
 from cutout_server import FAULTS, CutoutServer, Handler, picture_of, serve_cutouts
 from metalight.pipeline.cutouts_stage import CUTOUTS_STAGE
 from metalight.recipe import load_recipe
-from metalight.simulate import SurveyDesign, simulate_survey
-from metalight.simulate.stand_in import serve
+from metalight.simulation import SurveyDesign, simulate_survey
+from metalight.stand_in import serve
 
 _FETCHING = """
 catalog.object_id = "objID"

@@ -10,8 +10,8 @@ import pytest
 
 from call import QUICK, refuse_run, run
 from metalight.pipeline import inspect_run
-from metalight.simulate import SurveyDesign, simulate_survey
-from metalight.simulate.stand_in import StandIn, serve
+from metalight.simulation import SurveyDesign, simulate_survey
+from metalight.stand_in import StandIn, serve
 
 MEASURED = 'size = "measured"'
 

@@ -318,7 +318,7 @@ def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, mo
 def test_a_second_process_on_a_run_folder_is_refused_and_harms_nothing(copy: Path) -> None:
     before = digest_results(copy / "run")
     code = (
-        "import sys, pathlib, time; from metalight.run import RunFolder\n"
+        "import sys, pathlib, time; from metalight.run_folder import RunFolder\n"
         "with RunFolder(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, copy / "run"], stdout=subprocess.PIPE, text=True) as holder:

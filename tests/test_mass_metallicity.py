@@ -39,7 +39,7 @@ from metalight.evaluation.mass_metallicity import (
     shuffle_within_mass,
 )
 from metalight.scaling_relations import compute_main_sequence, compute_mannucci, compute_tremonti
-from metalight.simulate import draw_population, make_universe
+from metalight.simulation import draw_population, make_universe
 
 FloatArray = npt.NDArray[np.float64]
 

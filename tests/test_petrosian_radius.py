@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from metalight.images import PICTURE_CURVES, measure_petrosian, stretch_lupton, unstretch_lupton
 from metalight.recipe import LuptonSettings
-from metalight.simulate import INSTRUMENTS, Universe, draw_cutout, draw_population, iterate_galaxies
+from metalight.simulation import INSTRUMENTS, Universe, draw_cutout, draw_population, iterate_galaxies
 
 pytest.importorskip("sep", reason="sizes are measured with sep, which is not installed")
 

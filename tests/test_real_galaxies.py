@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from call import QUICK, succeed
-from metalight.simulate.stand_in import serve
+from metalight.stand_in import serve
 from metalight.store import FileReader
 
 

@@ -104,7 +104,7 @@ def test_no_command_writes_over_the_files_of_a_run(copy: Path) -> None:
 
 def test_nothing_is_written_into_the_folder_of_a_run_in_progress(copy: Path) -> None:
     code = (
-        "import sys, pathlib, time; from metalight.run import RunFolder\n"
+        "import sys, pathlib, time; from metalight.run_folder import RunFolder\n"
         "with RunFolder(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); time.sleep(60)"
     )
     table = shutil.copy(copy / "run/predictions/test.parquet", copy / "table.parquet")

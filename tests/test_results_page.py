@@ -14,7 +14,7 @@ from metalight.evaluation import evaluate_predictions, format_scores
 from metalight.intervals import Interval
 from metalight.pipeline import PREDICTIONS_STUDIED
 from metalight.report import Page, build_page, list_results, list_routes, list_scatter_ratios, tabulate
-from metalight.run import compute_digest
+from metalight.run_folder import compute_digest
 
 
 def read_table(page: str, heading: str) -> list[list[str]]:

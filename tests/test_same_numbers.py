@@ -26,7 +26,7 @@ from metalight.metrics import compute_metrics, compute_paired_metrics
 from metalight.model import SavedModel, build_network, inference, open_inference
 from metalight.prediction import open_predictor
 from metalight.recipe import ModelSettings
-from metalight.simulate import INSTRUMENTS, Universe, draw_cutout, draw_population, iterate_galaxies
+from metalight.simulation import INSTRUMENTS, Universe, draw_cutout, draw_population, iterate_galaxies
 from metalight.training.normalization import measure_fluxes
 
 FloatArray = npt.NDArray[np.float64]

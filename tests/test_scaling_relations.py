@@ -22,7 +22,7 @@ from metalight.scaling_relations import (
     compute_tremonti,
     predict_sfr_offset,
 )
-from metalight.simulate import relations as laws
+from metalight.simulation import relations as laws
 
 KROUPA, CHABRIER, T04 = "Kroupa 2001", "Chabrier 2003", "Tremonti 2004"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalight.errors import RecipeError
-from metalight.simulate import (
+from metalight.simulation import (
     Universe,
     build_catalog,
     compute_limits,
@@ -17,8 +17,8 @@ from metalight.simulate import (
     make_universe,
     relations,
 )
-from metalight.simulate.k_corrections import BANDS, compute_k_correction, redshift_magnitudes
-from metalight.simulate.physics import compute_star_forming_fraction
+from metalight.simulation.k_corrections import BANDS, compute_k_correction, redshift_magnitudes
+from metalight.simulation.physics import compute_star_forming_fraction
 
 NO_MINORITY = Universe(quiescent_fraction=0.0, merger_fraction=0.0, quasar_fraction=0.0)
 

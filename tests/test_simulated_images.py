@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from metalight.simulate import (
+from metalight.simulation import (
     INSTRUMENTS,
     Galaxy,
     Instrument,
@@ -17,9 +17,9 @@ from metalight.simulate import (
     draw_population,
     iterate_galaxies,
 )
-from metalight.simulate.appearance import PSF, measure_apertures
-from metalight.simulate.profiles import blur, compute_light_within, draw_mixture, fit_sersic, incline
-from metalight.simulate.scene import render_scene
+from metalight.simulation.appearance import PSF, measure_apertures
+from metalight.simulation.profiles import blur, compute_light_within, draw_mixture, fit_sersic, incline
+from metalight.simulation.scene import render_scene
 
 SDSS = INSTRUMENTS["sdss"]
 ALONE = Universe(has_neighbours=False)

@@ -17,7 +17,7 @@ import simplejpeg
 
 from call import succeed
 from make import FIRST_ID, make_blobs
-from metalight.simulate.stand_in import FAULTS, LASTING, OF_QUERIES, Faults, StandIn, serve
+from metalight.stand_in import FAULTS, LASTING, OF_QUERIES, Faults, StandIn, serve
 from metalight.store import FileReader
 
 SIDE = 64

@@ -23,8 +23,8 @@ from PIL import Image
 
 from call import call, refuse
 from metalight.errors import RunError
-from metalight.simulate import SurveyDesign, draw_population, simulate_survey
-from metalight.simulate.stand_in import FAULTS, LASTING, OF_QUERIES, Faults, StandIn, serve
+from metalight.simulation import SurveyDesign, draw_population, simulate_survey
+from metalight.stand_in import FAULTS, LASTING, OF_QUERIES, Faults, StandIn, serve
 
 SIDE, NUM_GALAXIES = 64, 60
 CUTOUT, SEARCH = "/dr18/SkyServerWS/ImgCutout/getjpeg", "/dr18/SkyServerWS/SearchTools/SqlSearch"

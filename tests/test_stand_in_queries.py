@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from metalight.catalog import Selection, select_sky_server
 from metalight.errors import ServiceError
 from metalight.recipe import NetworkSettings, SkyServerSettings
-from metalight.simulate.stand_in import FAULTS, OF_QUERIES, Faults, StandIn, database, serve, server
-from metalight.simulate.stand_in.database import Database
-from metalight.simulate.stand_in.sky import load_sky
-from metalight.simulate.stand_in.sql_search import SqlSearch
-from metalight.simulate.stand_in.t_sql import QueryRefusedError, translate
+from metalight.stand_in import FAULTS, OF_QUERIES, Faults, StandIn, database, serve, server
+from metalight.stand_in.database import Database
+from metalight.stand_in.sky import load_sky
+from metalight.stand_in.sql_search import SqlSearch
+from metalight.stand_in.t_sql import QueryRefusedError, translate
 
 NETWORK = NetworkSettings(first_wait_s=0.01, requests_per_second=0, timeout_s=10)
 CUTS = ("redshift", "metallicity", "z_warning", "photometry_clean")

@@ -16,7 +16,7 @@ from metalight.locks import hold_lock
 from metalight.metrics import Interval, compute_metrics, compute_paired_metrics
 from metalight.pipeline import run_recipe
 from metalight.recipe import load_recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.studies import load_study, plan_study
 from metalight.studies.cost import StudyCost, estimate_study
 from metalight.studies.results import Result, find_extremes, summarise

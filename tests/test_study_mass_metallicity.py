@@ -16,7 +16,7 @@ from make_universes import SeenUniverse, see_universe, write_run
 from metalight.cli.study_mass_metallicity import mass_metallicity
 from metalight.errors import EvaluationError, RunError
 from metalight.recipe import dump_recipe, load_recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.studies.mass_metallicity import study_mass_metallicity, write_shuffled_catalog
 from metalight.tables import Table, load_table, save_table
 

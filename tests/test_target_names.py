@@ -13,7 +13,7 @@ from legible import texts_of
 from metalight.evaluation import compute_score_tables, load_score_table, save_score_tables
 from metalight.evaluation.score_tables import TablePlaces
 from metalight.figures.prediction_summary import build_figure, compute_summary
-from metalight.run import name_endings
+from metalight.run_folder import name_endings
 from metalight.safe_text import for_markdown
 
 ODD = ("log(M/Msun)", r"a$\b$", "../up")

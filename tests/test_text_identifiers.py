@@ -12,7 +12,7 @@ from call import QUICK, call, refuse, succeed
 from make import make_blobs
 from metalight.catalog import load_catalog
 from metalight.identifiers import name_of
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.splits import assign_random
 from metalight.tables import ColumnInfo, Table, load_table, save_table
 

@@ -23,7 +23,7 @@ from metalight.pipeline.judge_model import judge_model
 from metalight.pipeline.learning_stages import load_training_data
 from metalight.pipeline.stage import Job
 from metalight.recipe import ModelSettings, TrainingSettings, list_concerns, load_recipe, suggest_settings
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 
 TOO_HIGH = ("training.learning_rates=[10.0,10.0,10.0]",)
 TOLD = "Do not use this model"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from metalight.errors import RunError
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 
 
 def check_outputs(*files: Path) -> None:

@@ -7,17 +7,3 @@ from metalight.baselines.cost import estimate_fit_seconds
 from metalight.baselines.features import FEATURE_SETS, FeatureSet, Galaxies
 from metalight.baselines.fit import BASELINES, FEWEST_TO_LEARN_FROM, Baseline, Fitted, fit_baseline
 from metalight.baselines.gaussian_process import GaussianProcess, fit_gaussian_process
-
-__all__ = [
-    "BASELINES",
-    "FEATURE_SETS",
-    "FEWEST_TO_LEARN_FROM",
-    "Baseline",
-    "FeatureSet",
-    "Fitted",
-    "Galaxies",
-    "GaussianProcess",
-    "estimate_fit_seconds",
-    "fit_baseline",
-    "fit_gaussian_process",
-]

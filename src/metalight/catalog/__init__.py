@@ -16,33 +16,3 @@ from metalight.catalog.sky_server import (
 )
 from metalight.catalog.spread import choose_spread, name_spread
 from metalight.catalog.user_table import load_catalog
-
-__all__ = [
-    "PAPER_CUTS",
-    "PROPERTIES",
-    "SDSS_CUTS",
-    "SKY_SERVER_COLUMNS",
-    "Catalog",
-    "Count",
-    "LabelNoise",
-    "NamedCut",
-    "Property",
-    "Selection",
-    "SkyColumns",
-    "build_catalog",
-    "build_page_query",
-    "choose_spread",
-    "compute_kpc_per_arcsec",
-    "compute_label_noise",
-    "compute_properties",
-    "describe_column",
-    "find_named_cuts",
-    "gather_repeats",
-    "list_cuts",
-    "list_file_names",
-    "load_catalog",
-    "name_property",
-    "name_service",
-    "name_spread",
-    "select_sky_server",
-]

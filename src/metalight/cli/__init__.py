@@ -2,8 +2,6 @@
 
 from metalight.cli.interruption import heeding_interruptions, told_of_interruptions
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Entry point of the `metalight` command."""

@@ -12,7 +12,7 @@ from metalight.cli.terminal import show, show_warning
 if TYPE_CHECKING:
     from metalight.pipeline import Estimate
     from metalight.recipe import Recipe
-    from metalight.run import RunFolder, StageRecord
+    from metalight.run_folder import RunFolder, StageRecord
 
 
 def run(
@@ -105,7 +105,7 @@ class _Announcer:
 
     def _find_failure(self, name: str) -> str:
         from metalight.pipeline import explain_failure
-        from metalight.run import RunFolder
+        from metalight.run_folder import RunFolder
 
         return explain_failure(RunFolder(self._place)) if name in ("training", "prediction") else ""
 

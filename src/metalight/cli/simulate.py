@@ -10,7 +10,7 @@ from metalight.cli.terminal import show
 from metalight.errors import RunError, shorten
 
 if TYPE_CHECKING:
-    from metalight.simulate.stand_in import StandIn
+    from metalight.stand_in import StandIn
 
 _Value = TypeVar("_Value")
 
@@ -61,7 +61,7 @@ def simulate(
     galaxies = _require(context, "--galaxies", galaxies, "a number of galaxies")
     output = _require(context, "--output", output, "a folder to make")
     from metalight.progress import bar_progress
-    from metalight.simulate import SurveyDesign, make_universe, simulate_survey
+    from metalight.simulation import SurveyDesign, make_universe, simulate_survey
 
     design = SurveyDesign(
         seed=seed,
@@ -125,7 +125,7 @@ def serve(
     and black, which stay with a galaxy; of queries alone, quota, deadlock, blank, unended and untitled, which pass, and
     sql, which ends a selection.
     """
-    from metalight.simulate.stand_in import Faults, run_server
+    from metalight.stand_in import Faults, run_server
 
     counts = run_server(
         folder,

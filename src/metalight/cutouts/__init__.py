@@ -14,31 +14,3 @@ from metalight.cutouts.origin import ORIGIN_FILE, ImageOrigin, check_origin, loa
 from metalight.cutouts.report import DownloadReport
 from metalight.cutouts.scan import compute_folder_digest, list_folder
 from metalight.cutouts.services import CutoutService, HipsPictures, LegacyViewer, SkyServer, build_service
-
-__all__ = [
-    "ORIGIN_FILE",
-    "PETROSIAN_FIELD_IN_R90",
-    "REFUSED_BY_SERVICES",
-    "SDSS_PIXEL_ARCSEC",
-    "CutoutService",
-    "DownloadLimits",
-    "DownloadReport",
-    "FoundCutouts",
-    "HipsPictures",
-    "ImageOrigin",
-    "LegacyViewer",
-    "PicturesOfArchive",
-    "SkyServer",
-    "build_service",
-    "check_origin",
-    "compute_folder_digest",
-    "compute_frame_arcsec",
-    "download_cutouts",
-    "estimate_download",
-    "find_archive_flaw",
-    "find_cutouts",
-    "import_archive",
-    "list_cutouts",
-    "list_folder",
-    "load_origin",
-]

@@ -19,25 +19,3 @@ from metalight.figures.study_variants import draw_study_variants
 from metalight.figures.training_history import draw_training_history
 from metalight.figures.trusted_range import draw_trusted_range
 from metalight.figures.value_distributions import draw_value_distributions
-
-__all__ = [
-    "draw_contact_sheet",
-    "draw_error_budget",
-    "draw_example_grid",
-    "draw_first_filters",
-    "draw_follow_up",
-    "draw_fourth_parameter",
-    "draw_learning_rates",
-    "draw_mass_metallicity",
-    "draw_paired_difference",
-    "draw_prediction_summary",
-    "draw_residual_trends",
-    "draw_sample_summary",
-    "draw_scatter_ratio",
-    "draw_stellar_mass",
-    "draw_study_resolution",
-    "draw_study_variants",
-    "draw_training_history",
-    "draw_trusted_range",
-    "draw_value_distributions",
-]

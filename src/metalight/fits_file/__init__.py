@@ -9,5 +9,3 @@ from metalight.fits_file.headers import FitsError
 from metalight.fits_file.opening import open_fits, unpack_gzip
 from metalight.fits_file.roles import find_images
 from metalight.fits_file.tiles import check_tiles
-
-__all__ = ["FitsError", "check_tiles", "find_images", "load_celestial", "open_fits", "unpack_gzip"]

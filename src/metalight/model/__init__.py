@@ -14,38 +14,9 @@ from metalight.model.scaling import TargetScaling
 from metalight.model.views import (
     NUM_DRAWS,
     NUM_TEST_VIEWS,
-    TestViews,
     apply_dihedral,
     augment,
     build_test_views,
     to_unit_range,
 )
 from metalight.model.weights import check_weights_fit, load_weights
-
-__all__ = [
-    "LAYER_GROUPS",
-    "NUM_DRAWS",
-    "NUM_TEST_VIEWS",
-    "Inference",
-    "Network",
-    "Precision",
-    "SavedModel",
-    "TargetScaling",
-    "TestViews",
-    "apply_dihedral",
-    "augment",
-    "build_network",
-    "build_test_views",
-    "check_backbone",
-    "check_weights_fit",
-    "choose_device",
-    "choose_precision",
-    "load_model",
-    "load_weights",
-    "measure_free_memory",
-    "name_device",
-    "open_inference",
-    "save_model",
-    "to_unit_range",
-    "try_network",
-]

@@ -5,15 +5,13 @@ whether views repeat. The kinds and ranges of change are those of the authors' c
 but zoom, crop and turn are one resampling instead of two.
 """
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metalight.recipe import AugmentationSettings
+from metalight.recipe import AugmentationSettings, TestViews
 
 NUM_DRAWS = 9
 """Uniform numbers behind one view: whether and how much to zoom, the place of the crop in two directions, whether
@@ -24,8 +22,6 @@ NUM_SYMMETRIES = 8
 
 NUM_PAPER_VIEWS = 4
 """Augmented views at test time beside the original; the paper, section 3.2."""
-
-TestViews = Literal["none", "paper", "eight"]
 
 NUM_TEST_VIEWS: dict[TestViews, int] = {"none": 1, "paper": 1 + NUM_PAPER_VIEWS, "eight": NUM_SYMMETRIES}
 """Images that the network sees of each galaxy."""

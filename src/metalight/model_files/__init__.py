@@ -25,35 +25,3 @@ from metalight.model_files.saved import (
 from metalight.model_files.sides import SMALL_SIDE_PX, list_sides
 from metalight.model_files.starting import check_starting_weights, check_weights_file, fetch_weights
 from metalight.model_files.verdict import Outcome, TargetVerdict, describe_failure, find_failed
-
-__all__ = [
-    "CARD_FILE",
-    "CONFIG_FILE",
-    "SMALL_SIDE_PX",
-    "WEIGHTS_FILE",
-    "ImageDescription",
-    "ImageNumber",
-    "ModelConfig",
-    "Outcome",
-    "TargetDescription",
-    "TargetVerdict",
-    "TensorForm",
-    "TrainingImages",
-    "TrainingSummary",
-    "check_backbone_name",
-    "check_files_match",
-    "check_images_match",
-    "check_mapping_matches",
-    "check_saved_model",
-    "check_starting_weights",
-    "check_weights_file",
-    "describe_failure",
-    "fetch_weights",
-    "find_failed",
-    "find_mismatches",
-    "find_saved_model",
-    "list_sides",
-    "load_config",
-    "read_header",
-    "summarise_images",
-]

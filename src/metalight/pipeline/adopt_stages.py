@@ -19,7 +19,7 @@ from metalight.pipeline.provenance import save_provenance
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import STAGES, compute_fingerprint, is_cache_touched, is_current
 from metalight.recipe import Recipe
-from metalight.run import RunFolder, StageRecord, are_outputs_there, describe_changes
+from metalight.run_folder import RunFolder, StageRecord, are_outputs_there, describe_changes
 from metalight.store import gather_parts, has_parts_of, is_part
 
 _NOT_ADOPTED = ("figures", "results")

@@ -24,13 +24,11 @@ from metalight.images import (
 from metalight.metrics import compute_rmse
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
-from metalight.run import RunFolder, name_predicted
+from metalight.run_folder import RunFolder, name_predicted
 from metalight.small_files import load_json
-from metalight.splits import SPLITS
+from metalight.splits import SCORED_SETS, SPLITS
 from metalight.tables import Table, load_galaxies, save_galaxies
 from metalight.unfinished import UnfinishedWork, go_on_with, name_unfinished
-
-PREDICTED_SETS = ("validation", "test")
 
 _GALAXIES_A_PART = 2048
 
@@ -85,7 +83,7 @@ def _perform_baselines(job: Job) -> str:
     galaxies = _gather(job, Table(frame, info))
     with go_on_with(_place(job.run, "test"), job.identity) as work:
         fitted = _fit_all(job, galaxies, frame, splits, work)
-        for split in PREDICTED_SETS:
+        for split in SCORED_SETS:
             is_of_set = splits == split
             columns = {
                 name_by_baseline(target, name): pd.Series(fitted[target][name].predicted[is_of_set])
@@ -213,7 +211,7 @@ def _keep_fitted(work: UnfinishedWork, part: slice, fitted: Fitted) -> Fitted:
 
 
 def _list_outputs(run: RunFolder) -> list[Any]:
-    always = [*(_place(run, split) for split in PREDICTED_SETS), run.baseline_fits]
+    always = [*(_place(run, split) for split in SCORED_SETS), run.baseline_fits]
     return [*always, *([run.aperture_numbers] if run.aperture_numbers.is_file() else [])]
 
 

@@ -27,7 +27,7 @@ from metalight.pipeline.sky_server_source import describe_sky_server, name_sky_s
 from metalight.pipeline.splits_stage import name_sky_columns
 from metalight.pipeline.stage import Job, Stage, describe_table
 from metalight.recipe import Recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.tables import Table, find_column, save_galaxies, save_table
 
 

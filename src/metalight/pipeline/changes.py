@@ -12,7 +12,7 @@ from metalight.pipeline.run_differences import find_changed_settings
 from metalight.pipeline.stage import Job, Stage
 from metalight.pipeline.stages import compute_fingerprint, is_done
 from metalight.recipe import Recipe
-from metalight.run import StageRecord
+from metalight.run_folder import StageRecord
 from metalight.tables import load_table
 
 _COLUMNS_SHOWN = 5

@@ -42,7 +42,7 @@ from metalight.pipeline.stage import locate_images
 from metalight.pipeline.stages import find_stage, is_cache_touched
 from metalight.progress import Progress
 from metalight.recipe import load_recipe
-from metalight.run import RunFolder, describe_file
+from metalight.run_folder import RunFolder, describe_file
 from metalight.tables import Table, load_galaxies
 from metalight.unfinished import UnfinishedWork
 

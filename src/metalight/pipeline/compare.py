@@ -23,7 +23,7 @@ from metalight.evaluation import (
 from metalight.pipeline.judge_model import explain_failure
 from metalight.pipeline.run_differences import RunDifference, find_differences, is_outdated
 from metalight.pipeline.sides import Side, SideColumns, Split, choose_target, load_side, name_sides, note_reading
-from metalight.run import name_endings
+from metalight.run_folder import name_endings
 from metalight.tables import (
     ColumnInfo,
     Table,

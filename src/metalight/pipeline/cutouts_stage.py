@@ -34,7 +34,7 @@ from metalight.pipeline.reddening import add_reddening, load_reddening
 from metalight.pipeline.refusals import format_refused, save_refused
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_ON_FETCHING, Recipe, is_address
-from metalight.run import RunFolder, describe_file
+from metalight.run_folder import RunFolder, describe_file
 from metalight.tables import (
     Table,
     find_column,

@@ -18,7 +18,7 @@ from metalight.images import SMALLEST_SIDE_FOR_APERTURES, ImageKind, find_kind, 
 from metalight.pipeline.predict_parts import HowToPredict
 from metalight.pipeline.stage import Job, locate_images
 from metalight.recipe import Recipe, list_concerns, quote_settings, suggest_settings
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.splits import SPLITS
 from metalight.tables import load_galaxies, load_table
 

@@ -16,7 +16,7 @@ from metalight.identifiers import name_all
 from metalight.images import load_pixels, make_display
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import Recipe
-from metalight.run import name_endings, name_predicted
+from metalight.run_folder import name_endings, name_predicted
 from metalight.tables import ColumnInfo, Table, load_galaxies
 
 TREND_PROPERTIES = (

@@ -8,7 +8,7 @@ from metalight.catalog.galspec import find_galspec_files, select_galspec
 from metalight.errors import CatalogError
 from metalight.pipeline.stage import Job, describe_table
 from metalight.recipe import Recipe
-from metalight.run import describe_file
+from metalight.run_folder import describe_file
 from metalight.tables import Table
 
 

@@ -20,7 +20,7 @@ from metalight.images import INDEX_FILE
 from metalight.pipeline.pictures import list_refused, load_pictures, load_refused_pictures
 from metalight.pipeline.refusals import count_kinds
 from metalight.recipe import Recipe, load_recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.tables import ColumnInfo, Table, load_galaxies, load_table, match_columns
 
 _REDSHIFT, _SIZE = ColumnInfo("", "Redshift"), ColumnInfo("arcsec", "Radius of 90 % of the Petrosian light")

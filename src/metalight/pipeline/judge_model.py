@@ -20,7 +20,7 @@ from metalight.model_files import (
 from metalight.pipeline.judge import Evidence, find_trusted_predictions, judge_target
 from metalight.pipeline.stage import Job
 from metalight.recipe import list_concerns, list_lower_rates, quote_settings, suggest_settings
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from metalight.model import SavedModel

@@ -45,15 +45,13 @@ from metalight.pipeline.results_stage import RESULTS_STAGE
 from metalight.pipeline.splits_stage import load_set
 from metalight.pipeline.stage import Job, Stage
 from metalight.recipe import WORDS_FOR_WEIGHTS, WORDS_ON_FETCHING, Recipe
-from metalight.run import RunFolder, describe_file, name_predicted
+from metalight.run_folder import RunFolder, describe_file, name_predicted
+from metalight.splits import SCORED_SETS
 from metalight.tables import ColumnInfo, Table, load_table, save_galaxies
 from metalight.unfinished import go_on_with, name_unfinished
 
 if TYPE_CHECKING:
     from metalight.training import FittedModel, TrainingData
-
-SCORED_SETS = ("validation", "test")
-"""Sets that are predicted: one to choose settings by, one to judge with."""
 
 
 def check_names(recipe: Recipe, device: str, *, is_trained: bool) -> None:

@@ -23,7 +23,7 @@ from metalight.images import (
 from metalight.pipeline.refusals import load_refused, name_kind
 from metalight.pipeline.stage import locate_images
 from metalight.recipe import Recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.store import FileReader
 from metalight.tables import load_galaxies
 

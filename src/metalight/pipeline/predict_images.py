@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,8 @@ from metalight.pipeline.predict_parts import (
 from metalight.pipeline.refusals import save_refused
 from metalight.pipeline.sides import note_reading
 from metalight.progress import Progress, no_progress
-from metalight.run import RunFolder, name_predicted
+from metalight.recipe import TestViews
+from metalight.run_folder import RunFolder, name_predicted
 from metalight.tables import (
     Table,
     load_galaxies,
@@ -41,9 +42,6 @@ from metalight.tables import (
     save_galaxies,
 )
 from metalight.unfinished import forget_work, go_on_with
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ def predict_images(
     images: Path,
     output: Path,
     *,
-    views: Literal["none", "paper", "eight"] = "paper",
+    views: TestViews = "paper",
     catalog: CatalogOfImages | None = None,
     keep: Sequence[str] = (),
     framing: str = "",

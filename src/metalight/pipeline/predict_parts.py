@@ -8,7 +8,7 @@ import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from metalight.images import (
     refuse_duplicates,
 )
 from metalight.progress import Progress, part_of
+from metalight.recipe import TestViews
 from metalight.unfinished import UnfinishedWork
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _GALAXIES_A_PART = 2048
 class HowToPredict:
     """What the numbers of a prediction depend on, beside the model and the images."""
 
-    views: Literal["none", "paper", "eight"]
+    views: TestViews
     seed: int
     batch_size: int
     device: "torch.device"

@@ -15,7 +15,7 @@ from metalight.atomic import save_json
 from metalight.errors import TableError
 from metalight.pipeline.catalog_stage import describe_selection
 from metalight.pipeline.stage import Job, describe_table
-from metalight.run import StageRecord
+from metalight.run_folder import StageRecord
 from metalight.small_files import load_json
 from metalight.tables import list_table_files
 

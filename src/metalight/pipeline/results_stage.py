@@ -23,7 +23,7 @@ from metalight.report import (
     list_study,
     tabulate,
 )
-from metalight.run import RunFolder, compute_digest
+from metalight.run_folder import RunFolder, compute_digest
 from metalight.safe_text import guard_formulas, unguard_formulas
 from metalight.small_files import load_json
 from metalight.tables import ColumnInfo, load_table

@@ -10,7 +10,7 @@ from typing import Any
 from metalight.errors import MetalightError
 from metalight.pipeline.stages import STAGES
 from metalight.recipe import SETTINGS_OF_FILES, Recipe, dump_recipe, load_recipe
-from metalight.run import RunFolder, compute_digest
+from metalight.run_folder import RunFolder, compute_digest
 from metalight.small_files import parse_toml, read_small_file
 
 _NUM_DIGITS_SHOWN = 12

@@ -30,7 +30,7 @@ from metalight.pipeline.stages import (
 )
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe, dump_recipe, load_recipe
-from metalight.run import RunFolder, StageRecord
+from metalight.run_folder import RunFolder, StageRecord
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from metalight.catalog import describe_column
 from metalight.errors import EvaluationError, RunError, TableError, explain_absence, name_nearest
-from metalight.run import RunFolder, name_predicted
+from metalight.run_folder import RunFolder, name_predicted
 from metalight.tables import (
     ColumnInfo,
     Table,

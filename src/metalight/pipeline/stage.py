@@ -7,7 +7,7 @@ from typing import Any
 
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe
-from metalight.run import RunFolder, describe_file
+from metalight.run_folder import RunFolder, describe_file
 from metalight.tables import list_table_files
 
 

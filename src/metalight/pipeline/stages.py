@@ -13,7 +13,14 @@ from metalight.pipeline.baselines_stage import BASELINES_STAGE
 from metalight.pipeline.data_stages import DATA_STAGES
 from metalight.pipeline.learning_stages import LEARNING_STAGES
 from metalight.pipeline.stage import Job, Stage
-from metalight.run import RunFolder, StageRecord, are_outputs_there, compute_digest, describe_changes, list_outputs
+from metalight.run_folder import (
+    RunFolder,
+    StageRecord,
+    are_outputs_there,
+    compute_digest,
+    describe_changes,
+    list_outputs,
+)
 
 STAGES = (*DATA_STAGES, BASELINES_STAGE, *LEARNING_STAGES)
 """catalog → cutouts → pixels → splits → baselines → training → prediction → evaluation → figures."""

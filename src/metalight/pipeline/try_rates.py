@@ -9,7 +9,7 @@ from metalight.pipeline.run_recipe import run_recipe
 from metalight.pipeline.stage import Job
 from metalight.progress import Progress, no_progress
 from metalight.recipe import Recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.tables import load_table
 
 if TYPE_CHECKING:

@@ -2,5 +2,3 @@
 
 from metalight.prediction.cost import measure_prediction_cost
 from metalight.prediction.predict import Predictor, build_prediction_table, open_predictor
-
-__all__ = ["Predictor", "build_prediction_table", "measure_prediction_cost", "open_predictor"]

@@ -11,10 +11,11 @@ import torch
 
 from metalight.errors import NotFiniteError, PredictionError
 from metalight.identifiers import name_of
-from metalight.model import Inference, Precision, SavedModel, TestViews, build_test_views, open_inference, to_unit_range
+from metalight.model import Inference, Precision, SavedModel, build_test_views, open_inference, to_unit_range
 from metalight.model_files import ImageDescription, ModelConfig
 from metalight.progress import Progress, no_progress
-from metalight.run import name_predicted
+from metalight.recipe import TestViews
+from metalight.run_folder import name_predicted
 from metalight.tables import ColumnInfo, Table
 
 

@@ -14,6 +14,9 @@ Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 HiddenFeatures = Annotated[int, Field(ge=1, le=65_536)]
 
+TestViews = Literal["none", "paper", "eight"]
+"""Ways to view a galaxy when it is predicted; `PredictionSettings.views` says what they mean."""
+
 WORDS_FOR_WEIGHTS = ("hub", "none")
 """Values of `weights` that are no files."""
 
@@ -180,7 +183,7 @@ class TrainingSettings(Settings):
 class PredictionSettings(Settings):
     """How the held-out galaxies are predicted."""
 
-    views: Literal["none", "paper", "eight"] = "paper"
+    views: TestViews = "paper"
     """Views whose predictions are averaged: `none` takes the image as it is, `paper` it and four augmented views
     (section 3.2), `eight` the exact symmetries of the square."""
 

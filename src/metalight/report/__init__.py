@@ -2,15 +2,3 @@
 
 from metalight.report.results import Result, list_baselines, list_results, list_routes, list_scatter_ratios, list_study
 from metalight.report.results_page import Page, build_page, tabulate
-
-__all__ = [
-    "Page",
-    "Result",
-    "build_page",
-    "list_baselines",
-    "list_results",
-    "list_routes",
-    "list_scatter_ratios",
-    "list_study",
-    "tabulate",
-]

@@ -45,30 +45,3 @@ RELATIONS = {
     )
 }
 """The relations that are formulas, by name."""
-
-__all__ = [
-    "CONVERSIONS",
-    "D02_TO_TREMONTI",
-    "KROUPA_TO_CHABRIER",
-    "LARA_LOPEZ_2010",
-    "MANNUCCI_2010",
-    "MANNUCCI_2010_PROJECTION",
-    "PP04_N2_TO_TREMONTI",
-    "PROJECTION_ALPHA",
-    "RELATIONS",
-    "RENZINI_PENG_2015",
-    "TREMONTI_2004",
-    "TREMONTI_2004_PERCENTILES",
-    "Conversion",
-    "Cosmology",
-    "ScalingRelation",
-    "TremontiPercentiles",
-    "compute_lara_lopez_mass",
-    "compute_main_sequence",
-    "compute_mannucci",
-    "compute_mannucci_projection",
-    "compute_tremonti",
-    "compute_tremonti_relative_scatter",
-    "keep_range",
-    "predict_sfr_offset",
-]

@@ -5,16 +5,5 @@ from metalight.splits.folds import assign_fold
 from metalight.splits.groups import find_groups
 from metalight.splits.ids import assign_ids, load_test_ids
 from metalight.splits.random import assign_random
-from metalight.splits.sets import SPLITS
+from metalight.splits.sets import SCORED_SETS, SPLITS
 from metalight.splits.sky import assign_sky
-
-__all__ = [
-    "SPLITS",
-    "assign_column",
-    "assign_fold",
-    "assign_ids",
-    "assign_random",
-    "assign_sky",
-    "find_groups",
-    "load_test_ids",
-]

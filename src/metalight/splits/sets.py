@@ -11,6 +11,9 @@ from metalight.errors import SplitError
 SPLITS = ("train", "validation", "test")
 """The sets, in the order of their fractions."""
 
+SCORED_SETS = ("validation", "test")
+"""The sets that are predicted and scored: one to choose settings by, one to judge with."""
+
 
 def compute_sizes(num_galaxies: int, fractions: tuple[float, float, float]) -> list[int]:
     """Sizes of the sets by the method of largest remainders; they add up to `num_galaxies`.

@@ -5,19 +5,3 @@ from metalight.studies.perform import StudyReport, perform_study
 from metalight.studies.plan import Plan, PlannedRun, plan_study
 from metalight.studies.results import Result, Summary
 from metalight.studies.table import Study, StudyTable, list_studies, load_study
-
-__all__ = [
-    "Plan",
-    "PlannedRun",
-    "RateReport",
-    "Result",
-    "Study",
-    "StudyReport",
-    "StudyTable",
-    "Summary",
-    "list_studies",
-    "load_study",
-    "perform_study",
-    "plan_study",
-    "study_learning_rate",
-]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from metalight.metrics import Interval
-from metalight.run import name_endings
+from metalight.run_folder import name_endings
 from metalight.studies.plan import Plan
 from metalight.studies.resolution import Resolution
 from metalight.studies.results import SCORED, Summary

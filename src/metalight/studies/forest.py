@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from metalight.images import load_pixels
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.tables import load_galaxies
 
 NUM_TREES, MIN_GALAXIES_A_LEAF = 40, 8

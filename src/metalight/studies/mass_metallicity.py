@@ -40,7 +40,7 @@ from metalight.outputs import check_outputs
 from metalight.pipeline import PREDICTIONS_STUDIED, find_missing, write_results
 from metalight.progress import Progress, no_progress
 from metalight.recipe import load_recipe
-from metalight.run import RunFolder, compute_digest, name_predicted
+from metalight.run_folder import RunFolder, compute_digest, name_predicted
 from metalight.studies.draw_mass_metallicity import draw_mass_metallicity_study
 from metalight.tables import Table, load_galaxies, load_table, save_galaxies, save_table
 

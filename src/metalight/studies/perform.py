@@ -14,7 +14,7 @@ from metalight.outputs import check_outputs
 from metalight.pipeline import adopt_stages, explain_failure, format_bytes, format_seconds, list_ahead, run_recipe
 from metalight.progress import Progress, no_progress
 from metalight.recipe import dump_recipe
-from metalight.run import RunFolder
+from metalight.run_folder import RunFolder
 from metalight.safe_text import guard_formulas
 from metalight.small_files import load_json
 from metalight.studies.cost import estimate_study

@@ -11,7 +11,7 @@ from metalight.errors import EvaluationError
 from metalight.evaluation import load_scores
 from metalight.identifiers import name_of
 from metalight.model_files import find_failed, load_config
-from metalight.run import RunFolder, name_predicted
+from metalight.run_folder import RunFolder, name_predicted
 from metalight.tables import ColumnInfo, load_galaxies
 
 

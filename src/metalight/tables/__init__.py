@@ -29,27 +29,3 @@ from metalight.tables.files import (
 from metalight.tables.galaxies import load_galaxies, name_galaxies, require_object_ids, save_galaxies
 from metalight.tables.missing import build_text, replace_sentinels
 from metalight.tables.table import SENTINELS, ColumnInfo, Table, describe_reading, take_rows
-
-__all__ = [
-    "SENTINELS",
-    "ColumnInfo",
-    "Table",
-    "build_text",
-    "describe_reading",
-    "find_column",
-    "list_table_files",
-    "load_galaxies",
-    "load_rows",
-    "load_table",
-    "match_columns",
-    "name_galaxies",
-    "peek_table",
-    "replace_sentinels",
-    "require_numbers",
-    "require_object_ids",
-    "require_storable",
-    "require_writable",
-    "save_galaxies",
-    "save_table",
-    "take_rows",
-]

@@ -8,25 +8,3 @@ from metalight.training.loss import compute_loss
 from metalight.training.part import choose_part, count_part
 from metalight.training.rate_finder import RateRange, RateTrial, find_learning_rate, judge_losses
 from metalight.training.schedule import compute_plateau_factor, compute_rate_factor
-
-__all__ = [
-    "CheckpointPlace",
-    "EpochBatches",
-    "FittedModel",
-    "RateRange",
-    "RateTrial",
-    "TrainingCost",
-    "TrainingData",
-    "choose_part",
-    "compute_loss",
-    "compute_plateau_factor",
-    "compute_rate_factor",
-    "count_part",
-    "divide_into_batches",
-    "find_learning_rate",
-    "fit_network",
-    "judge_losses",
-    "list_checkpoints",
-    "load_last_checkpoint",
-    "measure_training_cost",
-]

@@ -4,18 +4,3 @@ from metalight.web.answer import Answer, Errand, Outcome, Request, Verdict, join
 from metalight.web.client import WebClient
 from metalight.web.files import CHECKSUM, compute_checksum, fetch_file
 from metalight.web.pace import Pace
-
-__all__ = [
-    "CHECKSUM",
-    "Answer",
-    "Errand",
-    "Outcome",
-    "Pace",
-    "Request",
-    "Verdict",
-    "WebClient",
-    "compute_checksum",
-    "fetch_file",
-    "join_query",
-    "judge_status",
-]

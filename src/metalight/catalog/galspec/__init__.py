@@ -2,5 +2,3 @@
 
 from metalight.catalog.galspec.files import find_galspec_files
 from metalight.catalog.galspec.selection import GalspecSelection, select_galspec
-
-__all__ = ["GalspecSelection", "find_galspec_files", "select_galspec"]

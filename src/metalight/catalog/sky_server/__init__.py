@@ -3,10 +3,3 @@
 from metalight.catalog.sky_server.client import name_service
 from metalight.catalog.sky_server.query import SKY_SERVER_COLUMNS, build_page_query
 from metalight.catalog.sky_server.select import select_sky_server
-
-__all__ = [
-    "SKY_SERVER_COLUMNS",
-    "build_page_query",
-    "name_service",
-    "select_sky_server",
-]

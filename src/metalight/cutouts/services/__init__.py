@@ -6,14 +6,3 @@ from metalight.cutouts.services.hips import HipsPictures
 from metalight.cutouts.services.legacy import LegacyViewer
 from metalight.cutouts.services.protocol import CutoutRequest, CutoutService
 from metalight.cutouts.services.skyserver import SkyServer
-
-__all__ = [
-    "CutoutRequest",
-    "CutoutService",
-    "HipsFits",
-    "HipsPictures",
-    "LegacyFits",
-    "LegacyViewer",
-    "SkyServer",
-    "build_service",
-]

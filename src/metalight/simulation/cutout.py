@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from metalight.images import stretch_lupton
-from metalight.simulate.instrument import Instrument
-from metalight.simulate.population import Galaxy
-from metalight.simulate.scene import render_scene
-from metalight.simulate.universe import Universe
+from metalight.simulation.instrument import Instrument
+from metalight.simulation.population import Galaxy
+from metalight.simulation.scene import render_scene
+from metalight.simulation.universe import Universe
 
 _MARGIN = 8
 """Pixels of a tile around the frame: what is just outside shines into it."""

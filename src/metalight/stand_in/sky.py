@@ -16,9 +16,7 @@ import pandas as pd
 from metalight.cutouts import compute_frame_arcsec, list_cutouts
 from metalight.errors import ImageError, RunError, TableError, explain_absence, quote_flaw
 from metalight.recipe import CutoutsSettings
-from metalight.simulate.instrument import INSTRUMENTS
-from metalight.simulate.survey import SurveyDesign
-from metalight.simulate.universe import Universe
+from metalight.simulation import INSTRUMENTS, SurveyDesign, Universe
 from metalight.small_files import load_json
 from metalight.sphere import compute_chord, compute_directions
 from metalight.tables import Table, find_column, load_table, match_columns, require_numbers, require_object_ids

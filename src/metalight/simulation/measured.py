@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.simulate import relations
-from metalight.simulate.k_corrections import BANDS
-from metalight.simulate.universe import Universe
+from metalight.simulation import relations
+from metalight.simulation.k_corrections import BANDS
+from metalight.simulation.universe import Universe
 from metalight.tables import ColumnInfo, Table
 
 _CALIBRATION_MAG = {"u": 0.02, "g": 0.01, "r": 0.01, "i": 0.01, "z": 0.015}

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from metalight.errors import RunError, name_nearest, shorten
-from metalight.simulate.stand_in.answer import Answer, build_error, build_error_row, build_notice, build_page
+from metalight.stand_in.answer import Answer, build_error, build_error_row, build_notice, build_page
 
 FAULTS = {
     "429": "status 429 with Retry-After",

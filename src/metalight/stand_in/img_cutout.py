@@ -11,13 +11,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from metalight.simulate.cutout import draw_cutout
-from metalight.simulate.instrument import INSTRUMENTS
-from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
-from metalight.simulate.stand_in.answer import JPEG, Answer, build_notice, build_page, encode_jpeg, resize_jpeg
-from metalight.simulate.stand_in.faults import OUTSIDE, Faults, build_lasting
-from metalight.simulate.stand_in.sky import Sky
-from metalight.simulate.survey import SurveyDesign
+from metalight.simulation import (
+    INSTRUMENTS,
+    MAX_GALAXIES,
+    Galaxy,
+    SurveyDesign,
+    draw_cutout,
+    draw_population,
+    iterate_galaxies,
+)
+from metalight.stand_in.answer import JPEG, Answer, build_notice, build_page, encode_jpeg, resize_jpeg
+from metalight.stand_in.faults import OUTSIDE, Faults, build_lasting
+from metalight.stand_in.sky import Sky
 
 DEFAULT_SCALE_ARCSEC, DEFAULT_SIZE = 0.396127, 128
 SMALLEST_SCALE_ARCSEC, LARGEST_SCALE_ARCSEC = 0.015, 60.0

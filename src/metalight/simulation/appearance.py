@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metalight.simulate import relations
-from metalight.simulate.instrument import SDSS
-from metalight.simulate.k_corrections import BANDS, redshift_magnitudes
-from metalight.simulate.profiles import (
+from metalight.simulation import relations
+from metalight.simulation.instrument import SDSS
+from metalight.simulation.k_corrections import BANDS, redshift_magnitudes
+from metalight.simulation.profiles import (
     NUM_SIGMAS,
     Mixture,
     blur,
@@ -18,7 +18,7 @@ from metalight.simulate.profiles import (
     join,
     scale_light,
 )
-from metalight.simulate.universe import Universe
+from metalight.simulation.universe import Universe
 
 PSF = (np.array(SDSS.psf_shares), np.array(SDSS.psf_sigmas_arcsec))
 """Shares and standard deviations in arcsec of the seeing in r, in which SDSS measures."""

@@ -11,10 +11,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from metalight.simulate.stand_in.answer import Answer, build_error, build_error_row
-from metalight.simulate.stand_in.database import Database
-from metalight.simulate.stand_in.sky import Sky
-from metalight.simulate.stand_in.t_sql import QueryRefusedError, explain
+from metalight.stand_in.answer import Answer, build_error, build_error_row
+from metalight.stand_in.database import Database
+from metalight.stand_in.sky import Sky
+from metalight.stand_in.t_sql import QueryRefusedError, explain
 
 ROW_LIMIT = 500_000
 """Rows that SkyServer gives at most."""

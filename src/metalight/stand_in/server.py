@@ -26,11 +26,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from metalight.errors import RunError, explain_system
-from metalight.simulate.stand_in.answer import JPEG, Answer, build_page, resize_jpeg
-from metalight.simulate.stand_in.faults import OF_QUERIES, FaultDraw, Faults, build_instead, change_table
-from metalight.simulate.stand_in.img_cutout import SMALLEST_SIZE, ImgCutout
-from metalight.simulate.stand_in.sky import Sky, load_sky
-from metalight.simulate.stand_in.sql_search import ROW_LIMIT, SqlSearch
+from metalight.stand_in.answer import JPEG, Answer, build_page, resize_jpeg
+from metalight.stand_in.faults import OF_QUERIES, FaultDraw, Faults, build_instead, change_table
+from metalight.stand_in.img_cutout import SMALLEST_SIZE, ImgCutout
+from metalight.stand_in.sky import Sky, load_sky
+from metalight.stand_in.sql_search import ROW_LIMIT, SqlSearch
 
 _HOST = "127.0.0.1"
 _SERVICE = re.compile(r"/dr(\d{1,2})/skyserverws/(imgcutout/getjpeg|searchtools/sqlsearch)/?", re.IGNORECASE)

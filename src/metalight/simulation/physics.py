@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metalight.simulate import relations
-from metalight.simulate.universe import Universe
+from metalight.simulation import relations
+from metalight.simulation.universe import Universe
 
 FAINTEST_MAGNITUDE = 18.0
 """In r, Petrosian: the cut of the paper's query."""

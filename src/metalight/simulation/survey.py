@@ -30,12 +30,12 @@ from metalight.outputs import check_outputs
 from metalight.processes import count_processes, share_out
 from metalight.progress import Progress, no_progress
 from metalight.recipe import CutoutsSettings, Framing
-from metalight.simulate.cutout import draw_cutout
-from metalight.simulate.instrument import INSTRUMENTS
-from metalight.simulate.limits import compute_limits
-from metalight.simulate.measured import build_catalog, build_truth
-from metalight.simulate.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
-from metalight.simulate.universe import Universe
+from metalight.simulation.cutout import draw_cutout
+from metalight.simulation.instrument import INSTRUMENTS
+from metalight.simulation.limits import compute_limits
+from metalight.simulation.measured import build_catalog, build_truth
+from metalight.simulation.population import MAX_GALAXIES, Galaxy, draw_population, iterate_galaxies
+from metalight.simulation.universe import Universe
 from metalight.small_files import load_json
 from metalight.tables import Table, save_table
 

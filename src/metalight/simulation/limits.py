@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.simulate import relations
+from metalight.simulation import relations
 
 VISIBLE_PARAMETERS = ("log_mass", "log_sfr", "fourth_parameter")
 """What the visible part of the metallicity follows from."""

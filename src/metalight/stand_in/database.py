@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from metalight.simulate.stand_in.sky import Sky
-from metalight.simulate.stand_in.survey_tables import build_tables
-from metalight.simulate.stand_in.t_sql import QueryRefusedError, translate
+from metalight.stand_in.sky import Sky
+from metalight.stand_in.survey_tables import build_tables
+from metalight.stand_in.t_sql import QueryRefusedError, translate
 
 _LONGEST_QUERY_S = 60.0
 """SkyServer takes up to 600 s; no sensible query takes the stand-in nearly as long."""

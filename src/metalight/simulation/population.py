@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metalight.simulate import appearance, physics, relations
-from metalight.simulate.universe import Universe
+from metalight.simulation import appearance, physics, relations
+from metalight.simulation.universe import Universe
 
 MAX_GALAXIES = 10_000_000
 """More galaxies than this would not fit into one run of identifiers."""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metalight.simulate.appearance import build_profiles
-from metalight.simulate.instrument import Instrument
-from metalight.simulate.population import Galaxy
-from metalight.simulate.profiles import Mixture, blur, draw_mixture
-from metalight.simulate.universe import Universe
+from metalight.simulation.appearance import build_profiles
+from metalight.simulation.instrument import Instrument
+from metalight.simulation.population import Galaxy
+from metalight.simulation.profiles import Mixture, blur, draw_mixture
+from metalight.simulation.universe import Universe
 
 _NUM_KNOTS = 110
 _KNOT_SIGMA = 0.18

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from metalight.simulate import relations
-from metalight.simulate.stand_in.sky import Sky, draw_uniform
+from metalight.simulation import relations
+from metalight.stand_in.sky import Sky, draw_uniform
 
 MISSING = -9999.0
 """What SDSS writes for a number that was not computed."""
