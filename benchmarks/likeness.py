@@ -3,7 +3,7 @@
     python benchmarks/likeness.py SAMPLE [--other NAME=FOLDER …]
 
 SAMPLE has images/, 128 px, such as the 400 real galaxies; FOLDER holds images of another kind, such as `metalight
-simulate` makes. Half of the sample, drawn anew every time, stands for the training images.
+simulate` makes. Half of the sample, drawn again every time, stands for the training images.
 """
 
 import argparse

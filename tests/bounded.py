@@ -63,7 +63,7 @@ def _run(
         connection.send(seed)
         try:
             counts[feed(seed)] += 1
-        except BaseException as error:  # a panic of a library in Rust is no Exception
+        except BaseException as error:  # a panic of a library in Rust is not an Exception
             connection.send(f"seed {seed}: {type(error).__name__}: {error}")
             return
     connection.send(counts)

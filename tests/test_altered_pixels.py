@@ -1,4 +1,4 @@
-"""Promises of decoded images that were altered after they were made: it is noticed, told, and mended; and costs no
+"""Promises of decoded images that were altered after they were made: it is noticed, told, and fixed; and costs no
 reading where nothing has happened."""
 
 import os
@@ -12,7 +12,7 @@ import pytest
 from call import list_performed, refuse, run, succeed
 from metalight.images import pixels as pixels_module
 
-TOLD = "; decoded anew: they had been altered since they were made"
+TOLD = "; decoded again: they had been altered since they were made"
 
 
 def flip_a_bit(path: Path) -> None:

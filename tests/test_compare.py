@@ -49,7 +49,7 @@ def tables(tmp_path: Path) -> Path:
 
 
 def redo(folder: Path, name: str, stage: str, setting: str) -> None:
-    """One stage of a run anew, and no other: the figures take longer than all the rest."""
+    """One stage of a run again, and no other: the figures take longer than all the rest."""
     arguments = ["--run-dir", folder / name, "--only", stage, "--set", setting]
     succeed("run", folder / name / "recipe.toml", *arguments)
 

@@ -92,7 +92,7 @@ def test_a_finished_download_is_not_begun_again(sky: Path, service: CutoutServer
     # Neither for another release, nor where the service has moved.
     moved = ("--set", "skyserver.release=dr16", "--set", "skyserver.base_url=http://127.0.0.1:9")
     assert list_performed(run(sky, *moved)) == []
-    # Done anew, it finds all that is there.
+    # Rerun, it finds all that is there.
     assert "40 of 40" in run(sky, "--only", "cutouts", *moved)
     assert len(service.requests) == num_requests
 

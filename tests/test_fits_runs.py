@@ -158,7 +158,7 @@ def test_what_only_fits_has_is_refused_of_pictures(sample: Path, line: str, reas
         ("cutouts.bands = []", "bands needs 1 to 8 names, not 0"),
         (f"cutouts.bands = {list('abcdefghi')}", "bands needs 1 to 8 names, not 9"),
         ('cutouts.bands = ["g", "G", "r"]', "bands has a name twice, in capital or small letters"),
-        ('cutouts.bands = ["g/r"]', "bands has 'g/r', which is no name of a band, such as g or F814W"),
+        ('cutouts.bands = ["g/r"]', "bands has 'g/r', which is not a name of a band, such as g or F814W"),
         ('cutouts.file_bands = ["g", "r"]', "file_bands lacks i, which bands asks for"),
         ('cutouts.stretch = "lupton"\ncutouts.bands = ["g"]', 'stretch = "lupton" maps three bands, and bands has 1'),
         ("cutouts.lupton.scale = [1.0, 2.0]", "scale needs 1 or 3 numbers, not 2"),

@@ -73,7 +73,7 @@ def test_another_source_leaves_no_repeats_of_this_one(folder: Path) -> None:
     run(folder)
     assert (folder / "run" / "repeats.parquet").exists()
     table = ["--set", "catalog.source=table", "--set", f"catalog.path={folder / 'run' / 'catalog.parquet'}"]
-    # The catalogue is read before it is written anew.
+    # The catalogue is read before it is written again.
     run(folder, *table, "--set", "catalog.object_id=object_id")
     assert not (folder / "run" / "repeats.parquet").exists()
 

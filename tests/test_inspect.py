@@ -77,7 +77,7 @@ def test_those_left_out_are_shown_if_they_have_a_picture(flawed: Path) -> None:
     inspect_run(flawed)
     shown = pd.read_csv(flawed / "figures" / "refused_sheet.csv", dtype={"object_id": "int64"})
     reasons = dict(zip((shown["object_id"] - FIRST_ID).tolist(), shown["reason"].tolist(), strict=True))
-    # The label is lacking, not the image; the blank one and the twins decode; one has no file and one is no image.
+    # The label is lacking, not the image; the blank one and the twins decode; one has no file and one is not an image.
     assert set(reasons) == {0, 2, 4, 5}
     assert reasons[0] == "has no oh_p50"
     assert reasons[2].startswith("is blank")
@@ -107,7 +107,7 @@ def test_pictures_come_from_the_files_where_none_are_decoded_yet(flawed: Path, t
     names = ("recipe.toml", "catalog.parquet", "cuts.csv", "cutouts.parquet")
     found = inspect_run(copy_part(flawed, tmp_path / "run", *names), num_images=30)
     shown = pd.read_csv(tmp_path / "run" / "figures" / "contact_sheet.csv", dtype={"object_id": "int64"})
-    # The blank one and the one that is no image are left out, though nothing has refused them yet.
+    # The blank one and the one that is not an image are left out, though nothing has refused them yet.
     assert len(shown) == 16
     assert {path.suffix for path in found.files} == {".png", ".pdf", ".csv"}
 
@@ -127,8 +127,8 @@ def test_a_path_that_is_no_run_is_refused_in_one_sentence(tmp_path: Path) -> Non
     assert "There is no run" in refuse("inspect", tmp_path / "nowhere")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file.txt").write_text("mine")
-    assert "is no folder of a run; give the folder" in refuse("inspect", tmp_path / "other")
-    assert "is no folder of a run" in refuse("inspect", tmp_path / "other" / "file.txt")
+    assert "is not a folder of a run; give the folder" in refuse("inspect", tmp_path / "other")
+    assert "is not a folder of a run" in refuse("inspect", tmp_path / "other" / "file.txt")
 
 
 # The numbers and figures.

@@ -1,4 +1,4 @@
-"""Promises of interruptions: whatever kills a run, it goes on from there and ends as one that was never stopped."""
+"""Promises of interruptions: whatever kills a run, it resumes and ends as one that was never stopped."""
 
 import contextlib
 import hashlib
@@ -124,7 +124,7 @@ def test_training_that_is_begun_anew_on_demand_goes_on_too(sample: Path, monkeyp
     weights = (sample / "run/model/model.safetensors").read_bytes()
     with ctrl_c_in_epoch(1, monkeypatch):
         call("run", sample / "recipe.toml", "--run-dir", sample / "run", "--from", "training")
-    assert not list_checkpoints(sample / "run/training/checkpoints")  # begun anew
+    assert not list_checkpoints(sample / "run/training/checkpoints")  # started over
     with ctrl_c_in_epoch(2, monkeypatch):
         call("run", sample / "recipe.toml", "--run-dir", sample / "run", "--from", "training")
     output = run(sample, "--from", "training")
@@ -135,7 +135,7 @@ def test_training_that_is_begun_anew_on_demand_goes_on_too(sample: Path, monkeyp
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copy: Path) -> None:
     weights = (copy / "run/model/model.safetensors").read_bytes()
-    for num_damaged, note in ((1, "went on after epoch 1; 1 damaged"), (2, "begun anew: all checkpoints were damaged")):
+    for num_damaged, note in ((1, "went on after epoch 1; 1 damaged"), (2, "all checkpoints were damaged")):
         files = list_checkpoints(copy / "run/training/checkpoints")
         assert [file.epochs_done for file in files] == [2, 1]
         for file in files[:num_damaged]:
@@ -311,7 +311,7 @@ def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, mo
     shutil.rmtree(copy / "run/model")
     with ctrl_c_in_epoch(1, monkeypatch):
         call("run", copy / "recipe.toml", "--run-dir", copy / "run")
-    assert "begun anew: all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
+    assert "all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
     assert not (copy / "ran").exists()
 
 

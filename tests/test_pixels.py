@@ -370,7 +370,7 @@ def test_no_usable_image_is_an_error_with_the_most_frequent_reason(tmp_path: Pat
 
 def test_a_folder_with_anything_else_in_it_is_never_replaced(tmp_path: Path) -> None:
     folder = write_galaxies(tmp_path / "images", 1, 2)
-    with pytest.raises(ImageError, match=r"holds 1\.png, which is no part of the decoded images"):
+    with pytest.raises(ImageError, match=r"holds 1\.png, which is not a part of the decoded images"):
         build_pixels(folder, find(folder, 1, 2), folder, side=SIDE)
     (tmp_path / "file").write_text("x")
     with pytest.raises(ImageError, match="is a file"):

@@ -72,7 +72,7 @@ def test_the_command_tells_and_draws(sample: Path) -> None:
     frozen = json.loads((sample / "rates/learning_rate.json").read_text())
     assert frozen["is_body_frozen"] is False
     message = refuse(*arguments, "--lowest", 1, "--highest", 0.1, status=2)
-    assert "Rates from 1 to 0.1 are no range" in message
+    assert "Rates from 1 to 0.1 are not a range" in message
     assert "a --lowest above 0" in refuse(*arguments, "--lowest", 0, status=2)
 
 

@@ -99,7 +99,7 @@ def test_no_command_writes_over_the_files_of_a_run(copy: Path) -> None:
     ):
         assert "belongs to the run" in refuse(*words)
     assert {path: path.read_bytes() for path in (copy / "run").rglob("*") if path.is_file()} == before
-    succeed("rank", copy / "run", "-o", copy / "run/follow_up.csv")  # beside them is no harm
+    succeed("rank", copy / "run", "-o", copy / "run/follow_up.csv")  # beside them does no harm
 
 
 def test_nothing_is_written_into_the_folder_of_a_run_in_progress(copy: Path) -> None:

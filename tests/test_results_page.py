@@ -229,8 +229,8 @@ def test_a_study_of_earlier_predictions_is_told_of_and_its_numbers_are_not_shown
 
 def test_what_is_no_run_or_no_study_is_refused(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    assert "is no run folder" in refuse("results", tmp_path / "other")
+    assert "is not a run folder" in refuse("results", tmp_path / "other")
     run(copy)
-    assert "is no folder of a finished study" in refuse("results", copy / "run", "--study", tmp_path / "other")
+    assert "is not a folder of a finished study" in refuse("results", copy / "run", "--study", tmp_path / "other")
     (copy / "run/metrics.json").unlink()
     assert "has no metrics.json yet; finish it with `metalight run " in refuse("results", copy / "run")

@@ -1,4 +1,4 @@
-"""Promises of `--from` and `--only`: what is done anew, what is not, and that an interruption loses nothing of it."""
+"""Promises of `--from` and `--only`: what is rerun, what is not, and that an interruption loses nothing of it."""
 
 import shutil
 from pathlib import Path

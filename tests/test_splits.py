@@ -47,7 +47,7 @@ def test_set_sizes_are_exact_to_less_than_one_galaxy(num: int, parts: tuple[int,
     fractions = (parts[0] / sum(parts), parts[1] / sum(parts), parts[2] / sum(parts))
     try:
         splits = assign_random(np.arange(num), seed=seed, fractions=fractions)
-    except SplitError:  # a fraction of so few galaxies is no galaxy
+    except SplitError:  # a fraction of so few galaxies is not a galaxy
         assert num * min(fraction for fraction in fractions if fraction) < 2
         return
     assert sum(sizes(splits)) == num

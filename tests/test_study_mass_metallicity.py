@@ -53,7 +53,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def change(path: Path, **columns: Any) -> None:
-    """Columns of a table set anew; None drops one."""
+    """Columns of a table replaced; None drops one."""
     table = load_table(path, missing_values=())
     frame = table.frame.drop(columns=[name for name, values in columns.items() if values is None])
     for name, values in columns.items():
@@ -149,7 +149,7 @@ def test_a_shuffled_catalogue_keeps_masses_and_labels_and_severs_the_two(copy: R
 def test_a_run_on_shuffled_labels_is_compared_with_the_real_one(copy: RunFolder, tmp_path: Path) -> None:
     shutil.copytree(copy.path, tmp_path / "null")
     null = RunFolder(tmp_path / "null")
-    with pytest.raises(EvaluationError, match=r"same metallicities as .* so it is no null run"):
+    with pytest.raises(EvaluationError, match=r"same metallicities as .* so it is not a null run"):
         study_mass_metallicity(copy.path, null_run=null.path, num_bootstrap=100)
     write_shuffled_catalog(copy.path, tmp_path / "shuffled.parquet")
     (tmp_path / "shuffled.parquet").replace(null.catalog)
@@ -211,7 +211,7 @@ def test_what_cannot_be_studied_is_refused_in_a_sentence(
 
 
 def test_a_folder_that_is_no_finished_run_is_refused(copy: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run folder"):
+    with pytest.raises(RunError, match="is not a run folder"):
         study_mass_metallicity(tmp_path)
     copy.predictions("test").unlink()
     with pytest.raises(RunError, match="has no predictions of its test galaxies yet"):

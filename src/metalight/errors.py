@@ -1,4 +1,4 @@
-"""The errors that a user can mend, as a tree.
+"""The errors that a user can fix, as a tree.
 
 Each carries one sentence: what is wrong, where, and what to do next. The command line prints that sentence and
 exits with `exit_status`; any other exception is a bug of ours and keeps its traceback.
@@ -42,7 +42,7 @@ _IN_WORDS = {
     errno.EISDIR: "a folder stands where a file should be",
     errno.ELOOP: "a link leads in a circle",
 }
-"""Of errors whose own words, such as "File exists", do not tell what to mend."""
+"""Of errors whose own words, such as "File exists", do not tell what to fix."""
 
 
 def is_of_the_place(error: OSError) -> bool:
@@ -75,7 +75,7 @@ def explain_absence(path: Path, what: str) -> str:
 
 
 class MetalightError(Exception):
-    """Something that the user can mend; its text says what, where, and what to do next."""
+    """Something that the user can fix; its text says what, where, and what to do next."""
 
     exit_status = 1
 

@@ -98,7 +98,7 @@ def bootstrap_numbers(
     Args:
         compute: Gives the numbers, always by the same names, of the galaxies in the rows that it is handed.
         num_galaxies: How many rows there are.
-        num_bootstrap: How often they are drawn anew; less than 2 leaves the intervals NaN.
+        num_bootstrap: Number of bootstrap samples; fewer than 2 leave the intervals NaN.
         seed: Of the draws, which are those of `draw_rows`.
     """
     values = compute(np.arange(num_galaxies))

@@ -140,7 +140,7 @@ def compute_metrics(
     Args:
         truth: True values, shape (galaxies,).
         predicted: Predictions, shape (galaxies,).
-        num_bootstrap: How often the galaxies are drawn anew, with replacement; all metrics of one draw are of the same
+        num_bootstrap: Number of samples drawn with replacement; all metrics of one sample are of the same
             galaxies. 0 leaves the intervals NaN, except those of fractions.
         seed: Seed of the draws; the same seed draws the same rows for equally many galaxies.
 
@@ -194,7 +194,7 @@ def compute_paired_metrics(
         truth: True values, shape (galaxies,).
         predicted_a: Predictions of A, shape (galaxies,).
         predicted_b: Predictions of B, shape (galaxies,).
-        num_bootstrap: How often the galaxies are drawn anew, at least once; the same galaxies for A and B.
+        num_bootstrap: Number of bootstrap samples, at least one; the same galaxies for A and B.
         seed: Seed of the draws.
 
     Raises:

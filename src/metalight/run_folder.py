@@ -27,7 +27,7 @@ RUN/
 ├── figures/                 each as PNG and PDF, with the numbers drawn as CSV
 ├── refused/                 a table for each stage that leaves galaxies out: object_id and reason
 ├── stages.json              which stages are done, and from what
-├── redo.json                what a `--from` that was interrupted has still to do anew
+├── redo.json                stages that an interrupted `--from` has still to rerun
 ├── run.lock                 held by the process that works here
 └── provenance.json          code, environment, inputs, seeds, times
 """
@@ -132,7 +132,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder, from which an interrupted training goes on."""
+        """Folder, from which an interrupted training resumes."""
         return self.path / "training" / "checkpoints"
 
     @property
@@ -297,7 +297,7 @@ class RunFolder:
         save_json(stored, self.path / _STAGES_FILE)
 
     def load_redo(self, first: str) -> set[str] | None:
-        """The stages that are still to be done anew from `first` on; None if no such request was interrupted."""
+        """The stages that are still to be rerun from `first` on; None if no such request was interrupted."""
         try:
             stored = load_json(self.path / _REDO_FILE)
             return {str(name) for name in stored["left"]} if stored["first"] == first else None
@@ -305,11 +305,11 @@ class RunFolder:
             return None
 
     def save_redo(self, first: str, left: Iterable[str]) -> None:
-        """Keep which stages are still to be done anew from `first` on, so that the same request can go on."""
+        """Record which stages are still to be rerun from `first` on, so that the same request can resume."""
         save_json({"first": first, "left": sorted(left)}, self.path / _REDO_FILE)
 
     def forget_redo(self) -> None:
-        """Note that nothing is left to be done anew."""
+        """Record that nothing is left to rerun."""
         (self.path / _REDO_FILE).unlink(missing_ok=True)
 
 

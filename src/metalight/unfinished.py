@@ -1,4 +1,4 @@
-"""Long work in parts: each part that is done is kept, and an interrupted piece of work goes on after the last one.
+"""Long work in parts: finished parts are kept, and interrupted work resumes after the last one.
 
 The parts towards `PATH` lie in the folder `PATH.unfinished` until they are put together.
 """
@@ -43,7 +43,7 @@ class UnfinishedWork:
             table.to_parquet(temporary, index=False)
         return table
 
-    def begin_anew(self, identity: str) -> None:
+    def start_over(self, identity: str) -> None:
         """Delete all parts."""
         for entry in self.folder.iterdir():
             if entry.name != _LOCK:
@@ -85,7 +85,7 @@ def go_on_with(path: Path, identity: str, *, needed: Sequence[str] = ()) -> Iter
     with hold_lock(folder / _LOCK, place=path, way_out=way_out):
         work = UnfinishedWork(folder)
         if _load_identity(folder) != identity or not all((folder / name).is_file() for name in needed):
-            work.begin_anew(identity)
+            work.start_over(identity)
         yield work
         forget_work(path)
 

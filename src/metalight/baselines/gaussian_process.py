@@ -56,7 +56,7 @@ class GaussianProcess:
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Predictions (galaxy,) from features (galaxy, feature), all finite."""
-        # Nothing is known so far away in any case, and squares beyond all bounds are no distances.
+        # Nothing is known so far away in any case, and squares beyond all bounds are not distances.
         scaled = np.clip((features - self.centre) / self.spread, -_FAR, _FAR) / self.lengths
         of_basis = np.sum(self.basis**2, axis=1)
         predicted = np.empty(len(features))

@@ -1,4 +1,4 @@
-"""Values that labels can have: outside the limits of a known quantity, or far from all others, is no measurement.
+"""Values that labels can have: outside the limits of a known quantity, or far from all others, is not a measurement.
 
 Catalogues write numbers such as −99.9, 99.99 or 1e20 where nothing was measured. A network would learn them.
 """

@@ -132,7 +132,7 @@ _CUTS = (
     NamedCut(
         "redshift_error",
         "zErr > 0 and < 0.01",
-        "an error of 0 or below is a code for a failed redshift, a large one is no redshift",
+        "an error of 0 or below is a code for a failed redshift, a large one is not a redshift",
         _PAPER,
         ("zErr",),
         "S.zErr > 0 AND S.zErr < 0.01",

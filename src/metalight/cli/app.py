@@ -13,7 +13,7 @@ from metalight.errors import MetalightError, explain_system, is_of_the_place
 
 
 class _Commands(TyperGroup):
-    """Turns what a user can mend into one sentence; a traceback is for bugs of ours."""
+    """Turns errors that a user can fix into one sentence; a traceback is for our own bugs."""
 
     def make_context(self, *arguments: Any, **keywords: Any) -> Any:
         with told_of_interruptions():  # which click would pass over in silence

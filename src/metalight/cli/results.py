@@ -15,7 +15,7 @@ def results(
         typer.Option(help="Folder of a study whose numbers belong to it; may be given several times."),
     ] = None,
 ) -> None:
-    """Write results.md of a run anew: each number of the paper, ours beside it, with intervals, ready to quote.
+    """Write results.md of a run again: each number of the paper, ours beside it, with intervals, ready to quote.
 
     The numbers of studies are kept in the run, and are on the page from then on.
     """

@@ -35,8 +35,8 @@ def run(
             show_default=False,
         ),
     ] = None,
-    first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Do this stage and all later ones anew.")] = "",
-    only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Do this stage anew, and no other.")] = "",
+    first: Annotated[str, typer.Option("--from", metavar="STAGE", help="Rerun this stage and all later ones.")] = "",
+    only: Annotated[str, typer.Option("--only", metavar="STAGE", help="Rerun this stage only.")] = "",
     device: Device = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print the tables that results.md has.")] = False,
 ) -> None:

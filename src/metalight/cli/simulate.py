@@ -26,7 +26,7 @@ def simulate(
         typer.Option(
             "-o",
             "--output",
-            help="Folder to make, or to go on with; must be given.",
+            help="Folder to make, or of a survey to resume; required.",
             callback=resolve_detour,
         ),
     ] = None,

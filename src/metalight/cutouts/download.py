@@ -401,7 +401,7 @@ def _is_sure(verdict: Verdict) -> bool:
 
 
 class _Writer:
-    """Writes parts to a store in a thread of its own, so that asking goes on meanwhile: one after the other.
+    """Writes parts to a store in a thread of its own, so that asking continues meanwhile: one after the other.
 
     Leaving its `with` block waits until all is written.
     """

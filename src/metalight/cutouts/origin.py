@@ -38,7 +38,7 @@ def load_origin(folder: Path) -> ImageOrigin:
         origin = ImageOrigin(str(values.get("framing", "")), str(values.get("source", "")))
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ImageError(
-            f"{path} cannot be read as a description of images: {quote_flaw(error)}; mend or delete it."
+            f"{path} cannot be read as a description of images: {quote_flaw(error)}; fix or delete it."
         ) from error
     if origin.framing and origin.framing not in get_args(Framing):
         raise ImageError(

@@ -15,7 +15,7 @@ def list_wanted(galaxies: pd.DataFrame, service: CutoutService) -> pd.DataFrame:
         service: Where to ask.
 
     Raises:
-        ValueError: A galaxy is there twice, or its identifier is no integer.
+        ValueError: A galaxy is there twice, or its identifier is not an integer.
     """
     if galaxies["object_id"].dtype != np.int64 or galaxies["object_id"].duplicated().any():
         raise ValueError("object_id must be int64, and each of them once")

@@ -172,7 +172,7 @@ def _record(scores: BesideScores) -> dict[str, Any]:
 
 
 def load_beside(path: Path) -> dict[str, list[BesideScores]]:
-    """What `save_beside` wrote; nothing if the file is lacking or of another version: it comes anew with the scores."""
+    """Scores that `save_beside` wrote; empty if the file is missing or of another version. Scoring writes it again."""
     try:
         stored = load_json(path)
         return {target: [_read(name, each) for name, each in rows.items()] for target, rows in stored.items()}

@@ -143,7 +143,7 @@ def compute_binned_errors(
         centres: Likewise.
         half_width: Likewise.
         by: Likewise.
-        num_bootstrap: How often the galaxies of each bin are drawn anew.
+        num_bootstrap: Number of bootstrap samples of each bin.
         seed: Of the draws.
     """
     truth, predicted, bins = _find_bins_of(truth, predicted, centres, half_width, by)

@@ -136,7 +136,7 @@ def _compute_bins_of_prediction(
 
 
 def _describe_range(found: TrustedRange) -> dict[str, Interval]:
-    # What floating point leaves of 9.1 − 0.05 is no digit of an edge.
+    # What floating point leaves of 9.1 − 0.05 is not a digit of an edge.
     low, high = (_plain(float(f"{edge:.9g}")) for edge in (found.low, found.high))
     return {"low": low, "high": high, "fraction_outside": found.fraction_outside}
 

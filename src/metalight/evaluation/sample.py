@@ -39,7 +39,7 @@ def compute_histograms(columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
     a few strange values do not press all others into one bin; of a small sample every galaxy is in a bin.
 
     Args:
-        columns: Values of each galaxy by name; those that are no numbers are left out, and columns without any.
+        columns: Values of each galaxy by name; those that are not numbers are left out, and columns without any.
     """
     rows = []
     for name, given in columns.items():

@@ -26,7 +26,7 @@ from metalight.metrics import compute_baseline, compute_metrics
 from metalight.small_files import load_json
 
 LARGEST_VALUE = 1e100
-"""A larger number is no measurement, but what some program writes for one that is missing; its square overflows."""
+"""A larger number is not a measurement, but what some program writes for one that is missing; its square overflows."""
 
 BaselineSource = Literal["training set", "scored galaxies"]
 """Whose mean the baseline predicts."""
@@ -73,7 +73,7 @@ def find_scorable(truth: npt.ArrayLike, predicted: npt.ArrayLike, *, at_least: i
         if is_too_large.any():
             raise EvaluationError(
                 f"The {name} of {is_too_large.sum():,} of {len(values):,} galaxies is beyond 1e100, first "
-                f"{values[is_too_large][0]:g}: that is no measurement; leave such values empty."
+                f"{values[is_too_large][0]:g}: that is not a measurement; leave such values empty."
             )
     num_scorable = int(is_scorable.sum())
     if num_scorable < at_least:
@@ -153,7 +153,7 @@ def load_scores(path: Path) -> dict[str, Scores]:
         return {target: _read_scores(of_target) for target, of_target in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"{path} cannot be read as scores ({error}); run `metalight evaluate` to make it anew."
+            f"{path} cannot be read as scores ({error}); run `metalight evaluate` to write it again."
         ) from error
 
 

@@ -27,7 +27,7 @@ def draw_sample_summary(
     A panel shows the median as a line, and the range from the 16th to the 84th percentile as a band.
 
     Args:
-        columns: Values of each galaxy by name; what is no number is left out.
+        columns: Values of each galaxy by name; what is not a number is left out.
         path_stem: Where to write, without a suffix.
         names: What columns are called on the axes, with their unit, where that is not their name.
 

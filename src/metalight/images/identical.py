@@ -1,7 +1,8 @@
 """Images that are the same, pixel for pixel, whatever their files.
 
 Files that are the same byte for byte never come so far: they are refused when they are read, as nobody can say which
-galaxy they show. What is the same here was saved anew, or differs in what resizing takes away: it is told, not refused.
+galaxy they show. Images that match here were saved again, or differ by less than resizing removes; they are
+reported, not refused.
 """
 
 import hashlib

@@ -135,7 +135,7 @@ def _measure_plane(plane: _Floats, pixel_arcsec: float, is_saturated: bool) -> P
     if np.isnan(petrosian) or PETROSIAN_RADII * petrosian > half_side:
         wide = half_side * pixel_arcsec
         return refuse(
-            f"fills the frame: its light goes on beyond {wide:.1f} arcsec", sources.signal_to_noise, needs_wider=True
+            f"fills the frame: its light extends beyond {wide:.1f} arcsec", sources.signal_to_noise, needs_wider=True
         )
     total = _interpolate(PETROSIAN_RADII * petrosian, edges, growth)
     r50, r90 = (_find_radius(part * total, edges, growth) for part in (0.5, 0.9))

@@ -8,7 +8,7 @@ A folder of:
 - `refused.parquet`: object_id, path and reason of each galaxy whose image cannot be used.
 - `content.json`: the sha256 of the three files above, by which altered ones are noticed, and which tells later stages
   whether the images are other ones.
-- `fingerprint.json`: what it was built from. It is built anew when that or the content changes.
+- `fingerprint.json`: what it was built from. It is rebuilt when that or the content changes.
 """
 
 import hashlib
@@ -159,8 +159,8 @@ def build_pixels(
             _build_cache(folder, cache, outcomes, work, fingerprint)
     except OSError as error:
         raise ImageError(
-            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Fix that and give the same "
-            "command: it goes on from there."
+            f"The decoded images cannot be written to {cache}: {explain_system(error)}. Fix that and run the same "
+            "command again to resume."
         ) from error
     return _report(cache, was_altered=is_built)
 
@@ -263,7 +263,7 @@ def _check_replaceable(cache: Path) -> None:
     others = sorted(entry.name for entry in cache.iterdir() if entry not in list_cache_files(cache))
     if others:
         raise ImageError(
-            f"{cache} holds {others[0]}, which is no part of the decoded images, so it is not replaced. "
+            f"{cache} holds {others[0]}, which is not a part of the decoded images, so it is not replaced. "
             "Move that away, or choose another folder."
         )
 

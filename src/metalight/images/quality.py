@@ -28,7 +28,7 @@ def find_flaw(pixels: npt.NDArray[np.uint8]) -> str:
 def find_flux_flaw(plane: npt.NDArray[np.float32]) -> str:
     """Why the fluxes (row, column) of one band cannot be used, to be read after their name; empty if they can.
 
-    One value all over is no sky: the survey has no data there, or a step on the way has lost them.
+    One value all over is not sky: the survey has no data there, or a step on the way has lost them.
     """
     return "is blank: every pixel has the same value" if plane.min() == plane.max() else ""
 

@@ -104,7 +104,7 @@ def refuse_duplicates(outcomes: pd.DataFrame) -> None:
 
 
 def check_any_usable(folder: Path, outcomes: pd.DataFrame) -> None:
-    """Refuse to go on without any usable image.
+    """Refuse to continue without any usable image.
 
     Raises:
         ImageError: All have a reason against them; the most frequent one is told.

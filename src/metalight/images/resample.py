@@ -42,7 +42,7 @@ def resize_area(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint
         sums = square.reshape(side, factor, side, factor, -1).sum(axis=(1, 3), dtype=np.uint32)
         block_means: npt.NDArray[np.uint8] = ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)
         return block_means
-    # Pillow's box filter takes whole pixels by their centres: for other factors it is no mean over areas.
+    # Pillow's box filter takes whole pixels by their centres: for other factors it is not a mean over areas.
     resized = np.empty((side, side, square.shape[2]), dtype=np.uint8)
     for channel in range(square.shape[2]):
         means = resample_window(square[:, :, channel].astype(np.float32), side, top=0, left=0, size=size)

@@ -132,18 +132,18 @@ def _load_state(folder: Path) -> dict[str, Tensor]:
     try:
         state = load_file(folder / WEIGHTS_FILE)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"The weights {folder / WEIGHTS_FILE} cannot be read: {error}; copy them anew.") from error
+        raise ModelError(f"The weights {folder / WEIGHTS_FILE} cannot be read: {error}; copy them again.") from error
     flawed = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if flawed:
         raise ModelError(
-            f"The weights {folder / WEIGHTS_FILE} are no finite numbers in '{flawed[0]}': they are damaged, or the "
-            "training diverged; copy them anew, or train anew."
+            f"The weights {folder / WEIGHTS_FILE} are not finite numbers in '{flawed[0]}': they are damaged, or the "
+            "training diverged; copy them again, or retrain."
         )
     return state
 
 
 def _explain_misfit(folder: Path, flaw: str) -> str:
-    return f"The weights {folder / WEIGHTS_FILE} do not fit {CONFIG_FILE} beside them: {flaw}; copy both anew."
+    return f"The weights {folder / WEIGHTS_FILE} do not fit {CONFIG_FILE} beside them: {flaw}; copy both again."
 
 
 def _write_card(config: ModelConfig) -> str:

@@ -216,4 +216,4 @@ def load_config(folder: Path) -> ModelConfig:
         problem = error.errors(include_url=False, include_input=False)[0]
         setting = shorten(".".join(str(part) for part in problem["loc"])) or "as a whole"
         reason = problem["msg"].removeprefix("Value error, ")
-        raise ModelError(f"{folder / CONFIG_FILE} is damaged: {setting}: {reason}; copy the model anew.") from None
+        raise ModelError(f"{folder / CONFIG_FILE} is damaged: {setting}: {reason}; copy the model again.") from None

@@ -41,7 +41,7 @@ def check_saved_model(folder: Path) -> dict[str, TensorForm]:
         return read_header(folder / WEIGHTS_FILE)
     except ModelError as error:
         raise ModelError(
-            f"The weights {folder / WEIGHTS_FILE} are missing or damaged: the file {error}; copy it anew."
+            f"The weights {folder / WEIGHTS_FILE} are missing or damaged: the file {error}; copy it again."
         ) from error
 
 
@@ -55,13 +55,13 @@ def load_description(folder: Path) -> dict[str, Any]:
     try:
         values: Any = from_json(read_small_file(path))
         if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         version = values.get("format_version")
         if type(version) is not int or not 0 < version < _MANY_VERSIONS:
             raise ValueError("it has no format_version")
     except (OSError, ValueError) as error:
         flaw = explain_system(error) if isinstance(error, OSError) else shorten(str(error), most=200)
-        raise ModelError(f"{path} cannot be read as a model's description: {flaw}; copy the model anew.") from error
+        raise ModelError(f"{path} cannot be read as a model's description: {flaw}; copy the model again.") from error
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path} has the format version {version}, and this metalight reads {FORMAT_VERSION}; update metalight."

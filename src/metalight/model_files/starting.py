@@ -52,7 +52,7 @@ def check_weights_file(path: Path) -> None:
     try:
         read_header(path)
     except ModelError as error:
-        way_out = "Copy or download it anew, or give [model] weights another safetensors file."
+        way_out = "Copy or download it again, or give [model] weights another safetensors file."
         if is_pickle(path):
             way_out = (
                 "If you trust it, convert it: safetensors.torch.save_file(torch.load(FILE, weights_only=True), "

@@ -3,7 +3,7 @@
 A study has many runs, which differ in little. What they have in common is made once, by whichever comes first, and the
 others take it up: tables and models as hard links (files of a run are replaced, never written to), decoded images as
 symbolic links to the one place where they are, and what people may edit as copies. A run whose images were made
-elsewhere and are gone makes them anew.
+elsewhere and are gone makes them again.
 """
 
 import contextlib

@@ -22,7 +22,7 @@ def _perform_pixels(job: Job) -> str:
     sizes = f"{num_alike:,} were {width} × {height}"
     grey = f"; without colour: {report.num_grey:,}" if report.num_grey and len(settings.bands) > 1 else ""
     filled = f"; with undefined pixels filled: {report.num_filled:,}" if report.num_filled else ""
-    altered = "; decoded anew: they had been altered since they were made" if report.was_altered else ""
+    altered = "; decoded again: they had been altered since they were made" if report.was_altered else ""
     refused = format_refused(report.refused)
     return f"{report.num_galaxies:,} images at {side} × {side} ({sizes}){grey}{filled}{refused}{altered}"
 

@@ -2,7 +2,7 @@
 
 First looks are 256 pixels of SDSS's own 0.396 arcsec, which hold two Petrosian radii of galaxies up to petroR90_r of
 about 25 arcsec; a galaxy that fills its image gets one twice as wide. What is measured is kept in `sizes.parquet`, so
-that an interrupted run goes on from there, and nobody is looked at twice. Many are measured by several processes.
+that an interrupted run resumes, and no galaxy is looked at twice. Many are measured by several processes.
 """
 
 import contextlib

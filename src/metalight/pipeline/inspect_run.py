@@ -62,11 +62,11 @@ def inspect_run(path: Path, *, num_images: int = 48, seed: int = 0) -> Inspectio
         seed: Of their choice.
 
     Raises:
-        RunError: The path is no run, or the figures cannot be written.
+        RunError: The path is not a run, or the figures cannot be written.
     """
     run = RunFolder(path)
     if not path.is_dir() or not run.is_run():
-        what = f"{path} is no folder of a run" if path.exists() else explain_absence(path, "run")
+        what = f"{path} is not a folder of a run" if path.exists() else explain_absence(path, "run")
         raise RunError(f"{what}; give the folder that `metalight run` has made, such as runs/paper.")
     absent: list[str] = []
     recipe = _load_recipe(run)

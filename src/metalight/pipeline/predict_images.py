@@ -149,12 +149,12 @@ def predict_images(
             save_galaxies(put_beside(predictions, carry(outcome.object_ids)), output)
             _save_refused(outcome.refused, refused_path)
     except ImageError:
-        forget_work(output)  # no image can be used: once they are mended, they are others
+        forget_work(output)  # no image can be used: once they are fixed, they are others
         raise
     except OSError as error:
         raise PredictionError(
-            f"The predictions cannot be written beside {output}: {explain_system(error)}. Fix that and give the "
-            "same command: it goes on from there."
+            f"The predictions cannot be written beside {output}: {explain_system(error)}. Fix that and run the "
+            "same command again to resume."
         ) from error
     names = [target.name for target in model.config.targets]
     return PredictReport(

@@ -1,4 +1,4 @@
-"""Predictions of many galaxies in parts: an interrupted one goes on, and only one part is in memory.
+"""Predictions of many galaxies in parts: an interrupted one resumes, and only one part is in memory.
 
 Parts are whole batches, and the same ones whether or not there was an interruption: so are the numbers.
 """

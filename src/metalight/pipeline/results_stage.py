@@ -34,7 +34,7 @@ PREDICTIONS_STUDIED = "predictions_sha256"
 _STUDIES, _STUDY_TABLE = "studies", "results.csv"
 _MASS_METALLICITY = "The mass–metallicity relation"
 _OF_EARLIER_PREDICTIONS = (
-    "The study of it in this run is of earlier predictions; `metalight study mass-metallicity RUN` makes it anew."
+    "The study of it in this run is of earlier predictions; `metalight study mass-metallicity RUN` updates it."
 )
 _COLUMNS_OF_STUDY = ("variant", "repetition", "target", "rmse", "rmse_low", "rmse_high", "nmad", "rmse_over_sigma")
 
@@ -106,7 +106,7 @@ def write_results_of(path: Path) -> list[Path]:
     """The same of a run folder that nobody works on.
 
     Raises:
-        RunError: It is no run folder, or its evaluation is not done.
+        RunError: It is not a run folder, or its evaluation is not done.
         InUseError: Another process works there.
     """
     run = _find_run(path)
@@ -131,7 +131,7 @@ def adopt_study(path: Path, study: Path) -> Path:
         table = unguard_formulas(pd.read_csv(study / _STUDY_TABLE))
         table[list(_COLUMNS_OF_STUDY)]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{study} is no folder of a finished study; give one that `metalight study` made.") from error
+        raise RunError(f"{study} is not a folder of a finished study; give one that `metalight study` made.") from error
     kept = run.path / _STUDIES / Path(str(name)).stem / _STUDY_TABLE
     with run.hold(), replace_file(kept) as temporary:
         guard_formulas(table).to_csv(temporary, index=False, lineterminator="\n")
@@ -141,7 +141,7 @@ def adopt_study(path: Path, study: Path) -> Path:
 def _find_run(path: Path) -> RunFolder:
     run = RunFolder(path)
     if not path.is_dir() or not run.is_run():
-        raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
+        raise RunError(f"{path} is not a run folder; give one that `metalight run` has made.")
     if missing := find_missing(run):
         raise RunError(f"The run {path} has no {missing} yet; finish it with `metalight run {shlex.quote(str(path))}`.")
     return run

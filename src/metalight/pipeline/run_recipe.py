@@ -65,13 +65,13 @@ def run_recipe(
     """Bring a run folder up to date with a recipe.
 
     A stage is done again if its settings, its inputs from outside (by size and time) or the artefacts it reads (by
-    content) have changed, or if what it made is not there any more. One that was interrupted goes on from where it was.
+    content) have changed, or if its outputs are missing. A stage that was interrupted resumes.
 
     Args:
         recipe: What is wanted.
         run_dir: The run folder, made if need be.
-        first: Do this stage and all later ones anew, even if they are done; if that was interrupted, it goes on.
-        only: Do this stage anew, even if it is done, and no other; if that was interrupted, it goes on.
+        first: Rerun this stage and all later ones, even if they are done; an interrupted rerun resumes.
+        only: Rerun this stage only, even if it is done; an interrupted rerun resumes.
         last: Stop after this stage; the later ones are neither done nor looked at.
         device: Name of the processor, or `auto`.
         progress: Shows long work.
@@ -81,7 +81,7 @@ def run_recipe(
         announce: Told of every stage as it ends: its name, its record, and whether it was done now.
 
     Raises:
-        MetalightError: Something that the user can mend; artefacts of finished stages stay.
+        MetalightError: Something that the user can fix; artefacts of finished stages stay.
     """
     _check_recipe(recipe)
     chosen = [find_stage(only)] if only else _list_until(last)
@@ -108,8 +108,8 @@ def run_recipe(
                 if first:
                     job.run.save_redo(first, forced)
                 if stage.name in LONG_STAGES and not is_long_begun:
-                    goes_on = not is_done(stage, job, records, fingerprint)  # else it is begun anew
-                    of_stage = identify(job, fingerprint) if goes_on else job
+                    is_resumed = not is_done(stage, job, records, fingerprint)  # else it starts over
+                    of_stage = identify(job, fingerprint) if is_resumed else job
                     _prepare_long_work(chosen, forced, of_stage, records, foretell)
                     is_long_begun = True
                 with telling_changed_galaxies(stage, job, records, tell_change):
@@ -134,16 +134,15 @@ def _explain_place(run: RunFolder) -> Iterator[None]:
             raise
         where = error.filename or run.path
         raise RunError(
-            f"The run cannot use {where}: {explain_system(error)}. Fix that and give the same command: it goes on "
-            "from there."
+            f"The run cannot use {where}: {explain_system(error)}. Fix that and run the same command again to resume."
         ) from error
 
 
 def _bring_up_to_date(stage: Stage, job: Job, records: dict[str, StageRecord], fingerprint: dict[str, Any]) -> None:
-    """Do a stage, and keep its record; a stage that is done is begun anew."""
+    """Do a stage, and keep its record; a stage that is done starts over."""
     if is_done(stage, job, records, fingerprint):
         forget_stage(stage, job)
-        # If this stops halfway, the same command goes on with it: without a record, it is not done.
+        # If this stops halfway, the same command resumes it: without a record, it is not done.
         del records[stage.name]
         job.run.save_records(records)
     records[stage.name] = perform_stage(stage, job, fingerprint)
@@ -172,11 +171,11 @@ def _check_same_recipe(job: Job) -> None:
     try:
         name = load_recipe(str(job.run.recipe)).name
     except RecipeError:
-        return  # of another version of metalight, or damaged: it is written anew
+        return  # of another version of metalight, or damaged: it is written again
     if name != job.recipe.name:
         raise RunError(
             f"{job.run.path} holds a run of the recipe '{name}', not of '{job.recipe.name}'; choose another --run-dir, "
-            f'or go on with that run by giving your recipe its name: name = "{name}".'
+            f'or continue that run by giving your recipe its name: name = "{name}".'
         )
 
 

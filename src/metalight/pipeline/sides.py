@@ -100,7 +100,7 @@ def load_side(letter: Literal["A", "B"], path: Path, split: Split, columns: Side
         columns: What the user says of the columns of a table; a run's are known.
 
     Raises:
-        RunError: The folder is no run, or a run without predictions.
+        RunError: The folder is not a run, or a run without predictions.
         TableError: The table cannot be read, or lacks a column.
         EvaluationError: Which column holds predictions is not known.
     """

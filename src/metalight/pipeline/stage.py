@@ -23,8 +23,7 @@ class Job:
     """Tells a person what is ahead."""
 
     identity: str = ""
-    """Of the stage in hand: a digest of all that its outcome depends on. What an interrupted stage has left is gone on
-    with only if it carries the same."""
+    """Digest of everything that the output of the current stage depends on. Partial work resumes only if it matches."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Stage:
     """Whether something from outside the run is not as it was, or can be read now, that `inputs` cannot tell."""
 
     unfinished: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
-    """Folders of what it has done so far, from which it goes on after an interruption."""
+    """Folders of partial work, from which it resumes after an interruption."""
 
 
 def locate_images(run: RunFolder, recipe: Recipe) -> Path:

@@ -110,6 +110,6 @@ def perform_stage(stage: Stage, job: Job, fingerprint: dict[str, Any]) -> StageR
 
 
 def forget_stage(stage: Stage, job: Job) -> None:
-    """Delete what a stage has done so far, so that it is done anew from its beginning."""
+    """Delete what a stage has done so far, so that it starts over."""
     for folder in stage.unfinished(job.run):
         shutil.rmtree(folder, ignore_errors=True)

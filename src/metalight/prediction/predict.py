@@ -143,5 +143,5 @@ def _check_finite(predicted: npt.NDArray[np.float64], object_ids: npt.NDArray[np
     if len(flawed):
         raise NotFiniteError(
             f"The model predicts no finite number for {len(flawed)} galaxies, such as {name_of(flawed[0])}: its "
-            "weights are damaged, or its training diverged; train it anew."
+            "weights are damaged, or its training diverged; retrain it."
         )

@@ -39,7 +39,7 @@ def check_bands(bands: tuple[str, ...], file_bands: tuple[str, ...], stretch: St
 
 
 def check_picture_bands(picture_bands: tuple[str, ...]) -> None:
-    """Refuse bands of colour pictures that are no names; of FITS files, which have no use for them, there may be more.
+    """Refuse bands of colour pictures that are not names; of FITS files, which have no use for them, there may be more.
 
     Raises:
         ValueError: As of `check_bands`.
@@ -55,7 +55,7 @@ def _check_names(what: str, bands: tuple[str, ...], most: int) -> None:
         raise ValueError(f"{what} has a name twice, in capital or small letters")
     for band in bands:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+'_-]{0,15}", band):
-            raise ValueError(f"{what} has '{band[:50]}', which is no name of a band, such as g or F814W")
+            raise ValueError(f"{what} has '{band[:50]}', which is not a name of a band, such as g or F814W")
 
 
 def check_extinction(bands: tuple[str, ...], deredden: str, extinction: tuple[float, ...]) -> None:

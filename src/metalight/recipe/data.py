@@ -282,7 +282,7 @@ class CutoutsSettings(Settings):
         self._check_fits()
         if self.base_url and not re.fullmatch(r"https?://[^\s?#]+", self.base_url):
             shown = hide_secrets(self.base_url)[:80]
-            raise ValueError(f"base_url is no address that begins with https:// or http://: '{shown}'")
+            raise ValueError(f"base_url is not an address that begins with https:// or http://: '{shown}'")
         if self.base_url and self.service == "skyserver":
             raise ValueError("the address of SkyServer is [skyserver] base_url; leave base_url out here")
         return self

@@ -18,7 +18,7 @@ TestViews = Literal["none", "paper", "eight"]
 """Ways to view a galaxy when it is predicted; `PredictionSettings.views` says what they mean."""
 
 WORDS_FOR_WEIGHTS = ("hub", "none")
-"""Values of `weights` that are no files."""
+"""Values of `weights` that are not files."""
 
 
 class ModelSettings(Settings):

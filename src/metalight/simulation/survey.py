@@ -1,13 +1,13 @@
 """A simulated survey on disk: a catalogue and a folder of images, as a user would have from SDSS.
 
     FOLDER/
-    ├── simulation.json      what was asked for; makes the folder ours, and says how to go on with it
+    ├── simulation.json      what was asked for; makes the folder ours, and says how to resume it
     ├── catalog.csv          one row a galaxy, as SDSS would measure it; each of its galaxies has an image
     ├── truth.csv            what is true of each galaxy, also what nothing shows
     ├── limits.csv           errors that no method goes below, and one that it may reach
     └── images/              OBJID.jpg, and cutouts.json, which says what the images are
 
-A survey that was interrupted goes on where it stopped, and a survey can be made larger. Either way the files are, byte
+An interrupted survey resumes, and a survey can be made larger. Either way the files are, byte
 for byte, those of a survey made in one go, with any number of processes.
 """
 
@@ -148,7 +148,7 @@ def simulate_survey(
         save_table(Table(limits), folder / "limits.csv")
     except OSError as error:
         raise RunError(
-            f"The survey in {folder} cannot be written: {explain_system(error)}; mend that and run the same again, "
+            f"The survey in {folder} cannot be written: {explain_system(error)}; fix that and run the same again, "
             "or name another folder."
         ) from error
     return SurveyReport(folder / "catalog.csv", folder / "images", num_galaxies, num_drawn, seconds, limits)
@@ -200,7 +200,7 @@ def _open_survey(folder: Path, num_galaxies: int, design: SurveyDesign) -> None:
 
 
 def _check_same_survey(path: Path, asked: dict[str, Any]) -> None:
-    """Refuse to go on with a survey that was begun with other settings."""
+    """Refuse to resume a survey that was begun with other settings."""
     folder = path.parent
     try:
         begun = load_json(path)

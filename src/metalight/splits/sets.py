@@ -19,7 +19,7 @@ def compute_sizes(num_galaxies: int, fractions: tuple[float, float, float]) -> l
     """Sizes of the sets by the method of largest remainders; they add up to `num_galaxies`.
 
     Raises:
-        SplitError: The fractions are no parts of a whole, or leave nothing for training or test.
+        SplitError: The fractions are not parts of a whole, or leave nothing for training or test.
     """
     train, validation, test = fractions
     if not (train > 0 and validation >= 0 and test > 0 and abs(sum(fractions) - 1) <= 1e-6):

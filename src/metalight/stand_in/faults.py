@@ -1,7 +1,7 @@
 """How the stand-in misbehaves when it is told to: which requests, in which way, always the same ones.
 
 Most faults pass. Whether a try of a request is faulty follows from the seed, the request and how often it was asked
-before; it is drawn anew for each try, and after a few faults in a row the next answer is right. So a client that asks
+before; it is drawn again for each try, and after a few faults in a row the next answer is right. So a client that asks
 again gets everything in the end, and a run with faults can be held to the result of a run without any.
 
 Two do not pass by their nature: a client must take a 404, or a black picture that says that there is none, for the
@@ -78,7 +78,7 @@ class Faults:
         """Refuse shares that are none.
 
         Raises:
-            RunError: A kind is unknown, or a share or the sum of them is not within 0 to 1, or the gap is no box.
+            RunError: A kind is unknown, or a share or the sum of them is not within 0 to 1, or the gap is not a box.
         """
         for kind, share in self.shares.items():
             if kind not in FAULTS:

@@ -150,7 +150,7 @@ class StandIn:
             self._counts[kind] += 1
 
     def _serve(self, connection: socket.socket, head: bytes) -> bool:
-        """Answer one request; whether the connection goes on."""
+        """Answer one request; whether the connection stays open."""
         line, _, fields = head.partition(b"\r\n")
         method, _, rest = line.decode("latin-1").partition(" ")
         target, _, version = rest.rpartition(" ")
@@ -210,7 +210,7 @@ class StandIn:
         return fault, answer
 
     def _send(self, connection: socket.socket, answer: Answer, fault: str, *, has_body: bool, is_last: bool) -> bool:
-        """Send an answer; whether the connection goes on."""
+        """Send an answer; whether the connection stays open."""
         body, promised = answer.body, len(answer.body)
         if fault == "truncated":
             body = body[: promised // 2]

@@ -1,7 +1,7 @@
 """What the stand-in's tables hold: the catalogue of its survey, and plausible values of what that does not have.
 
 Values that are made up depend on a galaxy's identifier alone, so they are the same in every run. They fit together, but
-are no measurement, and a metallicity is never made up. The doubles have one flaw each, in turn: what the cuts of the
+are not measurements, and a metallicity is never made up. The doubles have one flaw each, in turn: what the cuts of the
 paper's query remove. One galaxy in fifty has a second primary spectrum, as in SDSS two may be of one photometric
 object; one in ten has been observed again, which SpecObjAll tells. Each spectrum has errors of its own.
 """

@@ -67,7 +67,7 @@ def study_learning_rate(
     """
     if not 0 < lowest < highest < math.inf:
         raise RecipeError(
-            f"Rates from {lowest:g} to {highest:g} are no range; give a --lowest above 0 and below --highest."
+            f"Rates from {lowest:g} to {highest:g} are not a range; give a --lowest above 0 and below --highest."
         )
     if not (lowest >= _SMALLEST_RATE and 2 * lowest <= highest <= _LARGEST_RATE):
         raise RecipeError(

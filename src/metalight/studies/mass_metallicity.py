@@ -109,7 +109,7 @@ def study_mass_metallicity(
         progress: Shows how far the study is.
 
     Raises:
-        RunError: A folder is no finished run, or cannot be written to.
+        RunError: A folder is not a finished run, or cannot be written to.
         InUseError: The run is in progress.
         EvaluationError: There are no predictions of metallicity, no masses, or too few galaxies with both.
     """
@@ -173,7 +173,7 @@ def write_shuffled_catalog(path: Path, output: Path, *, metallicity: str = "", s
         seed: Of the exchange.
 
     Raises:
-        RunError: The folder is no run.
+        RunError: The folder is not a run.
         EvaluationError: It has no metallicities or no masses.
     """
     run = _load_run(path)
@@ -196,7 +196,7 @@ def write_shuffled_catalog(path: Path, output: Path, *, metallicity: str = "", s
 def _load_run(path: Path) -> _Run:
     folder = RunFolder(path)
     if not path.is_dir() or not folder.is_run():
-        raise RunError(f"{path} is no run folder; give one that `metalight run` has made.")
+        raise RunError(f"{path} is not a run folder; give one that `metalight run` has made.")
     again = f"metalight run {shlex.quote(str(path))}"
     for needed in (folder.catalog, folder.splits, folder.recipe):
         if not needed.is_file():
@@ -350,7 +350,7 @@ def _study_null_run(
     ids = run.object_ids
     if name in null.labels and _agree(run, run.labels.get(target), null, null.labels[name]):
         raise EvaluationError(
-            f"{path} has learnt from the same metallicities as {run.folder.path}, so it is no null run: write a "
+            f"{path} has learnt from the same metallicities as {run.folder.path}, so it is not a null run: write a "
             "catalogue with --shuffled-catalog, and give a run on that."
         )
     of_null = run.align(table, name_predicted(name))
@@ -425,5 +425,5 @@ def _save(
         for left in set(folder.glob("*.csv")) - set(paths):
             left.unlink()  # of an earlier study, that found what this one did not
     except OSError as error:
-        raise RunError(f"The study cannot be written to {folder}: {explain_system(error)}; mend that.") from error
+        raise RunError(f"The study cannot be written to {folder}: {explain_system(error)}; fix that.") from error
     return paths

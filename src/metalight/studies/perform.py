@@ -54,7 +54,7 @@ def perform_study(
 ) -> StudyReport:
     """Bring every run of a study up to date, and tell what they found together.
 
-    A run that is finished is left; one that was interrupted goes on; one that cannot be done is told of, and the others
+    A finished run is left as it is; an interrupted one resumes; one that cannot be done is told of, and the others
     go on. What runs have in common is made once.
 
     Args:
@@ -89,8 +89,8 @@ def _hold(folder: Path, plan: Plan) -> Iterator[None]:
         if not is_of_the_place(error):
             raise
         raise RunError(
-            f"The study cannot use {error.filename or folder}: {explain_system(error)}. Fix that and give the same "
-            "command: it goes on from there."
+            f"The study cannot use {error.filename or folder}: {explain_system(error)}. Fix that and run the same "
+            "command again to resume."
         ) from error
 
 

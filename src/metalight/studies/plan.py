@@ -126,7 +126,7 @@ def plan_study(
 
 
 def _check_numbers(study: Study, recipe: Recipe) -> None:
-    """Refuse settings that are to be added to, compared or drawn, and are no numbers: not after hours of work."""
+    """Refuse settings that are to be added to, compared or drawn, and are not numbers: not after hours of work."""
     table = study.table
     named = [("repeated_over", name) for name in table.repeated_over]
     named += [("at_most", table.at_most)] if table.at_most else []
@@ -135,7 +135,7 @@ def _check_numbers(study: Study, recipe: Recipe) -> None:
         origin = f"{key} of the study '{study.name}'"
         value = read_setting(recipe.model_dump(), name, origin)
         if isinstance(value, bool) or not isinstance(value, int if key == "repeated_over" else int | float):
-            raise RecipeError(f"{origin} names '{name}', which is no {'whole ' * (key == 'repeated_over')}number.")
+            raise RecipeError(f"{origin} names '{name}', which is not a {'whole ' * (key == 'repeated_over')}number.")
 
 
 def _list_for_all(study: Study, overrides: Sequence[str]) -> list[str]:

@@ -144,7 +144,7 @@ def _try_forest(
 
 
 def _compare_steps(tested: dict[int, pd.DataFrame]) -> tuple[Step, ...]:
-    """From each size to the next larger one, and from 2 to 4, between which 3 is no halving."""
+    """From each size to the next larger one, and from 2 to 4, between which 3 is not a halving."""
     sides = sorted(tested)
     pairs = list(itertools.pairwise(sides))
     if 2 in tested and 4 in tested and 3 in tested:

@@ -93,7 +93,7 @@ class StudyTable(Settings):
         folded = [folder_of(name).casefold() for name in self.variants]
         for name in self.variants:
             if not _NAME.fullmatch(name):
-                raise ValueError(f"'{shorten(name)}' is no name of a variant, such as batch 128")
+                raise ValueError(f"'{shorten(name)}' is not a name of a variant, such as batch 128")
             if folded.count(folder_of(name).casefold()) > 1:
                 raise ValueError(f"the variant '{name}' and another would have the same folder")
         if self.reference and self.reference not in self.variants:
@@ -211,7 +211,7 @@ def _explain(error: ValidationError, origin: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"Unknown key '{shorten(key)}' in {origin}.{name_nearest(key[:80], list(StudyTable.model_fields))}"
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{origin} is no study: {f'{shorten(key)}: ' if key else ''}{reason[0].lower()}{reason[1:]}."
+    return f"{origin} is not a study: {f'{shorten(key)}: ' if key else ''}{reason[0].lower()}{reason[1:]}."
 
 
 def _resolve(settings: Mapping[str, Any], recipe: Mapping[str, Any], origin: str) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def _resolve(settings: Mapping[str, Any], recipe: Mapping[str, Any], origin: str
         if match[2] is None:
             return found
         if isinstance(found, bool) or not isinstance(found, int | float):
-            raise RecipeError(f"{origin} multiplies '{match[1]}', which is no number; leave '* {match[2]}' out.")
+            raise RecipeError(f"{origin} multiplies '{match[1]}', which is not a number; leave '* {match[2]}' out.")
         product = found * float(match[2])
         return max(1, round(product)) if isinstance(found, int) else product
 

@@ -47,7 +47,7 @@ def open_compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
         except (gzip.BadGzipFile, zlib.error) as error:
             raise TableError(f"{path} cannot be unpacked: {quote_flaw(error)}. Copy or download it again.") from error
         content.flush()
-        # Opened anew, as astropy refuses to read a file that may be written.
+        # Reopened, as astropy refuses to read a file that may be written.
         with Path(content.name).open("rb") as unpacked:
             yield unpacked
 

@@ -2,7 +2,7 @@
 
 CSV is written in many ways. The text is brought to UTF-8 with line feeds. What stands between fields is what divides
 the first lines into equally many: a comma, a tab, a semicolon, a bar, or else blanks. The names are in the first line
-that is no comment, or in the comment right above the first row.
+that is not a comment, or in the comment right above the first row.
 """
 
 import codecs
@@ -211,7 +211,7 @@ def _read_statement(line: bytes) -> str:
 
 
 def _peek_rows(file: BinaryIO) -> list[str]:
-    """Some of the next lines that are no comments, as far as they can be read; the place in the file changes."""
+    """Some of the next lines that are not comments, as far as they can be read; the place in the file changes."""
     rows: list[str] = []
     with contextlib.suppress(ValueError):
         while len(rows) < _LINES_LOOKED_AT and (line := read_line(file)):

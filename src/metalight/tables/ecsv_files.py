@@ -8,7 +8,7 @@ PyYAML reads the header and Arrow the rows, without astropy between them, which 
 
 - It drops blanks at the ends of text when it writes, and with its engine `io.ascii` when it reads, which also turns
   `\r\n` and other breaks in text into `\n`.
-- It takes an empty text for a missing one, and spells the unit `10**-17 erg/s/cm2` anew, as `1e-17 erg / (s cm2)`.
+- It takes an empty text for a missing one, and respells the unit `10**-17 erg/s/cm2` as `1e-17 erg / (s cm2)`.
 - Text is of one width in all rows: 20,000 rows, one of them of 20,000 characters, make a file of 100 kB that takes
   4.7 GB or more, with any engine; a file of 70 bytes with a column of the type `U100000000` takes 1.5 GB, and one of
   450 bytes whose header merges names (`<<`) nine at a time more than half a minute, nine times as long with each line.

@@ -55,7 +55,7 @@ def load_table(path: Path, *, wanted: Sequence[str] = (), missing_values: Sequen
     Args:
         path: The file, the pattern or the folder.
         wanted: Names of columns, in any case: of several tables in a file the first one that has them is read. A table
-            without them is no error here; `find_column` says what is lacking.
+            without them is not an error here; `find_column` says what is lacking.
         missing_values: Numbers that stand for "not measured"; they become missing in columns of integers and floats.
 
     Raises:

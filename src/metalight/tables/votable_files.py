@@ -15,10 +15,10 @@ The elements are taken from expat and not from astropy, which was tried (8.0.2):
 - It works out units: `unit="10**999999999"` does not end, nor does BINARY with a text of `arraysize="0"`. It takes
   memory for the rows that `nrows` promises, and 2 GB for 300 rows of one letter under `arraysize="1000000"`.
 - It writes control characters as they are, which no reader of XML accepts, and `\r` so that it comes back as `\n`;
-  it spells units anew, knows no unsigned 64-bit integers, and takes 3.0 s for 100,000 rows, this 0.2 s.
+  it respells units, knows no unsigned 64-bit integers, and takes 3.0 s for 100,000 rows, this 0.2 s.
 
 A check of the attributes before it would leave the blanks, the units and the rows that are cut short as they are; to
-mend these too it would have to rewrite the file, which is most of reading it. Both read 100,000 rows of six columns in
+fix these too it would have to rewrite the file, which is most of reading it. Both read 100,000 rows of six columns in
 1.1 s.
 """
 

@@ -27,7 +27,7 @@ def divide_into_batches(num_galaxies: int, batch_size: int) -> list[int]:
 
 
 class EpochBatches(Sampler[Rows]):
-    """The rows of each mini-batch, shuffled anew every epoch by (seed, epoch)."""
+    """The rows of each mini-batch, reshuffled every epoch by (seed, epoch)."""
 
     def __init__(self, num_galaxies: int, batch_size: int, *, seed: int, first_epoch: int = 0) -> None:
         self._num_galaxies = num_galaxies

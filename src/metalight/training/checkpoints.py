@@ -21,7 +21,7 @@ from metalight.atomic import replace_file
 from metalight.errors import TrainingError, explain_system
 
 FORMAT_VERSION = 1
-"""Raised whenever what a checkpoint holds changes: one of another version is not gone on from."""
+"""Raised whenever the content of a checkpoint changes: training does not resume from another version."""
 
 NUM_KEPT = 2
 """Checkpoints that are kept: if the last one is damaged, there is the one before."""
@@ -104,7 +104,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     except OSError as error:
         raise TrainingError(
             f"The checkpoint of epoch {checkpoint.epochs_done} cannot be written to {folder}: "
-            f"{explain_system(error)}. Fix that and give the same command: training goes on from the epoch before."
+            f"{explain_system(error)}. Fix that and run the same command again: training resumes from the epoch before."
         ) from error
 
 

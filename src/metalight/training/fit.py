@@ -104,8 +104,8 @@ def fit_network(
         model_settings: The network and its starting weights.
         settings: How it is fitted.
         device: Where it is fitted.
-        history_path: CSV of the history, written anew after every epoch.
-        checkpoints: Where the state after each epoch is kept, and gone on from; without it, nothing is kept.
+        history_path: CSV of the history, rewritten after every epoch.
+        checkpoints: Where the state after each epoch is kept, and resumed from; without it, nothing is kept.
         progress: Shows one bar an epoch.
 
     Raises:
@@ -183,14 +183,14 @@ class _State:
         damaged = f"{found.num_damaged} damaged, passed over" if found.num_damaged else ""
         checkpoint = found.checkpoint
         if checkpoint is None:
-            return f"begun anew: all checkpoints were damaged ({damaged})" if damaged else ""
+            return f"started over: all checkpoints were damaged ({damaged})" if damaged else ""
         try:
             self._network.load_state_dict(checkpoint.network)
         except RuntimeError as error:
             raise TrainingError(
                 f"The checkpoints in {self._place.folder} are of a network of the same name with other layers, begun "
                 f"on {checkpoint.environment}, and now it is {self._environment}. Take the same versions, or delete "
-                "that folder and give the same command: the training begins anew."
+                "that folder and run the same command again: the training starts over."
             ) from error
         self._restored = checkpoint
         self.epochs_done = checkpoint.epochs_done

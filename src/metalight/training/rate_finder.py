@@ -135,7 +135,7 @@ def judge_losses(rates: FloatArray, losses: FloatArray) -> RateTrial:
     if len(smoothed) > 2:
         lowest = int(np.argmin(smoothed))
         slopes = _measure_slopes(np.log10(history["learning_rate"].to_numpy(dtype=np.float64)), smoothed)
-        # The end of the range is no place to fall from, nor its beginning, where nothing has been learnt.
+        # The end of the range is not a place to fall from, nor its beginning, where nothing has been learnt.
         if lowest > 1 and slopes[1:lowest].min() < -_LEAST_FALL * smoothed[0]:
             suggested = float(history["learning_rate"].iloc[1 + int(np.argmin(slopes[1:lowest]))])
             at_lowest = float(history["learning_rate"].iloc[lowest])

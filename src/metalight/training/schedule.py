@@ -36,7 +36,7 @@ def compute_plateau_factor(validation_rmses: Sequence[float], settings: Training
     """Factor of the rates after some epochs of the schedule `plateau`: a step down for each plateau behind them.
 
     A plateau is `plateau_patience` epochs in a row whose validation RMSE is not below the lowest one before them; the
-    count begins anew after each. It depends on nothing but these numbers, so that a training that goes on has the rates
+    count restarts after each. It depends on nothing but these numbers, so that a resumed training has the rates
     it would have had.
 
     Args:

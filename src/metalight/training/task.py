@@ -50,7 +50,7 @@ class TrainingTask(LightningModule):
         self.history: list[dict[str, Any]] = []
         self.validation_rmse: list[float] = []
         self.restored: Checkpoint | None = None
-        """What an interrupted phase goes on from."""
+        """The state that an interrupted phase resumes from."""
         self._squared_errors: list[Tensor] = []
         self._plateau_factor = 1.0
         network.freeze_body(phase.is_body_frozen)
@@ -82,7 +82,7 @@ class TrainingTask(LightningModule):
         Raises:
             TrainingError: The loss is not finite; the galaxies are named.
         """
-        # Views and dropout are functions of (seed, epoch, batch): a run that goes on draws what it would have drawn.
+        # Views and dropout are functions of (seed, epoch, batch): a resumed run draws what it would have drawn.
         key = [self.settings.seed, self.phase.first_epoch + self.current_epoch, batch_index]
         images, targets = self._build_views(batch, np.random.default_rng([*key, _FOR_VIEWS]))
         torch.manual_seed(int(np.random.default_rng([*key, _FOR_DROPOUT]).integers(2**63)))

@@ -2,7 +2,7 @@
 
 SDSS's data model, as collected: the galSpec files are line by line matched with specObj of the same release; the
 identifier is blank, or -1, where MPA-JHU have no result; results with RELIABLE = 0 are not to be used; oh_p50 is -9999
-where it was not computed, for want of star-forming lines, which is no failed fit.
+where it was not computed, for want of star-forming lines, which is not a failed fit.
 """
 
 import contextlib
@@ -68,7 +68,8 @@ def read_spectra(
         progress: Shows how many rows have been read.
 
     Raises:
-        CatalogError: A file is damaged or lacks a column, the files are not row-matched, or an identifier is no number.
+        CatalogError: A file is damaged or lacks a column, the files are not row-matched, or an identifier is not
+            a number.
     """
     with contextlib.ExitStack() as stack:
         tables = {role: stack.enter_context(open_binary_table(path)) for role, path in files.list_by_role().items()}
@@ -200,7 +201,7 @@ def parse_identifiers(table: BinaryTable, piece: npt.NDArray[Any], name: str, fi
         first: Number of rows before the piece, for the message.
 
     Raises:
-        CatalogError: A text is no integer of 64 bits, or the column holds decimal numbers.
+        CatalogError: A text is not an integer of 64 bits, or the column holds decimal numbers.
     """
     values = piece[name]
     if values.dtype.kind == "i":
@@ -229,11 +230,11 @@ def _parse_identifier(text: bytes, where: str) -> None:
         np.int64(int(text))
     except (ValueError, OverflowError):
         shown = shorten(text.decode(errors="replace").strip())
-        raise CatalogError(f"{where} is '{shown}', which is no identifier; download the file again.") from None
+        raise CatalogError(f"{where} is '{shown}', which is not an identifier; download the file again.") from None
 
 
 def is_missing(values: npt.NDArray[Any], missing_values: Sequence[float]) -> npt.NDArray[np.bool_]:
-    """Which numbers are no measurement: not finite, or one of `missing_values`."""
+    """Which numbers are not measurements: not finite, or one of `missing_values`."""
     # −99.9 is another number in 32 bits.
     width = values.dtype if values.dtype.kind == "f" else np.float64
     found: npt.NDArray[np.bool_] = ~np.isfinite(values) | np.isin(values, np.array(missing_values, dtype=width))

@@ -70,7 +70,7 @@ class Reading:
     many queries in a minute; `slow`: the query took too long; `again`: another try may help; `final`: none will."""
 
     reason: str = ""
-    """Why it is no table, as words that stand after a colon."""
+    """Why it is not a table, as words that stand after a colon."""
 
     words: str = ""
     """The service's own."""
@@ -154,7 +154,7 @@ def _is_even(lines: str, num_columns: int) -> bool:
 
 
 def _read_error_row(row: str, status: int) -> Reading:
-    """What the text below `error_message` means; it is no proper CSV."""
+    """What the text below `error_message` means; it is not a proper CSV."""
     words = " ".join(row[:_LONGEST_PAGE].split()).strip('"').strip()
     if _OF_QUOTA.search(words):
         return Reading("quota", "it allows no more queries for now", words)
@@ -164,7 +164,7 @@ def _read_error_row(row: str, status: int) -> Reading:
 
 
 def _read_error(text: str, answer: Answer) -> Reading:
-    """What an answer means that is no table."""
+    """What an answer means that is not a table."""
     status = answer.status
     words, own_words = _read_words(text), _read_error_message(text)
     reason = f"it answered with status {status}" + (f" ({answer.reason})" if answer.reason else "")

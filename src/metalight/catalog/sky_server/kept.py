@@ -1,4 +1,4 @@
-"""Answers of SkyServer on disk: a selection that was interrupted goes on, and one that is made again asks nothing."""
+"""Answers of SkyServer on disk: an interrupted selection resumes, and a repeated one sends no requests."""
 
 import gzip
 import hashlib
@@ -31,13 +31,13 @@ class KeptAnswers:
         self._missing_values = missing_values
         self._used: list[Path] = []
 
-    def ask(self, sql: str, columns: Sequence[str], *, anew: bool = False, patience_s: float = math.inf) -> Table:
+    def ask(self, sql: str, columns: Sequence[str], *, ask_again: bool = False, patience_s: float = math.inf) -> Table:
         """The table that answers a query.
 
         Args:
             sql: The query.
             columns: Names of the columns that it asks for.
-            anew: Ask even if the answer is kept.
+            ask_again: Ask even if the answer is kept.
             patience_s: Time after which the service is not asked again.
 
         Raises:
@@ -48,7 +48,7 @@ class KeptAnswers:
         asked = f"{self._search.url}\n{sql}"
         path = self._folder / f"{hashlib.sha256(asked.encode()).hexdigest()}.csv.gz"
         self._used.append(path)
-        if path.is_file() and not anew:
+        if path.is_file() and not ask_again:
             try:
                 return load_table(path, missing_values=self._missing_values)
             except TableError as error:

@@ -78,7 +78,7 @@ def select_sky_server(
             repeated = asking.fetch_repeats(below)
         except TableError as error:
             answers.forget()
-            raise ServiceError(f"{error} Give the same command to ask again.") from error
+            raise ServiceError(f"{error} Run the same command to ask again.") from error
     if not counts:
         counts = (Count("rows of the query", _NOT_COUNTED, f"SkyServer, {settings.release}", len(frame)),)
     if below < spread.NUM_RANKS or 0 < limit < len(frame):
@@ -138,11 +138,11 @@ class _Asking:
             *(Count(cut.condition, cut.why, cut.source, number) for cut, number in named),
         )
 
-    def count(self, cuts: Sequence[str], below: int = spread.NUM_RANKS, *, anew: bool = False) -> int | None:
+    def count(self, cuts: Sequence[str], below: int = spread.NUM_RANKS, *, ask_again: bool = False) -> int | None:
         """How many galaxies of ranks below a number pass cuts; None if it takes too long to know."""
         query = build_count_query(cuts, ranks_below=below)
         try:
-            frame = self.answers.ask(query, [COUNT_COLUMN], anew=anew, patience_s=self.patience_s).frame
+            frame = self.answers.ask(query, [COUNT_COLUMN], ask_again=ask_again, patience_s=self.patience_s).frame
         except SlowQueryError:
             self.notes.append("SkyServer was too slow to count all of the galaxies that each cut leaves")
             return None
@@ -182,7 +182,7 @@ class _Asking:
         with self.progress("Fetching galaxies", about) as advance:
             frame = self._fetch_pages(build, SKY_SERVER_COLUMNS, number, advance)
         if number is not None and len(frame) != number:
-            again = self.count(self.cuts, below, anew=True)
+            again = self.count(self.cuts, below, ask_again=True)
             now = "" if again is None else f", and counts {again:,} now"
             raise TableError(f"{self.url} gave {len(frame):,} galaxies, and had counted {number:,}{now}.")
         return frame

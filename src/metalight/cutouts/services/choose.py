@@ -33,4 +33,4 @@ def build_service(settings: CutoutsSettings, sky_server: SkyServerSettings) -> C
     if settings.service == "fits":
         base_url = settings.base_url or LEGACY_URL
         return LegacyFits(settings.side, settings.layer, "".join(settings.bands), settings.source, base_url)
-    raise ValueError(f"{settings.service} is no service")
+    raise ValueError(f"{settings.service} is not a service")

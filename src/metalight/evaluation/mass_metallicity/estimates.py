@@ -50,7 +50,7 @@ def estimate(value: float, drawn: npt.ArrayLike) -> Estimate:
 
 
 def bootstrap(statistic: Callable[[RowArray], float], num_galaxies: int, *, num_samples: int, seed: int) -> Estimate:
-    """A statistic of all galaxies, with intervals from galaxies drawn anew.
+    """A statistic of all galaxies, with bootstrap intervals.
 
     Args:
         statistic: Of the rows that it is given; NaN where it is not defined.
@@ -66,7 +66,7 @@ def bootstrap(statistic: Callable[[RowArray], float], num_galaxies: int, *, num_
 
 
 def bootstrap_means(columns: FloatArray, *, num_samples: int, seed: int) -> FloatArray:
-    """Means of several columns over galaxies drawn anew, shape (samples, columns).
+    """Means of several columns in each bootstrap sample, shape (samples, columns).
 
     Of more than 10,000 galaxies means are drawn at once, as the Gaussian with their covariance that they follow.
 

@@ -1,6 +1,6 @@
 """Metallicity, mass and star formation: residuals at fixed mass, and fundamental relations refitted to the sample.
 
-Published relations of the three are on other scales of metallicity, so their forms are fitted anew. Errors are robust
+Published relations of the three are on other scales of metallicity, so their forms are refitted. Errors are robust
 to scatter that changes with mass (White 1980, Econometrica 48, 817). They know nothing of errors in mass and star
 formation, which draw coefficients towards 0.
 """

@@ -112,7 +112,7 @@ def compute_partial_correlation(
         b: Likewise.
         controls: Likewise, each: mass, or mass and star formation, in this order.
         errors: Standard deviation of the error of each control.
-        num_bootstrap: Samples behind the intervals. The smooth functions are not fitted anew for each.
+        num_bootstrap: Samples behind the intervals. The smooth functions are not refitted for each.
         seed: Of the bootstrap.
     """
     fixed = fix_controls(a, b, controls, errors)
@@ -180,7 +180,7 @@ def _find_factor(fixed: FixedControls) -> float:
     for _ in range(40):
         middle = (low + high) / 2
         made = make(middle)
-        # Errors larger than the spread itself are no errors of these measurements: there, the factor is too large.
+        # Errors larger than the spread itself are not errors of these measurements: there, the factor is too large.
         is_too_much = not np.isfinite(made) or abs(made) > abs(seen)
         low, high = (low, middle) if is_too_much else (middle, high)
     return low if abs(make(low)) > 0.99 * abs(seen) else float("inf")
