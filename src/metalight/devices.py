@@ -5,7 +5,7 @@ import re
 from metalight.errors import ModelError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-"""What `--device` accepts; `cuda:1` names the second of several."""
+"""Names that `--device` accepts; `cuda:1` names the second of several."""
 
 
 def check_device_name(name: str) -> None:

@@ -138,7 +138,7 @@ class InUseError(MetalightError):
 
 
 def quote_flaw(error: BaseException) -> str:
-    """What another library says of a damaged file, on one line and without a stop, to stand inside a sentence."""
+    """Another library's message on a damaged file, on one line and without a full stop, for use inside a sentence."""
     return shorten(str(error), _LONGEST_FLAW).rstrip(".:; ") or type(error).__name__
 
 

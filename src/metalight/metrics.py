@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 NMAD_FACTOR = 1.4826
-"""What makes the median absolute deviation of Gaussian residuals equal to their standard deviation; the paper,
+"""Factor that makes the median absolute deviation of Gaussian residuals equal to their standard deviation; the paper,
 section 4."""
 
 BETTER: dict[str, Literal["smaller", "nearer 0", "nearer 1", "larger"]] = {

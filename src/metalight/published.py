@@ -1,4 +1,4 @@
-"""What the paper and its draft state, to set ours beside: Wu & Boada 2019 (MNRAS 484, 4683), in dex unless told.
+"""Values of the paper and its draft, to compare ours with: Wu & Boada 2019 (MNRAS 484, 4683), in dex unless told.
 
 Values of figures are read from the vector figures of the authors' repository, good to about 0.002 dex. They are of the
 authors' 20,466 test galaxies, whose metallicities spread by 0.2002 dex: of another sample, compare RMSE / σ.

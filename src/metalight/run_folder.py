@@ -284,7 +284,7 @@ class RunFolder:
         return any((self.path / name).is_file() for name in (self.recipe.name, _STAGES_FILE, _LOCK_FILE))
 
     def load_records(self) -> dict[str, "StageRecord"]:
-        """What is known of the stages that are done; nothing if the file is lacking or damaged, so that all run."""
+        """Records of the finished stages; empty if the file is missing or damaged, so that all stages run."""
         try:
             stored = load_json(self.path / _STAGES_FILE)
             return {stage: StageRecord(**record) for stage, record in stored.items()}
@@ -318,7 +318,7 @@ class StageRecord:
     """A stage that is done."""
 
     fingerprint: dict[str, Any]
-    """What it was done from: settings, inputs from outside, digests of the stages before it."""
+    """Its settings, inputs from outside, and digests of the stages before it."""
 
     outputs: dict[str, int]
     """Its files, relative to the run folder, with their sizes in bytes."""
@@ -327,7 +327,7 @@ class StageRecord:
     """Of the content of its outputs: stages after it run again only if this changes."""
 
     line: str
-    """What came out, for people."""
+    """One line on the result, for people."""
 
     seconds: float
     """How long it took."""

@@ -32,7 +32,7 @@ def read_small_file(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def load_json(path: Path) -> Any:
-    """What a JSON file says that metalight wrote, or a stranger in its place.
+    """The content of a JSON file, which may come from a stranger.
 
     Raises:
         OSError: As `read_small_file`, of more than 100 MB.
@@ -58,7 +58,7 @@ def require_regular(path: Path) -> None:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """What TOML says.
+    """The content of TOML text.
 
     Raises:
         tomllib.TOMLDecodeError: It is not TOML, or has a number or a nesting that nobody needs.

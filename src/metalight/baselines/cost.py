@@ -45,7 +45,7 @@ def _time_tree() -> float:
 
 
 def _count_trees(name: str) -> float:
-    """What a baseline's trees take, in trees on as many numbers as those of the trial have."""
+    """Cost of a baseline's trees, in trees on as many numbers as those of the trial have."""
     baseline = BASELINES[name]
     of_image = {"": 0, "levels": _NUM_LEVELS, "apertures": _NUM_APERTURES}[baseline.sees.image]
     num_numbers = len(baseline.sees.properties) + of_image

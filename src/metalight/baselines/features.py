@@ -1,4 +1,4 @@
-"""What baselines see of a galaxy: sets of numbers, and why a set cannot be had."""
+"""Numbers that baselines see of a galaxy, in sets, and why a set is not available."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class FeatureSet:
     """Numbers that a baseline learns from."""
 
     words: str
-    """What they are, for a table."""
+    """Description for a table."""
 
     properties: tuple[str, ...] = ()
     """Names of `metalight.catalog.PROPERTIES`, where they come from the catalogue."""

@@ -55,7 +55,7 @@ the paper draws in its figure 4; `forest` those of 40 trees with 8 galaxies a le
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What became of a baseline for one target."""
+    """Result of fitting a baseline to one target."""
 
     predicted: FloatArray
     """(galaxy,) in the unit of the target; NaN where a galaxy lacks a number that the baseline needs, or everywhere."""
@@ -70,7 +70,7 @@ class Fitted:
     """Numbers of a galaxy that it sees."""
 
     note: str = ""
-    """What was chosen or simplified on the way."""
+    """Choices and simplifications made during the fit."""
 
 
 def fit_baseline(

@@ -50,7 +50,7 @@ class GaussianProcess:
     mean: float
     """Training mean of the target."""
     noise: float
-    """What no feature tells, in the unit of the target."""
+    """Noise that no feature explains, in the unit of the target."""
     num_training: int
     """Galaxies that it learnt from."""
 

@@ -29,7 +29,7 @@ class Learnt:
     """Predictions (galaxy,) from features (galaxy, feature), all finite."""
 
     note: str = ""
-    """What was chosen or simplified on the way."""
+    """Choices and simplifications made during the fit."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a cut of the catalogue is: its name, its reason, and why each galaxy that fails it does."""
+"""A cut of the catalogue: its name, its reason, and why each galaxy that fails it does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Cut:
     """One cut, as it meets the galaxies of a table."""
 
     name: str
-    """What galaxies must have."""
+    """The condition that galaxies must meet."""
 
     why: str
     """Why they must."""

@@ -44,7 +44,7 @@ class Catalog:
     """Columns cut, reason, source, num_left: first all rows, then one row a cut."""
 
     notes: tuple[str, ...] = ()
-    """What a person should know of its labels: values that are impossible, or far from all others."""
+    """Notes on its labels: values that are impossible, or far from all others."""
 
     reading: str = ""
     """How the user's table was read, and which of its columns were left out; empty if all is plain."""

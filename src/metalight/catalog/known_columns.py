@@ -1,4 +1,4 @@
-"""What the columns of the MPA-JHU catalogue mean, for tables that do not say it themselves."""
+"""Meanings of the columns of the MPA-JHU catalogue, for tables without descriptions."""
 
 from metalight.tables import ColumnInfo
 

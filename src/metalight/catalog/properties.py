@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Property:
-    """What is known of a galaxy beside its image."""
+    """A property of a galaxy that is known besides its image."""
 
     name: str
     """Ours."""
@@ -37,7 +37,7 @@ class Property:
     """Empty: it has none."""
 
     label: str
-    """What it is, in words that an axis can carry."""
+    """Label for an axis."""
 
     columns: tuple[str, ...] = ()
     """How catalogues call it, the first that is there is taken; in any case."""

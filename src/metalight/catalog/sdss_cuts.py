@@ -19,7 +19,7 @@ from metalight.errors import CatalogError, name_nearest
 from metalight.tables import Table, find_column, require_numbers
 
 _NOT_COMPUTED = -9999
-"""What the MPA-JHU catalogue and the photometry of SDSS hold where there is no value."""
+"""Values that stand for "missing" in the MPA-JHU catalogue and the photometry of SDSS."""
 
 _PAPER = "Wu & Boada 2019, the authors' query"
 _BANDS = ("u", "g", "r", "i", "z")
@@ -36,7 +36,7 @@ class NamedCut:
     """As `[catalog] cuts` has it."""
 
     condition: str
-    """What galaxies must have, in the names of columns."""
+    """The condition that galaxies must meet, in the names of columns."""
 
     why: str
     """Why they must."""

@@ -1,4 +1,4 @@
-"""What a selection from SDSS gives, whichever source it is made from."""
+"""The result of a selection from SDSS, the same for every source."""
 
 from dataclasses import dataclass
 
@@ -28,10 +28,10 @@ class Selection:
     """How many were left at each cut."""
 
     notes: tuple[str, ...] = ()
-    """What a person should know of it."""
+    """Notes for the user."""
 
     spectra: pd.DataFrame | None = None
     """Other spectra, of these galaxies and of any, as `gather_repeats` takes them; None if they are not known."""
 
     repeats: pd.DataFrame | None = None
-    """What `gather_repeats` would give, where it is known already."""
+    """The result of `gather_repeats`, where it is known already."""

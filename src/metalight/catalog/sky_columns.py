@@ -35,7 +35,7 @@ class SkyColumns:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a column must hold."""
+    """The kind of values that a column must hold."""
 
     unit: str
     names_of_unit: tuple[str, ...]

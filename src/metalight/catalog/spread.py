@@ -34,5 +34,5 @@ def choose_spread(object_ids: npt.NDArray[np.int64], num: int) -> npt.NDArray[np
 
 
 def name_spread(num: int) -> str:
-    """What the step is called in the table of cuts."""
+    """Name of the step in the table of cuts."""
     return f"{num} spread over the sky"

@@ -33,7 +33,7 @@ _SUFFIXES = (".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class PicturesOfArchive:
-    """What the pictures of an archive are."""
+    """Description of the pictures in an archive."""
 
     source: str
     side: int

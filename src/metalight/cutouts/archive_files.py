@@ -43,7 +43,7 @@ _FLAWS = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError),
 )
-"""What the libraries raise for archives that are damaged, cut short, encrypted or made to do harm."""
+"""Errors that the libraries raise for archives that are damaged, cut short, encrypted or made to do harm."""
 
 
 @dataclass(frozen=True)

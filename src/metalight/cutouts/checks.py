@@ -33,7 +33,7 @@ _OUTSIDE: RefusalKind = "outside_footprint"
 
 @dataclass(frozen=True)
 class ImageVerdict(Verdict):
-    """What an answer is worth, and what a galaxy is refused for if it stays so."""
+    """The verdict on an answer, and the reason for refusing the galaxy if it stays so."""
 
     refusal: RefusalKind = field(default="service_error", kw_only=True)
     """`outside_footprint` of an `again` is what the answer means if the service is at work elsewhere."""
@@ -43,7 +43,7 @@ GOOD = ImageVerdict("good")
 
 
 def judge_picture(answer: Answer, *, width: int, height: int) -> ImageVerdict:
-    """What a JPEG picture in colour is worth that was asked for with this size in pixels."""
+    """The verdict on a JPEG picture in colour that was requested in this size in pixels."""
     if answer.status != 200:
         return judge_image_status(answer)
     if answer.content_type not in _JPEG_TYPES:
@@ -68,7 +68,7 @@ def judge_survey_picture(answer: Answer, *, width: int, height: int) -> ImageVer
 
 
 def judge_image_status(answer: Answer) -> ImageVerdict:
-    """What an answer is worth whose status is not 200."""
+    """The verdict on an answer whose status is not 200."""
     # Only words tell a place without images from a path without a service, or from a fault that may pass.
     if answer.status == 404 and "footprint" in answer.reason.casefold():
         return ImageVerdict("final", "is outside the survey's footprint, says the service", refusal=_OUTSIDE)

@@ -1,4 +1,4 @@
-"""What fetching images costs in time and disk."""
+"""Cost of fetching images in time and disk space."""
 
 from metalight.cutouts.services import CutoutService
 from metalight.recipe import NetworkSettings

@@ -157,7 +157,7 @@ def _list_asked(wanted: pd.DataFrame) -> Iterator[AskedCutout]:
 
 @dataclass(slots=True)
 class _Galaxy(Errand):
-    """What is asked for one galaxy."""
+    """The requests for one galaxy."""
 
     asked: AskedCutout = field(kw_only=True)
     files: list[CutoutRequest] = field(kw_only=True)
@@ -169,7 +169,7 @@ class _Galaxy(Errand):
 
 @dataclass
 class _Download:
-    """What is in hand."""
+    """The requests in progress."""
 
     service: CutoutService
     store: CutoutStore

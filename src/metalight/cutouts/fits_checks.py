@@ -33,7 +33,7 @@ _opening = threading.Lock()
 
 
 def judge_fits(answer: Answer, asked: AskedCutout, *, bands: str, num_planes: int) -> ImageVerdict:
-    """What a FITS file is worth that was asked for.
+    """The verdict on a FITS file that was requested.
 
     Args:
         answer: What the service sent.
@@ -107,7 +107,7 @@ def _find_place_flaw(header: Any, asked: AskedCutout) -> str:
 
 
 def _judge_values(planes: "np.ndarray[Any, np.dtype[Any]]") -> ImageVerdict:
-    """What the values (plane, row, column) are worth."""
+    """The verdict on the values (plane, row, column)."""
     for plane in planes:
         is_empty = ~np.isfinite(plane) | (plane == 0)
         share = float(is_empty.mean())

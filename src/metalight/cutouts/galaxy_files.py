@@ -28,7 +28,7 @@ class Candidate:
     files: tuple[ImageFile, ...] = ()
     reason: str = ""
     named: str = ""
-    """What the catalogue calls the file, for a galaxy that has none."""
+    """The catalogue's name for the file, for a galaxy that has no file."""
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ def choose_bands(by_band: dict[str, list[ImageFile]], bands: Sequence[str]) -> C
 
 
 def _split_bands(path: str, bands: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What may stand for the galaxy in the path of a FITS file of one band, and the band, the longest name first."""
+    """Possible names of the galaxy in the path of a FITS file of one band, and the band, the longest name first."""
     whole_path = PurePosixPath(cut_suffix(path))
     stem, folder = whole_path.name, str(whole_path.parent)
     inside = "" if folder == "." else f"{folder}/"
@@ -185,5 +185,5 @@ def _split_bands(path: str, bands: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _list_starts(stem: str) -> list[str]:
-    """What stands before each sign that may separate a galaxy from a band."""
+    """The text before each character that may separate a galaxy from a band."""
     return [stem[:place] for place, sign in enumerate(stem) if sign in _BEFORE_BAND]

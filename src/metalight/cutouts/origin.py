@@ -1,4 +1,4 @@
-"""What a folder of images says about itself: the framing and the source, in a small file beside the images.
+"""The framing and the source that a folder of images states, in a small file beside the images.
 
 `cutouts.json`, such as `{"framing": "petrosian", "source": "simulated"}`. It is optional: a folder that says nothing
 is taken at the user's word.
@@ -25,7 +25,7 @@ class ImageOrigin:
 
 
 def load_origin(folder: Path) -> ImageOrigin:
-    """What a folder of images states about itself.
+    """The framing and source that a folder of images states.
 
     Raises:
         ImageError: Its `cutouts.json` cannot be understood.

@@ -1,4 +1,4 @@
-"""What became of the galaxies whose images were wanted."""
+"""Outcome of a download, galaxy by galaxy."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from metalight.store import CutoutStore
 
 @dataclass(frozen=True, eq=False)
 class DownloadReport:
-    """What became of the galaxies asked for: each is fetched or refused."""
+    """Outcome for the requested galaxies: each is fetched or refused."""
 
     fetched: pd.DataFrame
     """Columns object_id, path (in the store; of several files as of `image_files.join_paths`), num_bytes,
@@ -30,7 +30,7 @@ class DownloadReport:
 
 
 def report_store(wanted: pd.DataFrame, store: CutoutStore, bands: Sequence[str]) -> DownloadReport:
-    """What a store has of galaxies, and what was said against the others.
+    """The galaxies that a store has, and the reasons for refusing the others.
 
     Args:
         wanted: What is asked for, with the columns of `AskedCutout`; each galaxy once.

@@ -1,4 +1,4 @@
-"""What is asked of a service for each galaxy, and why some cannot be asked for."""
+"""The cutout to request for each galaxy, and why some cannot be requested."""
 
 import numpy as np
 import pandas as pd

@@ -34,11 +34,11 @@ _ByName = dict[str, FloatArray]
 
 @dataclasses.dataclass(frozen=True)
 class BaselineFacts:
-    """What is known of a baseline beside its predictions."""
+    """Facts about a baseline besides its predictions."""
 
     name: str
     sees: str
-    """What it sees of a galaxy, in words."""
+    """Its inputs, in words."""
     num_numbers: int
     """How many numbers that is."""
     num_training: int
@@ -46,7 +46,7 @@ class BaselineFacts:
     left_out: str = ""
     """Why there are no predictions, to be read after its name; empty if there are."""
     note: str = ""
-    """What was chosen or simplified on the way."""
+    """Choices and simplifications made during the fit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _format_scores(rmse: Interval, nmad: Interval, decimals: int) -> tuple[str, 
 
 
 def list_beside_notes(scores: Sequence[BesideScores]) -> list[str]:
-    """What must be known to read the table: what is subtracted, galaxies without predictions, baselines left out."""
+    """Notes for reading the table: what is subtracted, galaxies without predictions, baselines left out."""
     present = [each for each in scores if each.network_better_by]
     notes = ["The network is better by: its RMSE subtracted from the baseline's, on the galaxies that both predict."]
     for num_without in sorted({each.num_without for each in present if each.num_without}):

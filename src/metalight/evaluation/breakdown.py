@@ -1,4 +1,4 @@
-"""What lies behind the scores of all galaxies, in numbers and in sentences: bins, widths, tails, support, ends."""
+"""Details behind the scores of all galaxies, in numbers and in sentences: bins, widths, tails, support, ends."""
 
 import textwrap
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ def find_trusted(truth: FloatArray, predicted: FloatArray) -> TrustedRange:
 
 
 def describe_breakdown(breakdown: Breakdown, unit: str, decimals: int, *, num_galaxies: int) -> list[str]:
-    """What the numbers say, in sentences that are wrapped to lines; those that say nothing are left out.
+    """The numbers in sentences, wrapped to lines; those without anything to report are left out.
 
     Args:
         breakdown: As of `compute_breakdown`; may lack parts, as that of older files does.
@@ -127,7 +127,7 @@ def _plain(value: float) -> Interval:
 def _compute_bins_of_prediction(
     truth: FloatArray, predicted: FloatArray, centres: FloatArray, half_width: float
 ) -> pd.DataFrame:
-    """What `find_trusted_range` needs; the error of a mean takes no bootstrap."""
+    """Input of `find_trusted_range`; the error of a mean takes no bootstrap."""
     numbers = compute_binned_statistics(truth, predicted, centres, half_width, by="prediction")
     errors = compute_binned_errors(truth, predicted, centres, half_width, by="prediction", num_bootstrap=0)
     return pd.concat([numbers, errors], axis=1).assign(

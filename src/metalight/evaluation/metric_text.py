@@ -49,7 +49,7 @@ _LARGEST_PLAIN = 1e7
 
 
 def format_label(name: str, unit: str) -> str:
-    """What a table calls the metric, with the unit of the target where it has one."""
+    """The metric's name in a table, with the unit of the target where it has one."""
     label, has_unit = _LABELS.get(name, (name, False))
     if not (has_unit and unit):
         return label

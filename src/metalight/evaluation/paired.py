@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """What the same galaxies say of two sets of predictions, A and B."""
+    """Comparison of two sets of predictions, A and B, on the same galaxies."""
 
     num_galaxies: int
     """Galaxies with a true value and both predictions."""

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class KnownTruth:
-    """What one source says of true values."""
+    """True values from one source."""
 
     name: str
     """Of the source, for messages."""

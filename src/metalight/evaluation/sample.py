@@ -1,4 +1,4 @@
-"""What a sample of galaxies is like: each column in a few numbers, histograms, and some galaxies to look at."""
+"""Description of a sample of galaxies: each column in a few numbers, histograms, and some galaxies to look at."""
 
 import math
 from collections.abc import Mapping

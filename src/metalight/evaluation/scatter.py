@@ -1,4 +1,4 @@
-"""What the scatter of predictions is made of: in bins and in all, from widths, from biases and from tails."""
+"""Parts of the scatter of predictions: in bins and in all, from widths, from biases and from tails."""
 
 import math
 

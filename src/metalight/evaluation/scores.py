@@ -29,7 +29,7 @@ LARGEST_VALUE = 1e100
 """A larger number is not a measurement, but what some program writes for one that is missing; its square overflows."""
 
 BaselineSource = Literal["training set", "scored galaxies"]
-"""Whose mean the baseline predicts."""
+"""The galaxies whose mean the baseline predicts."""
 
 
 @dataclasses.dataclass(frozen=True)

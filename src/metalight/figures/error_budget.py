@@ -1,4 +1,4 @@
-"""What a metallicity through a mass costs, part by part, beside the direct way; the draft, section 5."""
+"""Errors of a metallicity through a mass, part by part, beside the direct way; the draft, section 5."""
 
 import textwrap
 from pathlib import Path

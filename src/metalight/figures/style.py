@@ -37,7 +37,7 @@ VALIDATION_COLOUR = "#d55e00"
 
 
 def make_halo(width: float) -> list[AbstractPathEffect]:
-    """What sets a line of that width apart from a dark crowd of galaxies, also without colours: a white edge."""
+    """A white edge that sets a line of that width apart from a dark crowd of galaxies, also without colours."""
     return [withStroke(linewidth=width + 1.6, foreground="white")]
 
 

@@ -136,7 +136,7 @@ def _add_up(sums: _Sums, images: npt.NDArray[Any]) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Masks:
-    """What to add up in an image of one size; the weights of a sum add up to 1 unless told otherwise."""
+    """Sums to compute in an image of one size; the weights of a sum add up to 1 unless told otherwise."""
 
     rings: _Sums
     growth: _Sums

@@ -112,7 +112,7 @@ def _read(files: Sequence[bytes], side: int, settings: CutoutsSettings, e_bv: fl
 
 
 def _compute_dereddening(settings: CutoutsSettings, e_bv: float) -> npt.NDArray[np.float32]:
-    """What the fluxes of each band are multiplied by: 10^(0.4 · A), with A = extinction · E(B−V) in mag."""
+    """Factors of the fluxes of each band: 10^(0.4 · A), with A = extinction · E(B−V) in mag."""
     if not settings.deredden:
         return np.ones(len(settings.bands), dtype=np.float32)
     if not 0 <= e_bv <= LARGEST_E_BV:

@@ -38,7 +38,7 @@ class Plane:
     """One two-dimensional image of a FITS file."""
 
     labels: tuple[str, ...]
-    """What the file says that may be its band, the likeliest first."""
+    """Texts in the file that may name its band, the likeliest first."""
 
     shape: tuple[int, int]
     """Rows and columns."""
@@ -145,7 +145,7 @@ def _scale(raw: npt.NDArray[Any], header: Any) -> Plane32:
 
 
 def _read_labels(header: Any, num_planes: int) -> list[tuple[str, ...]]:
-    """What a header says of the band of each plane: BAND, FILTER and EXTNAME, and BANDS and BAND1, … of a cube."""
+    """Header entries on the band of each plane: BAND, FILTER and EXTNAME, and BANDS and BAND1, … of a cube."""
     if num_planes == 1:
         return [tuple(text for name in ("BAND", "FILTER", "EXTNAME", "BANDS") if (text := _read_text(header, name)))]
     first = 0 if "BAND0" in header else 1

@@ -25,7 +25,7 @@ DECODING_VERSION = 3
 
 @dataclass(frozen=True)
 class ImageKind:
-    """What the images of many galaxies are, and what they become."""
+    """The kind of image that many galaxies have, and what it is decoded to."""
 
     settings: CutoutsSettings
     """Of FITS: which bands, which field, and what fluxes become."""

@@ -50,7 +50,7 @@ _Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class PetrosianRadius:
-    """What was measured of the galaxy in the middle of an image; NaN where it could not be."""
+    """Measurements of the galaxy in the middle of an image; NaN where it could not be."""
 
     r90_arcsec: float
     """Radius of 90 % of the Petrosian light."""
@@ -152,7 +152,7 @@ def _measure_plane(plane: _Floats, pixel_arcsec: float, is_saturated: bool) -> P
 
 @dataclass(frozen=True, eq=False)
 class _Sources:
-    """What is seen in an image."""
+    """The sources in an image."""
 
     centre: tuple[float, float] | None
     """Column and row of the galaxy in the middle; None if there is none."""

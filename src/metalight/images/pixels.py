@@ -88,7 +88,7 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class PixelsReport:
-    """What became of the images."""
+    """The outcome of decoding."""
 
     num_galaxies: int
     """Galaxies with pixels."""

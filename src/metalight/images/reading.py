@@ -34,7 +34,7 @@ _MOST_FILES_A_PART = 4096
 
 @dataclass(frozen=True, eq=False)
 class ReadImages:
-    """What became of some files."""
+    """The outcome of reading some files."""
 
     outcomes: pd.DataFrame
     """One row a galaxy, in order: object_id, path, reason (why it cannot be used; empty if it can), is_unread (whether
@@ -137,7 +137,7 @@ _COLUMNS = {
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of one file."""
+    """The outcome of reading one file."""
 
     object_id: int
     path: str

@@ -146,7 +146,7 @@ class _FoldedBody(nn.Module):
                 self.layers.set_submodule(name, WinogradConv2d(layer))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """What the backbone's own method gives."""
+        """The result of the backbone's own method."""
         features: Tensor = self.layers(images)
         return features
 

@@ -188,7 +188,7 @@ A prediction is only as good as the likeness of its galaxy to the training galax
 
 
 def _describe_files(images: ImageDescription) -> str:
-    """What a model makes of image files beyond their size, as a line of the card; nothing for most pictures."""
+    """How a model treats image files beyond their size, as a line of the card; empty for most pictures."""
     if images.picture_bands:
         return f"\n- **Pictures:** red, green and blue are {for_markdown(', '.join(images.picture_bands))}."
     if not images.is_fits:

@@ -39,6 +39,6 @@ class TargetScaling:
         return scaled.astype(np.float32)
 
     def to_physical(self, scaled: Values) -> npt.NDArray[np.float64]:
-        """What the network gives, (galaxy, target), to physical units."""
+        """Convert the network's output, (galaxy, target), to physical units."""
         physical: npt.NDArray[np.float64] = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
         return physical

@@ -1,4 +1,4 @@
-"""What `config.json` of a saved model says: its network, the images it takes, its targets, how it came about."""
+"""The content of a saved model's `config.json`: its network, the images it takes, its targets, how it came about."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +40,7 @@ class ImageDescription(Record):
     """Pixels."""
 
     framing: Framing
-    """What part of the sky around a galaxy an image shows."""
+    """The part of the sky around a galaxy that an image shows."""
 
     source: str
     """The survey and service that made them."""
@@ -170,14 +170,14 @@ class TrainingSummary(Record):
     """Whether the training worked, for each target."""
 
     images: TrainingImages = TrainingImages()
-    """What the training images look like in numbers."""
+    """Statistics of the training images."""
 
     versions: dict[str, str]
     """Of metalight and of the libraries that define the network."""
 
 
 class ModelConfig(Record):
-    """What `config.json` holds."""
+    """The content of `config.json`."""
 
     format_version: int = FORMAT_VERSION
     backbone: _Name

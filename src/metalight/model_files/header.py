@@ -1,4 +1,4 @@
-"""What a safetensors file says of its tensors; none of them is read, and nothing a file claims is allocated."""
+"""The tensors that a safetensors file lists; none is read, and no memory is allocated on the file's word."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -39,7 +39,7 @@ class ImageNumber(Record):
 
 
 class TrainingImages(Record):
-    """What the images of the training galaxies look like."""
+    """Statistics of the images of the training galaxies."""
 
     num_galaxies: Annotated[int, Field(ge=0)] = 0
     """How many there were; 0: nothing is known."""
@@ -55,7 +55,7 @@ class TrainingImages(Record):
 
 
 def summarise_images(names: Sequence[str], numbers: FloatArray, file_sides: npt.NDArray[np.int64]) -> TrainingImages:
-    """What is kept of training images.
+    """Summary of the training images, to compare others with.
 
     Args:
         names: Of the numbers.

@@ -1,4 +1,4 @@
-"""What every part of a saved model's `config.json` has in common."""
+"""Base class of every part of a saved model's `config.json`."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -4,7 +4,7 @@ SMALL_SIDE_PX = 64
 """From this side on every backbone has maps of features left to pool, unless it is made for certain sides."""
 
 SIDE_STEP_PX = 32
-"""What a backbone makes of one pixel of its last maps: some take only multiples of it."""
+"""Pixels of the image for each pixel of a backbone's last maps; some backbones take only multiples of it."""
 
 
 def list_sides(side: int) -> list[int]:

@@ -41,7 +41,7 @@ class TargetVerdict(Record):
     """The likely cause, as a clause; empty where the outcome is `ok`."""
 
     advice: str = ""
-    """What to look at where no setting helps, as a sentence; empty where settings may help."""
+    """Advice where no setting helps, as a sentence; empty where settings may help."""
 
     remedy: tuple[str, ...] = ()
     """Settings that are likely to help, as `section.key=value`."""
@@ -55,7 +55,7 @@ def find_failed(verdicts: Mapping[str, TargetVerdict]) -> dict[str, TargetVerdic
 def describe_failure(
     verdicts: Mapping[str, TargetVerdict], units: Mapping[str, str], *, command: str = "metalight run RECIPE"
 ) -> str:
-    """What a user must know of a failed training before using its predictions; empty if it worked for all targets.
+    """Warning about a failed training, for users of its predictions; empty if it worked for all targets.
 
     Args:
         verdicts: By target.

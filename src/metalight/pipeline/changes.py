@@ -1,4 +1,4 @@
-"""What has changed since a run was last brought up to date: told before anything that it made is replaced."""
+"""Changes since a run was last brought up to date, reported before any result is replaced."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ def describe_changes(
 def _find_causes(
     stage: Stage, before: Mapping[str, Any], now: Mapping[str, Any], recipe: Recipe, *, is_explained: bool
 ) -> list[str]:
-    """What but settings makes a finished stage outdated, by its fingerprints."""
+    """Causes other than settings that make a finished stage outdated, from its fingerprints."""
     inputs = before.get("inputs") or {}
     causes = [
         _describe_input(name, inputs.get(name), value, recipe)

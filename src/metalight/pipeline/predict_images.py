@@ -46,7 +46,7 @@ from metalight.unfinished import forget_work, go_on_with
 
 @dataclass(frozen=True, eq=False)
 class PredictReport:
-    """What a prediction for new galaxies left."""
+    """Result of a prediction for new galaxies."""
 
     output: Path
     num_galaxies: int
@@ -60,7 +60,7 @@ class PredictReport:
     """Mean, standard deviation, lowest and highest prediction of each target."""
 
     origin_note: str
-    """What was taken for granted of the images; empty if nothing was."""
+    """Assumptions about the images; empty if there are none."""
 
     reading_notes: tuple[str, ...]
     """How the catalogue was read and what of it was left out, if that needs saying."""

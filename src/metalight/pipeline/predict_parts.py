@@ -39,7 +39,7 @@ _GALAXIES_A_PART = 2048
 
 @dataclass(frozen=True)
 class HowToPredict:
-    """What the numbers of a prediction depend on, beside the model and the images."""
+    """Settings that the numbers of a prediction depend on, besides the model and the images."""
 
     views: TestViews
     seed: int
@@ -50,7 +50,7 @@ class HowToPredict:
 
 @dataclass(frozen=True, eq=False)
 class PredictionOutcome:
-    """What became of galaxies that were to be predicted."""
+    """Outcome of predicting galaxies."""
 
     object_ids: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What differs between two runs: their recipes, where they were made, and what became of them."""
+"""Differences between two runs: recipe, environment and results."""
 
 import hashlib
 import json

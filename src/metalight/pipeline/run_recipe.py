@@ -35,7 +35,7 @@ from metalight.run_folder import RunFolder, StageRecord
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did and has."""
+    """The stages that a run performed, and those it has."""
 
     run: RunFolder
     performed: tuple[str, ...]

@@ -43,7 +43,7 @@ class Side:
 
     letter: Literal["A", "B"]
     path: Path
-    """What the user gave: a run folder or a table."""
+    """The run folder or table that the user gave."""
     run: RunFolder | None
     """The run; None for a table."""
     table_path: Path

@@ -1,4 +1,4 @@
-"""What a stage is: what it needs, what it makes, and how."""
+"""A stage: its inputs, its outputs and its work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from metalight.tables import list_table_files
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage is handed: where artefacts are, what is wanted, and how to tell of progress."""
+    """Everything a stage is given: the run folder, the recipe, and how to report progress."""
 
     run: RunFolder
     recipe: Recipe
@@ -38,13 +38,13 @@ class Stage:
     """Does the work; gives one line on what came out."""
 
     settings: Callable[[Recipe], dict[str, Any]]
-    """What of the recipe it depends on."""
+    """Settings of the recipe that it depends on."""
 
     outputs: Callable[[RunFolder], list[Path]]
-    """What later stages read of it, files or folders."""
+    """Files or folders that later stages read."""
 
     inputs: Callable[[Recipe], dict[str, Any]] = field(default=lambda recipe: {})
-    """What it reads from outside the run, described by size and time."""
+    """Files that it reads from outside the run, described by size and time."""
 
     cache: Callable[[RunFolder], list[Path]] = field(default=lambda run: [])
     """Large files whose content `outputs` tell, by their digests: so stages after it need not look at them."""

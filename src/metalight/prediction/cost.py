@@ -1,4 +1,4 @@
-"""What a prediction will cost in time, from a few images on this machine."""
+"""Time that a prediction will take, estimated from a few images on this machine."""
 
 import time
 

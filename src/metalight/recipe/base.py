@@ -1,4 +1,4 @@
-"""What every model of settings shares: frozen, no unknown keys, strict types."""
+"""Base class of all settings: frozen, no unknown keys, strict types."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -111,7 +111,7 @@ def _find_published(kind: str) -> dict[str, tuple[float, str]]:
 
 
 def _list_behaviour(scores: Scores, kind: str, unit: str, section: str) -> list[Result]:
-    """What the draft's section 4 says of the predictions in words, as numbers."""
+    """Statements of the draft's section 4 on the predictions, as numbers."""
     results = []
     parts, decimals = scores.breakdown, choose_decimals(scores.metrics["rmse"].value)
     is_metallicity, draft = kind == "metallicity", "the draft, section 4"

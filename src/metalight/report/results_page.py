@@ -29,7 +29,7 @@ _HOW_TO_READ = (
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What the page is made of."""
+    """The content of the page."""
 
     name: str
     """Of the run."""

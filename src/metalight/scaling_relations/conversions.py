@@ -20,7 +20,7 @@ class Conversion:
 
     name: str
     quantity: Literal["metallicity", "log_mass"]
-    """What is converted."""
+    """The quantity that is converted."""
     origin: str
     """The scale or IMF that values come on."""
     target: str

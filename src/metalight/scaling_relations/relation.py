@@ -1,4 +1,4 @@
-"""What a published relation is: a formula, and for what it holds."""
+"""A published relation: a formula and its range of validity."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class ScalingRelation:
     """Paper and equation."""
     predicts: Quantity
     inputs: tuple[Quantity, ...]
-    """What it is a function of, in the order of the formula's arguments."""
+    """Its variables, in the order of the formula's arguments."""
     formula: Callable[..., FloatArray]
     """Of any value of the inputs, also outside the range."""
     scale: str
@@ -57,7 +57,7 @@ class ScalingRelation:
         conversions: Sequence[Conversion] = (),
         accept_unverified: bool = False,
     ) -> FloatArray:
-        """What the relation predicts, NaN where an input is missing or outside its range.
+        """Prediction of the relation, NaN where an input is missing or outside its range.
 
         Args:
             values: The inputs in the order of `inputs`, with shapes that go together.

@@ -8,7 +8,7 @@ from metalight.recipe import LuptonSettings
 
 @dataclass(frozen=True)
 class Instrument:
-    """What turns light into pictures. Light is in nanomaggies; three numbers are of the bands in their order."""
+    """Turns light, in nanomaggies, into pictures. Of three numbers, each is of one band, in the order of the bands."""
 
     source: str
     """What the pictures say that they are of."""

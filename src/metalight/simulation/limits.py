@@ -1,4 +1,4 @@
-"""What a method can and cannot do on a simulated survey."""
+"""The best and worst errors possible on a simulated survey."""
 
 import numpy as np
 import numpy.typing as npt

@@ -58,7 +58,7 @@ def build_catalog(population: pd.DataFrame, seed: int, universe: Universe) -> Ta
 
 
 def build_truth(population: pd.DataFrame) -> pd.DataFrame:
-    """What is true of galaxies, one row each, as their catalogue's truth table."""
+    """True properties of galaxies, one row each, as the truth table of their catalogue."""
     return population.rename(columns={"object_id": "objID"}).round(6)
 
 

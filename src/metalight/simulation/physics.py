@@ -1,4 +1,4 @@
-"""What simulated galaxies are: kind, mass, distance, star formation, metallicity."""
+"""Properties of simulated galaxies: kind, mass, distance, star formation, metallicity."""
 
 import functools
 from typing import Any

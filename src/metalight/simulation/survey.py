@@ -59,7 +59,7 @@ _DRAWS = "drew galaxies"
 
 @dataclass(frozen=True)
 class SurveyDesign:
-    """What a survey is, but for its size: the same design and number give the same galaxy and image."""
+    """Design of a survey, without its size: the same design and number give the same galaxy and image."""
 
     seed: int = 0
     """Not negative. The first galaxies of a seed are the same however many are asked for."""
@@ -93,7 +93,7 @@ class SurveyDesign:
 
 @dataclass(frozen=True)
 class SurveyReport:
-    """What `simulate_survey` left on disk."""
+    """The files that `simulate_survey` wrote."""
 
     catalog_path: Path
     images_folder: Path

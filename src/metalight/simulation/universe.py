@@ -1,4 +1,4 @@
-"""What a simulated universe is like: each relation is a setting, and can be switched off."""
+"""A simulated universe: each relation is a setting, and can be switched off."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

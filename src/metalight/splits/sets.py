@@ -1,4 +1,4 @@
-"""What every way of splitting shares: the names of the sets, their sizes, and the least that each must have."""
+"""Common to every way of splitting: the names of the sets, their sizes, and the least that each must have."""
 
 from collections.abc import Sequence
 

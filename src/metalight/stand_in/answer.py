@@ -1,4 +1,4 @@
-"""What the stand-in answers, before it goes over the wire, and the pictures and pages that say what is wrong."""
+"""Answers of the stand-in, before they are sent, and the pictures and pages that say what is wrong."""
 
 import html
 import io

@@ -54,7 +54,7 @@ _CERTAIN = 1 - 1e-9
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, and how often."""
+    """Faults and how often they occur."""
 
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the answers by kind of `FAULTS`; of the galaxies for 404 and black. Where those that pass are 1 or more

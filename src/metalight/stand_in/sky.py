@@ -50,7 +50,7 @@ class Sky:
     """How many there are without the doubles."""
 
     catalog: pd.DataFrame
-    """What is known of the galaxies of the survey, without the doubles."""
+    """Catalogue of the survey's galaxies, without the doubles."""
 
     truth: pd.DataFrame | None
     """What is true of them; None where nobody knows."""

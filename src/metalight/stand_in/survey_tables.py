@@ -1,4 +1,4 @@
-"""What the stand-in's tables hold: the catalogue of its survey, and plausible values of what that does not have.
+"""Content of the stand-in's tables: the catalogue of its survey, and plausible values of what that does not have.
 
 Values that are made up depend on a galaxy's identifier alone, so they are the same in every run. They fit together, but
 are not measurements, and a metallicity is never made up. The doubles have one flaw each, in turn: what the cuts of the
@@ -17,7 +17,7 @@ from metalight.simulation import relations
 from metalight.stand_in.sky import Sky, draw_uniform
 
 MISSING = -9999.0
-"""What SDSS writes for a number that was not computed."""
+"""Value that SDSS writes for a number that was not computed."""
 
 FLAWS = {
     "oh_p50": MISSING,

@@ -1,4 +1,4 @@
-"""What a study will cost, from a few trials, before its first long stage begins."""
+"""Cost of a study, estimated from a few trials before its first long stage begins."""
 
 import contextlib
 import json

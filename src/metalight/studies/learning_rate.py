@@ -115,7 +115,7 @@ def _find_flaw(trial: "RateTrial", recipe: Recipe, num_training: int, *, is_body
 
 
 def describe_trial(trial: "RateTrial", recipe: Recipe, *, is_body_frozen: bool) -> str:
-    """What the trial says, and what it does not."""
+    """The result of the trial, and its limits."""
     settings = recipe.training
     of_recipe = settings.frozen_learning_rate if is_body_frozen else settings.learning_rates[-1]
     lines = []

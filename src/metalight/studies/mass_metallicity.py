@@ -54,7 +54,7 @@ UNSHUFFLED = "{}_unshuffled"
 
 @dataclass(frozen=True, eq=False)
 class MassMetallicityReport:
-    """What came out, and where it lies."""
+    """The result and its files."""
 
     study: MassMetallicityStudy
     num_left_out: int
@@ -65,7 +65,7 @@ class MassMetallicityReport:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What a study reads of a run."""
+    """Inputs of the study from a run."""
 
     folder: RunFolder
     object_ids: npt.NDArray[np.int64]

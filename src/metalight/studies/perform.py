@@ -32,7 +32,7 @@ _LAST_STAGE = "evaluation"
 
 @dataclass(frozen=True)
 class StudyReport:
-    """What a study did and found."""
+    """Result of a study."""
 
     folder: Path
     plan: Plan
@@ -109,7 +109,7 @@ def _check_same_study(folder: Path, plan: Plan) -> None:
 
 
 def _describe(plan: Plan) -> dict[str, Any]:
-    """What was asked, as study.json keeps it."""
+    """Description of the study for study.json."""
     return {
         "study": plan.study.name,
         "recipe_name": plan.recipe.name,

@@ -74,7 +74,7 @@ def find_failure(run_dirs: Sequence[Path], target: str) -> str:
 
 
 def load_seconds(run_dir: Path) -> tuple[float, float]:
-    """What a run took by its own records: its training, and all of its stages; what it took up from others counts 0."""
+    """Seconds of a run's training and of all its stages; stages taken from other runs count 0."""
     records = RunFolder(run_dir).load_records()
     training = records["training"].seconds if "training" in records else 0.0
     return training, sum(record.seconds for record in records.values())

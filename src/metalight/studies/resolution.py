@@ -1,4 +1,4 @@
-"""What the study of resolution has beside its runs: the published values, a forest on three numbers, steps of size."""
+"""Additions of the resolution study to its runs: the published values, a forest on three numbers, steps of size."""
 
 import itertools
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Forest:
 
 @dataclass(frozen=True)
 class Step:
-    """What the next larger of the smallest images gains."""
+    """Gain from the smallest images to the next larger ones."""
 
     smaller: int
     larger: int

@@ -1,4 +1,4 @@
-"""What a study found: the scores of every variant and repetition, and its difference to the reference."""
+"""Results of a study: the scores of every variant and repetition, and its difference to the reference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """A study as a table of TOML: which settings its variants change, over what they are repeated, what they are drawn by.
 
     purpose = "One line."
-    claim = "What is tested, and who says so."
+    claim = "The claim that is tested, and its source."
     reference = "NAME"                       # of the variant that the others are compared with; else the first
     repeated_over = ["training.seed"]        # what each further seed is added to
     seeds = 1                                # how often, unless --seeds says otherwise
@@ -47,14 +47,14 @@ class Axis(Settings):
 
 
 class StudyTable(Settings):
-    """What a study varies."""
+    """The table of settings that a study varies."""
 
     purpose: Annotated[str, Field(min_length=1, max_length=300)]
     claim: str = ""
-    """What is tested, and who says so."""
+    """The claim that is tested, and its source."""
 
     note: str = ""
-    """What a reader must know to judge the result."""
+    """Caveats for judging the result."""
 
     reference: str = ""
     """The variant that the others are compared with; empty: the first."""
@@ -69,7 +69,7 @@ class StudyTable(Settings):
     """Whether galaxies with extreme true values are scored by themselves too."""
 
     needs: Literal["", "fetching"] = ""
-    """What a recipe must have for it."""
+    """Requirement for the recipe."""
 
     at_most: str = ""
     """A setting: variants that set it higher than the recipe does are left out."""
@@ -150,7 +150,7 @@ def load_study(name_or_file: str) -> Study:
 
 
 def folder_of(variant: str) -> str:
-    """What the run folders of a variant are called."""
+    """Name of the run folders of a variant."""
     return re.sub(r"[ ,×]+", "-", variant)
 
 

@@ -24,7 +24,7 @@ def name_metadata(path: Path) -> Path:
 
 
 def load_csv_metadata(path: Path) -> dict[str, ColumnInfo]:
-    """What is said of the columns of a CSV file; nothing if nobody said anything.
+    """Metadata of the columns of a CSV file; empty if there are none.
 
     Raises:
         TableError: The file with the metadata cannot be understood.

@@ -109,7 +109,7 @@ def save_ecsv(table: Table, file: BinaryIO) -> None:
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], bytes]:
-    """What the header says, and the line of column names after it; the file is left at the first row."""
+    """The content of the header, and the line of column names after it; the file is left at the first row."""
     if not file.readline(_LARGEST_HEADER).removeprefix(b"\xef\xbb\xbf").startswith(b"# %ECSV "):
         raise ValueError(f"it does not start with '{_FIRST_LINE}'")
     lines = []

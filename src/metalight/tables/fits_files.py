@@ -33,7 +33,7 @@ _ERRORS_OF_DAMAGE = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, fits.VerifyError),
     NameError,  # of astropy, where the offset of 64-bit integers is not 2**63
 )
-"""What astropy raises for damaged headers."""
+"""Errors that astropy raises for damaged headers."""
 _FLAWS = {
     **dict.fromkeys("PQ", "holds several values a row"),
     **dict.fromkeys("CM", "holds complex numbers"),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "--")
-"""What programs write where a number is missing, in small letters."""
+"""Texts that programs write for a missing number, in small letters."""
 
 MASK_SUFFIX = ".mask"
 """Ends the name of the column of booleans by which astropy says where the column of the name before it is masked."""

@@ -17,7 +17,7 @@ from metalight.tables.usable import MOST_COLUMNS, UsableColumns
 
 _ROWS_AT_ONCE = 65536
 _ERRORS_OF_VALUES = (pa.ArrowException, ValueError, TypeError, OverflowError)
-"""What Arrow raises for values that no column of pandas holds."""
+"""Errors that Arrow raises for values that pandas cannot hold."""
 
 
 def load_parquet(file: BinaryIO, path: Path) -> Table:

@@ -1,4 +1,4 @@
-"""What a table is: rows and columns, and the unit and description of each column."""
+"""A table: rows and columns, with the unit and description of each column."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,13 +15,13 @@ _COLUMNS_SHOWN = 4
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """What the numbers of a column mean."""
+    """Unit and description of a column."""
 
     unit: str = ""
     """Unit as the file spells it, such as `dex`; empty if it has none."""
 
     description: str = ""
-    """What the column holds; empty if nobody said."""
+    """Description of the column; empty if there is none."""
 
 
 @dataclass(frozen=True, eq=False)

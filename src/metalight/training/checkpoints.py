@@ -58,7 +58,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """What the name of a checkpoint's file says."""
+    """Information in the name of a checkpoint file."""
 
     epochs_done: int
     identity: str
@@ -72,7 +72,7 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class FoundCheckpoint:
-    """What there was to go on from."""
+    """The checkpoint that a training resumed from."""
 
     checkpoint: Checkpoint | None
     """The last whole one of this training; None if there is none."""

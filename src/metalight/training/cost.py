@@ -1,4 +1,4 @@
-"""What a training will cost in time and memory, from a few small steps of it on this machine."""
+"""Cost of a training in time and memory, estimated from a few small steps on this machine."""
 
 import contextlib
 import time

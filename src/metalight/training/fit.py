@@ -49,7 +49,7 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """What a fit leaves."""
+    """The result of a fit."""
 
     network: Network
     """On the CPU, in evaluation mode."""
@@ -164,7 +164,7 @@ def fit_network(
 
 
 class _State:
-    """What of a training outlives its phases, on disk where checkpoints are wanted."""
+    """State of a training that outlives its phases, on disk where checkpoints are wanted."""
 
     def __init__(self, network: Network, environment: str, place: CheckpointPlace | None) -> None:
         self._network = network
@@ -280,7 +280,7 @@ def _fit_scaling(training: TrainingData, settings: ModelSettings) -> TargetScali
 
 
 def _list_phases(num_galaxies: int, settings: TrainingSettings, epochs_done: int) -> list[Phase]:
-    """What is left to do after some epochs."""
+    """The phases that remain after some epochs."""
     steps = len(divide_into_batches(num_galaxies, settings.batch_size))
     phases = []
     for name, first, end in (

@@ -1,4 +1,4 @@
-"""What brings fluxes to the range that a network learns in: their mean and spread in the training set."""
+"""Scaling of fluxes to the range that a network learns in: their mean and spread in the training set."""
 
 import numpy as np
 import numpy.typing as npt

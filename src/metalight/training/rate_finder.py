@@ -56,7 +56,7 @@ class RateRange:
 
 @dataclass(frozen=True, eq=False)
 class RateTrial:
-    """What a range of rates did to the loss."""
+    """Loss as a function of the learning rate."""
 
     history: pd.DataFrame
     """One row a mini-batch: learning_rate (of the head), loss, loss_smoothed."""
@@ -120,7 +120,7 @@ def find_learning_rate(
 
 
 def judge_losses(rates: FloatArray, losses: FloatArray) -> RateTrial:
-    """What the losses at growing rates say.
+    """Interpret the losses at growing rates.
 
     Args:
         rates: Growing, (step,).

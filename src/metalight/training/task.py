@@ -1,4 +1,4 @@
-"""What happens to one mini-batch, as Lightning asks it."""
+"""The work on one mini-batch, as a Lightning module."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is asked of a service, what it answers, and what that is worth."""
+"""Requests to a service, its answers, and the verdicts on them."""
 
 import re
 import urllib.parse
@@ -16,7 +16,7 @@ _LONGEST_WORDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service answered, whole."""
+    """A complete answer of a service."""
 
     url: str
     """Where it came from, after redirects."""
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer is worth."""
+    """The verdict on an answer."""
 
     kind: Literal["good", "again", "final"]
     """`again`: asking once more may help; `final`: it will not."""
@@ -50,7 +50,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking for a thing, after as many tries as were allowed."""
+    """Outcome of a request, after the allowed number of tries."""
 
     answer: Answer | None
     """The last one; None if there was none."""
@@ -87,7 +87,7 @@ class Errand:
 
 
 def judge_status(answer: Answer) -> Verdict:
-    """What an answer is worth by its status alone."""
+    """The verdict on an answer by its status alone."""
     if answer.status == 200:
         return Verdict("good")
     words = f" ({shorten(answer.reason, _LONGEST_WORDS)})" if answer.reason else ""

@@ -122,7 +122,7 @@ def _find_checksum_flaw(path: Path, checksum: str) -> str:
 
 @dataclass
 class _Rest:
-    """What is still to come of a file."""
+    """The part of a file that is still missing."""
 
     session: "Session"
     url: str

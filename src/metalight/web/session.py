@@ -160,7 +160,7 @@ class Session:
             deadline += self._loop.time() - received
 
     def explain_failure(self, error: Exception, url: str, *, has_answered: bool) -> Verdict:
-        """What a request is worth that ended with an error of `ask` or `receive`.
+        """The verdict on a request that ended with an error of `ask` or `receive`.
 
         Args:
             error: The error; any other is raised again.

@@ -84,7 +84,7 @@ PLATE_COLUMNS = ("plate", "mjd", "fiberID")
 
 
 def name_column(name: str) -> str:
-    """What SkyServer calls a column of the files."""
+    """SkyServer's name for a column of the files."""
     return _RENAMED.get(name, name.lower())
 
 

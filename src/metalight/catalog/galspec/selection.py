@@ -46,7 +46,7 @@ class GalspecSelection:
     """Columns cut, reason, source, num_left: first all rows of the files, then one row a step."""
 
     notes: tuple[str, ...]
-    """What a person should know of it, such as by which rule a spectrum was chosen."""
+    """Notes for the user, such as the rule by which a spectrum was chosen."""
 
 
 @dataclass(frozen=True, eq=False)

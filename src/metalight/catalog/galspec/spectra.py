@@ -45,7 +45,7 @@ class Spectra:
 
 @dataclass(eq=False)
 class _Reading:
-    """What the pieces add to."""
+    """The pieces together."""
 
     tables: dict[str, BinaryTable]
     targets: Sequence[str]

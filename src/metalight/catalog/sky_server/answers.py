@@ -1,4 +1,4 @@
-"""What SkyServer's answers mean: a table, a throttle that passes within a minute, or an error that stays.
+"""Meanings of SkyServer's answers: a table, a throttle that passes within a minute, or an error that stays.
 
 From the public source of SkyServerWS and of its stored procedure spExecuteSQLMax, and from what its clients report:
 
@@ -32,19 +32,19 @@ MOST_BYTES = 2**29
 _TITLE = "#Table1\n"
 _IS_TITLE = re.compile(r"#\s*table", re.IGNORECASE)
 _NOTHING_FOUND = re.compile(r"no (objects|entries|rows) have been found", re.IGNORECASE)
-"""What older releases say instead of a table without rows."""
+"""The answer of older releases instead of a table without rows."""
 
 _OF_QUOTA = re.compile(r"\bqueries allowed per minute\b", re.IGNORECASE)
 
 _OF_TIME = re.compile(r"\btimed?[ -]?out\b", re.IGNORECASE)
-"""What services say of a query that took too long."""
+"""Messages of services about a query that took too long."""
 
 _OF_THE_QUERY = re.compile(
     r"incorrect syntax|syntax error|invalid (column|object)|no such (column|table|function)|could not be bound"
     r"|ambiguous column|must be a select statement|error: limit is",
     re.IGNORECASE,
 )
-"""What databases say of a query that will fail each time."""
+"""Messages of databases about a query that will always fail."""
 
 _THAT_PASSES = re.compile(
     r"deadlock|network-related|transport-level|connection|login failed|cannot open database|shut ?(ting )?down"
@@ -52,7 +52,7 @@ _THAT_PASSES = re.compile(
     r"|too many|try again|temporar|maintenance|offline|object reference",
     re.IGNORECASE,
 )
-"""What SkyServer says where the database, and not the query, is the trouble."""
+"""Messages of SkyServer about a fault of the database, not of the query."""
 
 _LOGIN = re.compile(r"type\s*=\s*[\"']?password", re.IGNORECASE)
 _BUSY_STATUSES = (408, 425, 429)
@@ -63,7 +63,7 @@ _LONGEST_PAGE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one answer means."""
+    """The meaning of one answer."""
 
     kind: Kind
     """`unended`: a table without a line break at its end, which may be cut off within its last number; `quota`: too
@@ -83,7 +83,7 @@ class Reading:
 
 
 def read_answer(answer: Answer, columns: Sequence[str]) -> Reading:
-    """What an answer to a query means.
+    """The meaning of an answer to a query.
 
     Args:
         answer: Whole, as far as HTTP can tell.
@@ -154,7 +154,7 @@ def _is_even(lines: str, num_columns: int) -> bool:
 
 
 def _read_error_row(row: str, status: int) -> Reading:
-    """What the text below `error_message` means; it is not a proper CSV."""
+    """The meaning of the text below `error_message`, which is not proper CSV."""
     words = " ".join(row[:_LONGEST_PAGE].split()).strip('"').strip()
     if _OF_QUOTA.search(words):
         return Reading("quota", "it allows no more queries for now", words)
@@ -164,7 +164,7 @@ def _read_error_row(row: str, status: int) -> Reading:
 
 
 def _read_error(text: str, answer: Answer) -> Reading:
-    """What an answer means that is not a table."""
+    """The meaning of an answer that is not a table."""
     status = answer.status
     words, own_words = _read_words(text), _read_error_message(text)
     reason = f"it answered with status {status}" + (f" ({answer.reason})" if answer.reason else "")
@@ -185,7 +185,7 @@ def _read_error(text: str, answer: Answer) -> Reading:
 
 
 def _read_words(text: str) -> str:
-    """What a page, a text or JSON says, without its markup."""
+    """The text of a page, a plain text or JSON, without its markup."""
     text = text[:_LONGEST_PAGE]
     own_words = _read_error_message(text)
     if own_words:

@@ -1,4 +1,4 @@
-"""What SkyServer is asked: the paper's query, with more columns, in pages; and the other spectra of galaxies.
+"""The queries for SkyServer: the paper's query, with more columns, in pages; and the other spectra of galaxies.
 
 The text is plain SQL but for `TOP n`, which databases other than SkyServer's call `LIMIT n`. It is written closely: a
 query is part of an address, of which servers of SkyServer's kind take 2,048 characters (astroquery issue 2211).
@@ -113,7 +113,7 @@ SKY_SERVER_COLUMNS = tuple(_list_columns())
 """In the order of the answer."""
 
 COUNT_COLUMN = "num"
-"""What the number of galaxies is called in the answer."""
+"""The column of the answer that has the number of galaxies."""
 
 REPEATED_COLUMNS = (
     _column("objID", "S.bestObjID", "id", "", "Identifier of the photometric object"),

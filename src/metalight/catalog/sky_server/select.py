@@ -100,7 +100,7 @@ def select_sky_server(
 
 @dataclass
 class _Asking:
-    """What one selection asks, and what it could not be told in time."""
+    """The queries of one selection, and the answers that did not come in time."""
 
     answers: KeptAnswers
     settings: SkyServerSettings

@@ -71,7 +71,7 @@ class HipsFits:
         ]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What a file is worth."""
+        """The verdict on a file."""
         return judge_fits(answer, asked, bands="", num_planes=1)
 
 
@@ -117,7 +117,7 @@ class LegacyFits:
         return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.fits", parameters, band=self.letters)]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What a cube is worth."""
+        """The verdict on a cube."""
         if answer.status == NO_OVERLAP_STATUS:
             return judge_no_overlap(answer)
         return judge_fits(answer, asked, bands=self.letters, num_planes=len(self.letters))

@@ -45,7 +45,7 @@ class HipsPictures:
         return [CutoutRequest(self.base_url, build_hips_parameters(asked, self.hips, "jpg"))]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What a picture is worth."""
+        """The verdict on a picture."""
         return judge_survey_picture(answer, width=asked.width, height=asked.height)
 
 

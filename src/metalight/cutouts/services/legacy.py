@@ -48,14 +48,14 @@ class LegacyViewer:
         return [CutoutRequest(f"{self.base_url.rstrip('/')}/cutout.jpg", build_legacy_parameters(asked, self.layer))]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What a picture is worth."""
+        """The verdict on a picture."""
         if answer.status == NO_OVERLAP_STATUS:
             return judge_no_overlap(answer)
         return judge_survey_picture(answer, width=asked.width, height=asked.height)
 
 
 def judge_no_overlap(answer: Answer) -> ImageVerdict:
-    """What an answer with `NO_OVERLAP_STATUS` is worth: the place has no images, if the viewer works for others."""
+    """The verdict on an answer with `NO_OVERLAP_STATUS`: the place has no images, if the viewer works for others."""
     reason = f"the viewer answered with status {answer.status}, as it does outside the survey's footprint"
     return ImageVerdict("again", reason, _TRIES_OF_NO_OVERLAP, refusal="outside_footprint")
 

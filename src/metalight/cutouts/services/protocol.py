@@ -1,4 +1,4 @@
-"""What the downloader knows of a service."""
+"""The interface between the downloader and a service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class CutoutService(Protocol):
 
     @property
     def usual_source(self) -> str:
-        """What `source` is where nobody says otherwise: of each service and survey another."""
+        """Default of `source`, different for each service and survey."""
 
     @property
     def side(self) -> int:
@@ -63,7 +63,7 @@ class CutoutService(Protocol):
         """One request for each of `bands`, in their order."""
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What an answer to a request is worth."""
+        """The verdict on an answer to a request."""
 
 
 def format_degrees(degrees: float) -> str:

@@ -63,5 +63,5 @@ class SkyServer:
         return [CutoutRequest(f"{locate_services(self.base_url, self.release)}/ImgCutout/getjpeg", parameters)]
 
     def judge(self, answer: Answer, asked: AskedCutout) -> ImageVerdict:
-        """What a picture is worth."""
+        """The verdict on a picture."""
         return judge_picture(answer, width=asked.width, height=asked.height)

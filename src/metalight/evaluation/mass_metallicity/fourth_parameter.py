@@ -37,7 +37,7 @@ _CLIP_PERCENTILES = (0.5, 99.5)
 
 @dataclass(frozen=True, eq=False)
 class ParameterGain:
-    """What knowing a parameter does to the scatter of a relation."""
+    """Effect of a known parameter on the scatter of a relation."""
 
     num_galaxies: int
     rms_without: float
@@ -75,7 +75,7 @@ def compute_gain(
     num_bootstrap: int = 1000,
     seed: int = 0,
 ) -> ParameterGain:
-    """What knowing a parameter does to the scatter of metallicity about its relation to the controls.
+    """Effect of a known parameter on the scatter of metallicity about its relation to the controls.
 
     Args:
         metallicity: Finite, shape (galaxies,).

@@ -40,7 +40,7 @@ class StudyGalaxies:
     log_mass_predicted: FloatArray | None = None
     """Predicted mass; None: there are none."""
     properties: Mapping[str, FloatArray] = field(default_factory=dict)
-    """What else is known, by the names of `metalight.catalog.PROPERTIES`."""
+    """Other known properties, by the names of `metalight.catalog.PROPERTIES`."""
 
     def __len__(self) -> int:
         return len(self.metallicity)

@@ -53,7 +53,7 @@ class Null:
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
-    """What predictions know beside mass."""
+    """Knowledge in the predictions besides mass."""
 
     at_fixed_mass: ParameterGain
     """Of metallicity, by knowing the prediction beside the measured mass."""
@@ -76,7 +76,7 @@ def judge_knowledge(
     num_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Knowledge:
-    """What predictions know of metallicity beside what the measured mass tells.
+    """What predictions know of metallicity besides the measured mass.
 
     Args:
         galaxies: With predictions.

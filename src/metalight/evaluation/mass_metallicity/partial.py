@@ -51,7 +51,7 @@ class PartialCorrelation:
     raw: Estimate
     """At fixed measured controls."""
     from_errors: float
-    """What errors of the controls alone would make of it."""
+    """The value that errors of the controls alone would give."""
     corrected: Estimate
     """At fixed true controls."""
     corrected_for_larger_errors: Estimate

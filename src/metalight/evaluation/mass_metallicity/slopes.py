@@ -70,7 +70,7 @@ def compute_slopes(galaxies: StudyGalaxies, *, num_bootstrap: int = 0, seed: int
 
 
 def explain_slopes(galaxies: StudyGalaxies, *, num_bootstrap: int = 0, seed: int = 0) -> dict[str, Estimate]:
-    """What makes the relations from predictions too shallow or too steep, over all masses of the study.
+    """Reasons why relations from predictions are too shallow or too steep, over all masses of the study.
 
     `measured` is the slope of measured metallicity on measured mass. `predicted_metallicity` is that of predicted
     metallicity on measured mass, and `shrunken` what it would be if predictions shrank towards their mean whatever the

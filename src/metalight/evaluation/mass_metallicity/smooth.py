@@ -21,7 +21,7 @@ _STEP = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class SmoothRelation:
-    """What one or several inputs say together of a quantity."""
+    """A quantity as a smooth function of one or several inputs."""
 
     knots: tuple[FloatArray, ...]
     """Of each input, increasing; one knot alone: the input does not vary."""

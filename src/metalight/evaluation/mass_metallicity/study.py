@@ -66,7 +66,7 @@ _LEAST_FOR_FIT = 100
 
 @dataclass(frozen=True, eq=False)
 class MassMetallicityStudy:
-    """What came out."""
+    """The result."""
 
     results: dict[str, Any]
     """Numbers by topic, made of dicts, lists, texts and floats; NaN where something is not known."""
@@ -311,7 +311,7 @@ def _study_knowledge(test: StudyGalaxies, errors: Mapping[str, MeasurementError]
 
 
 def describe_knowledge(found: Knowledge) -> dict[str, Any]:
-    """What `judge_knowledge` found, made of dicts, texts and floats."""
+    """The result of `judge_knowledge` as dicts, texts and floats."""
     beside_sfr = found.at_fixed_mass_and_sfr
     return {
         "verdict": found.verdict,
