@@ -205,7 +205,7 @@ def test_a_folder_that_is_named_wins_over_a_service_and_what_that_needs(
         (["skyserver.release=dr13"], "dr14"),
         (["skyserver.base_url=skyserver.sdss.org"], "must be like https://"),
         (["cutouts.base_url=https://skyserver.sdss.org"], "[skyserver] base_url"),
-        (["cutouts.service=legacy", "cutouts.base_url=legacysurvey.org"], "no address"),
+        (["cutouts.service=legacy", "cutouts.base_url=legacysurvey.org"], "not an address"),
         (["cutouts.framing=other"], "set frame_arcsec"),
         (["cutouts.frame_arcsec=10"], "for framing"),
         (["cutouts.service=skyservre"], "skyserver"),

@@ -224,7 +224,7 @@ def test_damaged_models_are_refused_by_file(tmp_path: Path) -> None:
         ({**tensors, "extra": torch.zeros(1)}, r"do not fit config\.json beside them: 'extra' is surplus"),
         ({**tensors, name: torch.zeros(2)}, r"'head\.6\.bias' is F32 \[2\] instead of F32 \[1\]"),
         ({**tensors, name: torch.zeros(1, dtype=torch.float64)}, r"'head\.6\.bias' is F64 \[1\] instead of F32"),
-        ({**tensors, name: torch.full((1,), float("inf"))}, r"no finite numbers in 'head\.6\.bias'"),
+        ({**tensors, name: torch.full((1,), float("inf"))}, r"not finite numbers in 'head\.6\.bias'"),
         ({key: tensors[key] for key in tensors if key != name}, r"'head\.6\.bias' is lacking"),
     ):
         change("model.safetensors", serialize(state), message)
