@@ -190,15 +190,16 @@ def test_a_service_that_asks_to_wait_is_obeyed(tmp_path: Path) -> None:
     with serve_cutouts(ask_to_wait) as service:
         download_cutouts(make_galaxies(3), SkyServer(128, base_url=service.url), tmp_path, settings)
     assert service.times[1] - service.times[0] >= 1
-    assert service.times[3] - service.times[1] < 0.9
+    assert service.times[3] - service.times[1] < 0.5
 
 
 def test_the_pace_is_kept(tmp_path: Path) -> None:
     settings = QUICK.model_copy(update={"requests_per_second": 50})
     with serve_cutouts() as service:
         download_cutouts(make_galaxies(40), SkyServer(128, base_url=service.url), tmp_path, settings)
-    rate = 39 / (service.times[-1] - service.times[0])
-    assert 30 < rate < 60  # the server sees requests a little earlier or later than they were let go
+    # Of the 39 turns the first may come late by nearly one, as it is the server that tells the time.
+    rate = 38 / (service.times[-1] - service.times[0])
+    assert 30 < rate < 51
 
 
 class Closing:

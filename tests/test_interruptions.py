@@ -135,7 +135,10 @@ def test_training_that_is_begun_anew_on_demand_goes_on_too(sample: Path, monkeyp
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copy: Path) -> None:
     weights = (copy / "run/model/model.safetensors").read_bytes()
-    for num_damaged, note in ((1, "went on after epoch 1; 1 damaged"), (2, "all checkpoints were damaged")):
+    for num_damaged, note in (
+        (1, "went on after epoch 1; 1 damaged"),
+        (2, "started over: all checkpoints were damaged"),
+    ):
         files = list_checkpoints(copy / "run/training/checkpoints")
         assert [file.epochs_done for file in files] == [2, 1]
         for file in files[:num_damaged]:
@@ -311,7 +314,7 @@ def test_a_run_passes_over_checkpoints_that_are_pickles_with_code(copy: Path, mo
     shutil.rmtree(copy / "run/model")
     with ctrl_c_in_epoch(1, monkeypatch):
         call("run", copy / "recipe.toml", "--run-dir", copy / "run")
-    assert "all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
+    assert "started over: all checkpoints were damaged (2 damaged, passed over)" in run(copy, "--only", "training")
     assert not (copy / "ran").exists()
 
 

@@ -100,7 +100,7 @@ def test_a_neighbour_within_the_petrosian_light_is_told_of() -> None:
 def test_a_galaxy_wider_than_its_image_needs_a_wider_one() -> None:
     measured = measure_petrosian(add_noise(draw_disc(25.0)), 0.4)
     assert np.isnan(measured.r90_arcsec)
-    assert measured.reason.startswith("fills the frame")
+    assert measured.reason.startswith("fills the frame: its light extends beyond")
     assert measured.needs_wider
 
 

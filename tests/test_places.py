@@ -230,7 +230,7 @@ def test_what_may_not_be_read_or_written_is_refused_by_name(copy: Path) -> None:
         ("run", None, "run cannot be used: Permission denied. Fix that and run the same command again."),
         ("run/model", predict, "config.json cannot be used: Permission denied. Fix that and run"),
         ("run/model/config.json", predict, "config.json cannot be read as a model's description: Permission denied;"),
-        ("run/model/model.safetensors", predict, "the file cannot be read: Permission denied; copy it"),
+        ("run/model/model.safetensors", predict, "the file cannot be read: Permission denied; copy it again."),
     ):
         mode = (copy / name).stat().st_mode
         (copy / name).chmod(0)

@@ -225,7 +225,7 @@ def test_a_folder_of_other_files_is_refused_but_hidden_files_are_no_hindrance(tm
 
 def test_a_folder_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(RunError, match="cannot be written: a file stands where a folder should be"):
+    with pytest.raises(RunError, match="cannot be written: a file stands where a folder should be; fix that"):
         simulate_survey(1, tmp_path / "file" / "survey", DESIGN)
 
 

@@ -127,7 +127,7 @@ def test_rows_that_the_service_counts_but_does_not_give_are_noticed(server: Fake
 
     server.faults = [count_more] * NUM_COUNTS
     message = refuse(server, tmp_path)
-    assert "gave 50 galaxies, and had counted 60, and counts 50 now. Run the same command" in message
+    assert "gave 50 galaxies, and had counted 60, and counts 50 now. Run the same command to ask again." in message
     assert len(select(server, tmp_path).table.frame) == 50
 
 

@@ -128,7 +128,7 @@ def test_variants_that_come_to_the_same_are_known(tmp_path: Path) -> None:
         ),
         (
             "[variants.a]\nmodel.weights = 'recipe:model.weights * 2'",
-            "'model.weights', which is not a number",
+            "multiplies 'model.weights', which is not a number",
         ),
         ("[variants.a]\nmodel.weights = 'recipe:Model'", "is not of the form recipe:SECTION.KEY"),
         ("reference = 'b'\n[variants.a]", "reference names no variant: 'b'"),
@@ -145,7 +145,7 @@ def test_variants_that_come_to_the_same_are_known(tmp_path: Path) -> None:
         ),
         (
             "repeated_over = ['training.fraction']\n[variants.a]",
-            "'training.fraction', which is not a whole number",
+            "names 'training.fraction', which is not a whole number",
         ),
         ("at_most = 'model.dropout'\n[variants.a]", "names 'model.dropout', which is not a number"),
         (

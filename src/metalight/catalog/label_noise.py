@@ -35,7 +35,7 @@ class LabelNoise:
 
 @dataclass(frozen=True, eq=False)
 class _Repeats:
-    """The sums that every bootstrap sample weights again; galaxies are numbered."""
+    """Sums that each bootstrap sample weights by how often it drew a galaxy; galaxies are numbered."""
 
     squares: Floats
     """Sum of squared deviations from the galaxy's mean, by galaxy."""

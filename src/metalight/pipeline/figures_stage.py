@@ -27,7 +27,7 @@ TREND_PROPERTIES = (
 
 
 def list_scorable(predictions: pd.DataFrame, targets: Sequence[str]) -> list[str]:
-    """Targets of which at least two galaxies have a true value: fewer are not a sample."""
+    """Targets of which at least two galaxies have a true value; fewer cannot be scored."""
     return [target for target in targets if predictions[target].count() > 1]
 
 
